@@ -1,0 +1,70 @@
+"""Make dictionary/_keywords.py (keyword -> tag, loaded with dicomwire) and _elements.py (all columns, on demand)."""
+
+from __future__ import annotations
+
+from tables_common import Element, Source, SourceError, header, table_text
+
+
+def build_keywords(source: Source) -> str:
+    """Return the text of _keywords.py."""
+    rows = [f"{element.keyword} {tag:08X}" for tag, element in source.elements.items() if element.keyword]
+    keywords = [row.split()[0] for row in rows]
+    keywords += [element.keyword for element in source.repeaters.values()]
+    if len(set(keywords)) != len(keywords) or not all(word.isidentifier() for word in keywords):
+        raise SourceError("keywords are not unique identifiers")
+    repeaters = "".join(f'    "{element.keyword}": "{mask}",\n' for mask, element in source.repeaters.items())
+    return f'''\
+{header(source, "Keywords of data elements and their tags (PS3.6 chapters 6 to 9, PS3.7 Annex E).")}\
+# ruff: noqa: E501
+"""Keyword -> tag, as one text that takes under a millisecond to turn into a dictionary."""
+
+from struct import unpack as _unpack
+
+_WORDS = {table_text(rows)}.split()
+
+KEYWORD_TO_TAG: dict[str, int] = dict(
+    zip(_WORDS[::2], _unpack(">{len(rows)}I", bytes.fromhex("".join(_WORDS[1::2]))), strict=True)
+)
+del _WORDS
+
+# Repeating groups and elements have no single tag: an x stands for any hexadecimal digit (PS3.5 section 7.6).
+REPEATER_KEYWORD_TO_MASK: dict[str, str] = {{
+{repeaters}}}
+'''
+
+
+def build_elements(source: Source) -> str:
+    """Return the text of _elements.py."""
+
+    def row(tag: str, element: Element) -> str:
+        text = f"{tag}|{element.vr}|{element.vm}|{'R' * element.retired}|{element.keyword}|{element.name}"
+        if text.count("|") != 5:
+            raise SourceError(f"{tag} has a column separator in its text")
+        return text
+
+    elements = [row(f"{tag:08X}", element) for tag, element in source.elements.items()]
+    repeaters = [row(mask, element) for mask, element in source.repeaters.items()]
+    return f'''\
+{header(source, "Data elements (PS3.6 chapters 6 to 9) and command elements (PS3.7 Annex E).")}\
+# ruff: noqa: E501
+"""Tag -> (VR, VM, name, retired, keyword), columns tag, VR, VM, R for retired, keyword, name."""
+
+Entry = tuple[str, str, str, bool, str]
+
+
+def _entry(row: str) -> Entry:
+    _, vr, vm, retired, keyword, name = row.split("|")
+    return vr, vm, name, retired == "R", keyword
+
+
+ELEMENTS: dict[int, Entry] = {{
+    int(row[:8], 16): _entry(row)
+    for row in {table_text(elements)}.split("\\n")
+}}
+
+# Repeating groups and elements: an x stands for any hexadecimal digit (PS3.5 section 7.6).
+REPEATERS: dict[str, Entry] = {{
+    row[:8]: _entry(row)
+    for row in {table_text(repeaters)}.split("\\n")
+}}
+'''
