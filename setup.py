@@ -53,6 +53,7 @@ DIRECTIVES = {
 
 CHECKS = {"boundscheck": True, "initializedcheck": True, "nonecheck": True}
 HIDDEN = "-fvisibility=hidden"
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
 
 # profile: (directives on top, compiler arguments, linker arguments, macros)
 PROFILES = {
@@ -67,8 +68,8 @@ PROFILES = {
     ),
     "sanitize": (
         CHECKS,
-        ["-O1", "-g", "-UNDEBUG", "-fno-omit-frame-pointer", "-fsanitize=address,undefined"],
-        ["-fsanitize=address,undefined"],
+        ["-O1", "-g", "-UNDEBUG", "-fno-omit-frame-pointer", *SANITIZERS],
+        SANITIZERS,
         [],
     ),
 }

