@@ -48,7 +48,9 @@ $(STAMPS)/group-%: pyproject.toml $(STAMPS)/env
 # Static paths instead of import hooks, so that type checkers follow; the second folder needs a line of its own.
 $(STAMPS)/editable: pyproject.toml setup.py $(STAMPS)/group-build
 	$(PY) setup.py -q build_ext --inplace
-	$(PIP) install -q --no-build-isolation --config-settings editable_mode=compat -e .
+	@mkdir -p build
+	$(PIP) install -q --no-build-isolation --config-settings editable_mode=compat -e . >build/editable.log 2>&1 \
+		|| { cat build/editable.log; exit 1; }
 	@$(PY) -c "import pathlib, sysconfig; pathlib.Path(sysconfig.get_path('purelib'), 'dicomwire-cext.pth')\
 	.write_text('$(CURDIR)/cext\n')"
 	@touch $@
@@ -65,13 +67,14 @@ test: build testdata  ## pytest on a built tree
 	$(PY) -m pytest $(ARGS)
 
 lint: build $(STAMPS)/group-test $(STAMPS)/group-lint  ## ruff, cython-lint, mypy, stubtest, import layers
-	@status=0; \
-	run() { echo "-- $$*"; "$(BIN)/$$@" || status=1; }; \
+	@PATH="$(abspath $(BIN)):$$PATH"; status=0; \
+	run() { echo "-- $$*"; "$$@" || status=1; }; \
 	run ruff check .; \
 	run cython-lint cext; \
 	run mypy; \
-	run stubtest _dicomwire --mypy-config-file pyproject.toml --allowlist tests/typing/stubtest_allowlist.txt; \
-	run lint-imports; \
+	run stubtest _dicomwire --mypy-config-file pyproject.toml --ignore-unused-allowlist \
+		--allowlist tests/typing/stubtest_allowlist.txt; \
+	run lint-imports --no-logo; \
 	exit $$status
 
 check:  ## what CI runs: lint, build, wheel, guard, test, with the time of each stage
