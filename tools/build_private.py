@@ -20,13 +20,14 @@ def build(source: Source) -> str:
             rows.append(f"{mask}|{_VR_SPELLING.get(vr, vr)}|{vm}|{name}")
         creators.append(f"    {creator!r}: {table_text(rows)},\n")
         count += len(rows)
+    title = f"{count} private elements of {len(creators)} private creators (collected by GDCM and pydicom)."
     return f'''\
-{header(source, f"{count} private elements of {len(creators)} private creators (collected by GDCM and pydicom).")}\
+{header(source, title)}\
 # ruff: noqa: E501
 """Private creator -> its elements: a row a line, columns mask, VR, VM, name.
 
-In a mask of eight digits, ggggeeee, an x stands for any hexadecimal digit; the block number of a private element,
-the upper half of the element number, is usually xx (PS3.5 section 7.8.1).
+In a mask of eight digits, ggggeeee, an x stands for any hexadecimal digit; the block number of a private
+element, the upper half of the element number, is usually xx (PS3.5 section 7.8.1).
 """
 
 CREATORS: dict[str, str] = {{

@@ -1,8 +1,10 @@
-"""Make cext/_dicomwire/_dataset_attributes.pyi: the attributes of a data set, typed for editors and type checkers.
+"""Make cext/_dicomwire/_dataset_attributes.pyi: the attributes of a data set with their types.
 
-The stub of DataSet inherits from the class made here, so that an editor completes ds.PatientName and knows its type.
-An attribute of VM 1 has the type of one value.  Other multiplicities give a list, or one value when the element
-holds just one.  Numbers and binary values are None when the element is empty, text is "" (PS3.5 section 6.2).
+The stub of DataSet inherits from the class made here, so that an editor completes ds.PatientName and knows
+its type. An attribute of VM 1 has the type of one value. Other multiplicities give a list, or one value when
+the element holds just one. Numbers and binary values are None when the element is empty, text is "" (PS3.5
+section 6.2).
+UID and PersonName are keywords too, which is why the types go by names with an underscore.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from tables_common import Source, SourceError, header
 _NUMBERS = {"DS": "float", "FD": "float", "FL": "float"}
 _NUMBERS.update(dict.fromkeys(("IS", "SL", "SS", "SV", "UL", "US", "UV"), "int"))
 _TEXT = dict.fromkeys(("AE", "AS", "CS", "DA", "DT", "LO", "LT", "SH", "ST", "TM", "UC", "UR", "UT"), "str")
-_TEXT.update({"UI": "UID", "PN": "PersonName"})
+_TEXT.update({"UI": "_UID", "PN": "_PersonName"})
 _BINARY = ("OB", "OD", "OF", "OL", "OV", "OW", "UN")
 
 
@@ -22,7 +24,7 @@ def value_type(vr: str, vm: str) -> str:
     optional = False
     for part in vr.split(" or "):
         if part == "SQ":
-            members.append("Sequence")
+            members.append("_Sequence")
             continue
         if part in _BINARY:
             members.append("memoryview")
@@ -33,7 +35,7 @@ def value_type(vr: str, vm: str) -> str:
         elif part in _NUMBERS:
             scalar, optional = _NUMBERS[part], True
         elif part == "AT":
-            scalar, optional = "Tag", True
+            scalar, optional = "_Tag", True
         else:
             raise SourceError(f"no Python type for VR {vr!r}")
         members.append(scalar)
@@ -52,7 +54,7 @@ def build(source: Source) -> str:
             continue
         annotation = value_type(element.vr, element.vm)
         if element.keyword == "PixelData":
-            annotation = "memoryview | Fragments | None"
+            annotation = "memoryview | _Fragments | None"
         retired = " (retired)" * element.retired
         where = f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
         properties.append(
@@ -62,9 +64,10 @@ def build(source: Source) -> str:
     return f'''\
 {header(source, "Attributes of a data set by keyword, typed by VR and VM (PS3.6).")}\
 # ruff: noqa: E501
-from dicomwire.dictionary import UID, Tag
+# fmt: off
+from dicomwire.dictionary import UID as _UID, Tag as _Tag
 
-from .dataset import Fragments, PersonName, Sequence
+from .dataset import Fragments as _Fragments, PersonName as _PersonName, Sequence as _Sequence
 
 class _StandardAttributes:
     """{len(properties)} attributes of the standard; an absent one raises AttributeError."""

@@ -1,7 +1,7 @@
 """Make every generated table of the standard: `make tables`.
 
-Usage: build_tables.py [--check] [--output DIR].  With --check nothing is written and the exit status is 1 when a
-committed table differs from a fresh one.  --output writes the same tree below another folder.
+Usage: build_tables.py [--check] [--output DIR]. With --check nothing is written and the exit status is 1 when
+a committed table differs from a fresh one.  --output writes the same tree below another folder.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ TABLES: dict[str, Callable[[Source], str]] = {
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Generate the tables of the standard.")
     parser.add_argument("--check", action="store_true", help="compare with the files and write nothing")
-    parser.add_argument("--output", type=Path, default=ROOT, metavar="DIR", help="root of the tree to write or check")
+    parser.add_argument(
+        "--output", type=Path, default=ROOT, metavar="DIR", help="root of the tree to write or check"
+    )
     options = parser.parse_args(arguments)
     try:
         source = Source()

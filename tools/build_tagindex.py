@@ -1,8 +1,8 @@
 """Make cext/_dicomwire/_tagindex.h: tag -> VR for implicit VR, as constant C tables and one inline function.
 
-Tags are grouped into pages of eight neighbours (tag >> 3).  A page is found by one multiplication and a displaced
-hash that has no collisions among the known pages, so that a lookup touches one displacement, one slot of twelve
-bytes and one VR code.  Neighbouring tags share a slot, which is how data sets are ordered.
+Tags are grouped into pages of eight neighbours (tag >> 3). A page is found by one multiplication and a
+displaced hash that has no collisions among the known pages, so that a lookup touches one displacement, one
+slot of twelve bytes and one VR code. Neighbouring tags share a slot, which is how data sets are ordered.
 """
 
 from __future__ import annotations
@@ -64,7 +64,9 @@ def split_repeaters(repeaters: dict[str, Element]) -> tuple[dict[int, int], list
 
 
 def c_array(values: list[str], per_line: int) -> str:
-    return "".join("    " + ", ".join(values[i : i + per_line]) + ",\n" for i in range(0, len(values), per_line))
+    return "".join(
+        "    " + ", ".join(values[i : i + per_line]) + ",\n" for i in range(0, len(values), per_line)
+    )
 
 
 def build(source: Source) -> str:
@@ -111,7 +113,7 @@ def build(source: Source) -> str:
 #define DW_TAGINDEX_LIKELY(x) (x)
 #endif
 
-/* {1 << PAGE_BITS} neighbouring tags: page is tag >> {PAGE_BITS}, vr indexes dw_tagindex_codes (0: no element). */
+/* {1 << PAGE_BITS} neighbouring tags; page is tag >> {PAGE_BITS}, vr indexes dw_tagindex_codes. */
 typedef struct {{
     uint32_t page;
     uint8_t vr[{1 << PAGE_BITS}];
@@ -152,19 +154,12 @@ static DW_TAGINDEX_COLD uint16_t dw_tagindex_repeating(uint32_t tag) {{
 {mask_tests}    return 0;
 }}
 
-/* The VR code of a tag (group in the upper half), 0 when the dictionary has none: unknown and private elements.
- * Private creators, (gggg,0010) to (gggg,00FF) with gggg odd, are LO; group lengths are UL in every group. */
-static inline uint16_t dw_tag_vr(uint32_t tag) {{
-    if (tag & 0x10000u) {{
-        const uint32_t element = tag & 0xFFFFu;
-        if (element - 0x10u <= 0xEFu) {{
-            return 0x{vr_code("LO"):04X};  /* LO */
-        }}
-        return element == 0 ? 0x{vr_code("UL"):04X} : 0;  /* UL */
-    }}
-    const uint16_t vr = dw_tagindex_find(tag);
-    return DW_TAGINDEX_LIKELY(vr != 0) ? vr : dw_tagindex_repeating(tag);
-}}
+/* The VR code of a tag (group in the upper half), 0 when the dictionary has none: unknown and private
+elements. * Private creators, (gggg,0010) to (gggg,00FF) with gggg odd, are LO; group lengths are UL in every
+group. */ static inline uint16_t dw_tag_vr(uint32_t tag) {{ if (tag & 0x10000u) {{ const uint32_t element =
+tag & 0xFFFFu; if (element - 0x10u <= 0xEFu) {{ return 0x{vr_code("LO"):04X};  /* LO */ }} return element == 0
+? 0x{vr_code("UL"):04X} : 0;  /* UL */ }} const uint16_t vr = dw_tagindex_find(tag); return
+DW_TAGINDEX_LIKELY(vr != 0) ? vr : dw_tagindex_repeating(tag); }}
 
 #endif
 """
