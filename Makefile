@@ -104,12 +104,14 @@ sanitize: testdata  ## tests with address and undefined behaviour sanitizers
 	ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc \
 	$(PY) -m pytest $(ARGS)
 
-pythons: $(STAMPS)/env  ## tests on each other Python that is found: 3.11 to 3.14
+pythons:  ## tests on each Python that is found, 3.11 to 3.14, on the path or of pyenv
 	@for version in 3.11 3.12 3.13 3.14; do \
-		python=$$(command -v python$$version || ls -d $(HOME)/.pyenv/versions/$$version.*/bin/python 2>/dev/null | tail -1); \
-		$$python -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "'$$version'")' 2>/dev/null || continue; \
-		echo "== Python $$version"; \
-		$(MAKE) --no-print-directory test PYTHON=$$python VENV=build/venv-$$version || exit 1; \
+		for python in python$$version $(HOME)/.pyenv/versions/$$version.*/bin/python; do \
+			$$python -c "import sys; sys.exit('%d.%d' % sys.version_info[:2] != '$$version')" 2>/dev/null || continue; \
+			echo "== Python $$version: $$python"; \
+			$(MAKE) --no-print-directory test PYTHON=$$python VENV=build/venv-$$version || exit 1; \
+			break; \
+		done; \
 	done
 
 # --- benchmarks
@@ -125,7 +127,7 @@ compare: build testdata $(STAMPS)/group-compare  ## the same tasks through other
 
 # --- for the engineer
 
-tables: build $(STAMPS)/group-codegen  ## regenerate the dictionaries
+tables: $(STAMPS)/group-codegen  ## regenerate the dictionaries
 	$(PY) tools/build_tables.py
 
 perf: $(STAMPS)/group-build  ## build with symbols and frame pointers for profilers
@@ -138,11 +140,11 @@ annotate: $(STAMPS)/group-build  ## Cython's view of each module in build/annota
 		$(BIN)/cython -3 -a -I cext $$file -o build/annotate/$$(basename $$file .pyx).c || exit 1; done
 	@ls build/annotate/*.html
 
-wheel: $(STAMPS)/group-build $(STAMPS)/group-test  ## sdist, wheel from it, tests on the wheel
+wheel: $(STAMPS)/group-build testdata  ## sdist, wheel from it, tests on the wheel
 	rm -rf dist build/wheel
 	DICOMWIRE_BUILD=release $(PY) -m build -q -n -o dist .
 	$(PIP) install -q --no-deps --target build/wheel/site dist/*.whl
-	cp -R tests tools benchmarks pyproject.toml build/wheel/
+	cp -R tests tools benchmarks docs README.md pyproject.toml build/wheel/
 	cd build/wheel && export PYTHONPATH="$$PWD/site" DICOMWIRE_TESTDATA="$(CURDIR)/build/testdata" && \
 	"$(abspath $(PY))" -c "import dicomwire, _dicomwire as c; print(dicomwire.__file__, c.__file__)" && \
 	"$(abspath $(PY))" -m pytest $(ARGS)
