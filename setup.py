@@ -130,17 +130,19 @@ def extensions() -> list[Extension]:
 
 Options.emit_code_comments = PROFILE != "release"
 
-setup(
-    package_dir={"": "src", "_dicomwire": "cext/_dicomwire"},
-    ext_modules=cythonize(
-        extensions(),
-        include_path=[str(CEXT)],
-        # One Cython run serves every Python; coverage finds the C files only beside the sources.
-        build_dir=None if PROFILE == "trace" else os.path.join("build", PROFILE, "c"),
-        compiler_directives=DIRECTIVES | extra_directives,
-        nthreads=JOBS,
-        show_all_warnings=PROFILE == "debug",
-    ),
-    cmdclass={"build_ext": BuildExtensions},
-    options={"build": {"build_base": os.path.join("build", PROFILE)}},
-)
+# Cython's worker processes import this file again on some platforms.
+if __name__ == "__main__":
+    setup(
+        package_dir={"": "src", "_dicomwire": "cext/_dicomwire"},
+        ext_modules=cythonize(
+            extensions(),
+            include_path=[str(CEXT)],
+            # One Cython run serves every Python; coverage finds the C files only beside the sources.
+            build_dir=None if PROFILE == "trace" else os.path.join("build", PROFILE, "c"),
+            compiler_directives=DIRECTIVES | extra_directives,
+            nthreads=JOBS,
+            show_all_warnings=PROFILE == "debug",
+        ),
+        cmdclass={"build_ext": BuildExtensions},
+        options={"build": {"build_base": os.path.join("build", PROFILE)}},
+    )
