@@ -24,13 +24,11 @@ from setuptools.command.build_ext import build_ext
 # In the order of the floors inside the compiled package: a module cimports only from modules before it. One
 # that is not listed is compiled after these; one that is listed and not there yet is left out.
 MODULES = (
-    "fault",
     "vr",
     "tagindex",
-    "element",
-    "values",
     "source",
     "tape",
+    "values",
     "block",
     "dataset",
     "part10",

@@ -1,0 +1,562 @@
+"""Blocks: the tape of a data set or of a container inside it, and everything that is settled on first access.
+
+VRs of implicit VR elements, ambiguous VRs (PS3.5 Annex A, PS3.6 section 6), UN with a known tag (PS3.5 section 6.2.2),
+inherited character sets (PS3.3 section C.12.1.1.2) and containers of known length are resolved here.
+"""
+from cpython.ref cimport Py_INCREF, Py_XDECREF
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memset
+
+from .source cimport IGNORE, STRICT
+from .tagindex cimport dw_tag_vr
+from .tape cimport (
+    BIG_ENDIAN, CUT_SHORT, DATA_SET, DEFAULT_MAX_DEPTH, DONE, END_UNKNOWN, FRAGMENTS, HEADER_CUT, IMPLICIT, IMPLICIT_IN_UN,
+    ITEM_TAG, ITEMS, NEED_DATA, NOT_ENTERED, OUT_OF_MEMORY, PAUSED, RawFinding, REFUSED, SEQUENCE_DELIMITER, STOPPED, TOO_DEEP,
+    UNDEFINED_LENGTH, UNORDERED, VALUE_CUT, VR_GUESSED, dw_load16be, dw_load16le, finding_name, finding_text, stepper_begin,
+    stepper_free, stepper_reopen, stepper_run, stepper_set_end,
+)
+from .values cimport trimmed
+from .vr cimport (
+    DW_VR_LO, DW_VR_OB, DW_VR_OW, DW_VR_SQ, DW_VR_SS, DW_VR_UL, DW_VR_UN, DW_VR_US, DW_VR_NONE, DW_VR_US_OW, DW_VR_US_SS,
+    DW_VR_US_SS_OW,
+)
+
+from .errors import DecodeError, Deviation, NestingError, TruncatedError
+
+cdef enum:
+    ENTER_LIMIT = 65536         # bytes; when a container is opened, smaller ones inside it come along on its tape
+    SCRATCH = 65536             # bytes read at once when fragments are walked
+
+# What floors above provide, set once by dicomwire/__init__.py: names in the comments of the callers.
+cdef dict HOOKS = {}
+
+
+def set_hooks(**hooks):
+    """Give the compiled floor the Python functions and classes that it calls by name; called once, at import."""
+    HOOKS.update(hooks)
+
+
+cdef object hook(str name):
+    """A function or class that a floor above provides."""
+    return HOOKS[name]
+
+
+cdef class PathNode:
+    pass
+
+
+cdef str element_word(uint32_t tag):
+    """Keyword of a tag, or its eight hexadecimal digits, as used in paths."""
+    keyword = HOOKS["keyword_for_tag"](tag) if "keyword_for_tag" in HOOKS else ""
+    return <str>keyword if keyword else f"{tag:08X}"
+
+
+cdef class Block:
+    """One tape with its source and what was decoded from it; see block.pxd."""
+
+    def __cinit__(self):
+        memset(&self.own, 0, sizeof(Window))
+        self.charset_kind = CHARSET_UNKNOWN
+        self.charset_nested = -1
+        self.outer_pixel_representation = -1
+        self.complete = True
+
+    def __dealloc__(self):
+        cdef uint32_t i
+        if self.cache != NULL:
+            for i in range(self.cache_size):
+                Py_XDECREF(self.cache[i])
+            free(self.cache)
+        free(self.entries)
+        if self.own.capacity:
+            free(self.own.data)
+
+    # -------------------------------------------------------------------------------------------------- value bytes
+
+    cdef const uint8_t* pointer(self, TapeEntry* entry) noexcept nogil:
+        """The value where it lies in memory, or NULL: then it must be fetched."""
+        if self.own.data != NULL and entry.offset >= self.own.start and entry.offset + entry.length <= self.own.stop:
+            return self.own.data + (entry.offset - self.own.start)
+        return self.source.find(entry.offset, entry.length)
+
+    cdef object fetch(self, TapeEntry* entry):
+        """The value as bytes read from the source now."""
+        return self.source.fetch(entry.offset, entry.length)
+
+    cdef int put(self, uint32_t index, object value) except -1:
+        """Keep a decoded value, or the block of a container, in the entry's slot."""
+        cdef PyObject** cache
+        if index >= self.cache_size:
+            cache = <PyObject**>realloc(self.cache, self.count * sizeof(PyObject*))
+            if cache == NULL:
+                raise MemoryError
+            memset(cache + self.cache_size, 0, (self.count - self.cache_size) * sizeof(PyObject*))
+            self.cache = cache
+            self.cache_size = self.count
+        Py_INCREF(value)
+        Py_XDECREF(self.cache[index])
+        self.cache[index] = <PyObject*>value
+        return 0
+
+    # ------------------------------------------------------------------------------------------------------- search
+
+    cdef uint32_t find(self, uint32_t item, uint32_t tag) except? 0:
+        """Index of the first element with ``tag`` in an item (0: the root), or 0.  Goes on reading the root if need be."""
+        cdef TapeEntry* entries = self.entries
+        cdef uint32_t low, high, middle, i, stop
+        while True:
+            if item == 0 and self.flat:
+                low, high = 1, self.count
+                while low < high:
+                    middle = (low + high) >> 1
+                    if entries[middle].tag < tag:
+                        low = middle + 1
+                    else:
+                        high = middle
+                if low < self.count and entries[low].tag == tag:
+                    return low
+            else:
+                i = item + 1
+                stop = entries[item].next
+                if entries[item].flags & UNORDERED:
+                    while i < stop:
+                        if entries[i].tag == tag:
+                            return i
+                        i = entries[i].next
+                else:
+                    while i < stop and entries[i].tag < tag:
+                        i = entries[i].next
+                    if i < stop and entries[i].tag == tag:
+                        return i
+            if item != 0 or self.complete or (self.stop_tag and tag >= self.stop_tag):
+                return 0
+            if self.count > 1 and tag < self.entries[self._last_child()].tag:
+                return 0            # tags ascend: it cannot come any more
+            self.resume()
+            entries = self.entries
+
+    cdef uint32_t _last_child(self) noexcept:
+        cdef uint32_t i = self.count - 1
+        while self.entries[i].parent != 0:
+            i = self.entries[i].parent
+        return i
+
+    cdef int resume(self) except -1:
+        """Go on with a root that was left at its pixel data: walk fragments, read what stands behind them.
+
+        Reads through a scratch window, so that walking the fragments of a long file keeps nothing of it.
+        """
+        cdef Stepper s
+        cdef Window scratch
+        cdef int status
+        cdef uint64_t got = 0, room
+        if self.complete:
+            return 0
+        memset(&s, 0, sizeof(Stepper))
+        memset(&scratch, 0, sizeof(Window))
+        s.entries, s.count, s.capacity = self.entries, self.count, self.capacity
+        s.tag_span = 0xFFFFFFFFu if self.stop_tag == 0 else self.stop_tag - 1
+        s.max_depth = DEFAULT_MAX_DEPTH
+        s.strict = self.source.policy == STRICT
+        s.pos = self.resume_pos
+        s.base, s.start, s.stop = self.source.first.data, self.source.first.start, self.source.first.stop
+        # A source that shrinks while it is open changes its end, never a tape entry that was handed out.
+        if stepper_reopen(&s, self.resume_pieces, min(self.end, self.source.size), self.encoding) != DONE:
+            raise MemoryError
+        s.frames[0].last_tag = self.entries[self._last_child()].tag + 1 if self.count > 1 else 0
+        self.complete = True
+        try:
+            while True:
+                status = stepper_run(&s)
+                self.entries, self.count, self.capacity = s.entries, s.count, s.capacity
+                if status == PAUSED:
+                    continue
+                if status != NEED_DATA:
+                    break
+                if self.source.find(s.pos, s.need) != NULL:
+                    window = self.source.window_at(s.pos)
+                    s.base, s.start, s.stop = window.data, window.start, window.stop
+                    continue
+                if self.source.inflater is not None:
+                    self.source._inflate_value(s.pos, s.need)
+                    if self.source.find(s.pos, s.need) != NULL:
+                        continue
+                room = min(<uint64_t>SCRATCH, self.source.size - s.pos) if self.source.size > s.pos else 0
+                if room < s.need:
+                    status = stepper_set_end(&s, max(self.source.size, self.entries[0].offset))
+                    if status != DONE:
+                        break
+                    continue
+                if scratch.data == NULL:
+                    scratch.data = <uint8_t*>malloc(SCRATCH)
+                    if scratch.data == NULL:
+                        raise MemoryError
+                self.source.ensure_open()
+                self.source.read_piece(scratch.data, s.pos, room, &got)
+                if got < s.need:
+                    self.source.size = s.pos + got
+                    status = stepper_set_end(&s, self.source.size)
+                    if status != DONE:
+                        break
+                    continue
+                s.base, s.start, s.stop = scratch.data, s.pos, s.pos + got
+            collect_findings(self, &s)
+            if status != DONE and status != STOPPED:
+                raise_status(status, self, &s)
+            self.flat = False
+            self.entries[0].next = self.count
+        finally:
+            free(scratch.data)
+            s.entries = NULL
+            stepper_free(&s)
+        return 0
+
+    # ----------------------------------------------------------------------------------------------------- encoding
+
+    cdef bint is_implicit(self, uint32_t index) noexcept:
+        """Whether this entry stands in implicit VR, of the block or inside a UN of undefined length."""
+        if self.encoding & IMPLICIT:
+            return True
+        while index:
+            index = self.entries[index].parent
+            if self.entries[index].flags & IMPLICIT_IN_UN:
+                return True
+        return False
+
+    cdef bint is_big_endian(self, uint32_t index) noexcept:
+        """Byte order of this entry's value; UN and what is inside it is little endian (PS3.5 section 6.2.2)."""
+        if not self.encoding & BIG_ENDIAN:
+            return False
+        if self.entries[index].flags & VR_GUESSED:
+            return False
+        while index:
+            index = self.entries[index].parent
+            if self.entries[index].flags & IMPLICIT_IN_UN:
+                return False
+        return True
+
+    cdef uint16_t vr_of(self, uint32_t index) except? 0:
+        """The VR, resolved on first call: dictionary, private dictionary, ambiguous and UN with a known tag."""
+        cdef TapeEntry* entry = self.entries + index
+        cdef uint16_t vr = entry.vr
+        if vr > 6 and (vr != DW_VR_UN or entry.flags & VR_GUESSED):
+            return vr
+        return self._resolve_vr(index)
+
+    cdef uint16_t _resolve_vr(self, uint32_t index) except? 0:
+        cdef TapeEntry* entry = self.entries + index
+        cdef uint16_t vr = entry.vr, found
+        cdef bint was_un = vr == DW_VR_UN
+        if vr == DW_VR_NONE:
+            return vr
+        if was_un and entry.flags & UNDEFINED_LENGTH:
+            entry.vr = DW_VR_SQ
+            entry.flags |= VR_GUESSED
+            return DW_VR_SQ
+        found = dw_tag_vr(entry.tag) if not (was_un and entry.length >= 0xFFFF) else 0
+        if found == 0 and (entry.tag >> 16) & 1:
+            found = self._private_vr(index)
+        if 0 < found < 6:
+            found = self._ambiguous_vr(index, found)
+        if found == 0:
+            found = DW_VR_UN
+        if entry.flags & UNDEFINED_LENGTH and not entry.flags & FRAGMENTS:
+            found = DW_VR_SQ
+        if entry.flags & FRAGMENTS:
+            found = DW_VR_OB
+        entry = self.entries + index
+        entry.vr = found
+        if was_un or found == DW_VR_UN:
+            entry.flags |= VR_GUESSED
+        if found == DW_VR_SQ and not entry.flags & UNDEFINED_LENGTH and entry.next == index + 1 and entry.length:
+            entry.flags |= NOT_ENTERED
+            if was_un:
+                entry.flags |= IMPLICIT_IN_UN
+        return found
+
+    cdef uint16_t _private_vr(self, uint32_t index) except? 0:
+        """VR of a private element by its block's Private Creator (PS3.5 section 7.8.1), 0 when unknown."""
+        cdef TapeEntry* entry = self.entries + index
+        cdef uint32_t number = (entry.tag >> 8) & 0xFF, creator
+        cdef const uint8_t* p
+        if number < 0x10 or "private_vr" not in HOOKS:
+            return 0
+        creator = self.find(entry.parent, (entry.tag & 0xFFFF0000u) | number)
+        if creator == 0:
+            return 0
+        p = self.pointer(self.entries + creator)
+        if p == NULL:
+            return 0
+        name = (<const char*>p)[:trimmed(p, self.entries[creator].length)].decode("latin-1")
+        return <uint16_t>HOOKS["private_vr"](name, self.entries[index].tag)
+
+    cdef uint16_t _ambiguous_vr(self, uint32_t index, uint16_t choice) except? 0:
+        cdef uint32_t other
+        cdef const uint8_t* p
+        if choice == DW_VR_US_SS:
+            return DW_VR_SS if self._pixel_representation(index) == 1 else DW_VR_US
+        if choice == DW_VR_US_OW:
+            other = self.find(self.entries[index].parent, 0x00283002)       # LUT Descriptor: one entry means US
+            if other and self.entries[other].length >= 2:
+                p = self.pointer(self.entries + other)
+                if p != NULL and (dw_load16be(p) if self.is_big_endian(other) else dw_load16le(p)) == 1:
+                    return DW_VR_US
+            return DW_VR_OW
+        if choice == DW_VR_US_SS_OW:
+            return DW_VR_OW
+        return DW_VR_OW if self.is_implicit(index) else DW_VR_OB
+
+    cdef int _pixel_representation(self, uint32_t index) except -2:
+        """Pixel Representation (0028,0103) of the item or the nearest one around it: 0, 1, or -1."""
+        cdef uint32_t item = self.entries[index].parent, found
+        cdef const uint8_t* p
+        while True:
+            if self.entries[item].vr == DW_VR_NONE:
+                found = self.find(item, 0x00280103)
+                if found and self.entries[found].length >= 2:
+                    p = self.pointer(self.entries + found)
+                    if p != NULL:
+                        return (dw_load16be(p) if self.is_big_endian(found) else dw_load16le(p)) & 1
+            if item == 0:
+                return self.outer_pixel_representation
+            item = self.entries[item].parent
+
+    # ------------------------------------------------------------------------------------------------ character sets
+
+    cdef int charset_of(self, uint32_t index, PyObject** charset) except -2:
+        """The CharsetKind that applies to an entry; the CharacterSet object (borrowed) where the kind is OTHER."""
+        cdef uint32_t i, item
+        cdef int kind
+        if self.charset_nested < 0:
+            self.charset_nested = 0
+            for i in range(1, self.count):
+                if self.entries[i].tag == 0x00080005 and self.entries[i].parent != 0:
+                    self.charset_nested = 1
+                    break
+        if self.charset_nested and self.source.charset is None:
+            item = self.entries[index].parent
+            while item:
+                if self.entries[item].tag == ITEM_TAG:
+                    i = self.find(item, 0x00080005)
+                    if i:
+                        return self._declared_charset(i, charset)
+                item = self.entries[item].parent
+        if self.charset_kind == CHARSET_UNKNOWN:
+            i = self.find(0, 0x00080005) if self.kind == DATA_SET else 0
+            if self.source.charset is not None:
+                i = 0
+                charset[0] = NULL
+                self.charset = HOOKS["charset_from_terms"](self.source.charset)
+                self.charset_kind = CHARSET_OTHER
+            elif i:
+                kind = self._declared_charset(i, charset)
+                self.charset = <object>charset[0] if charset[0] != NULL else None
+                self.charset_kind = <int8_t>kind
+            else:
+                self.charset_kind = CHARSET_DEFAULT
+        charset[0] = <PyObject*>self.charset
+        return self.charset_kind
+
+    cdef int _declared_charset(self, uint32_t index, PyObject** charset) except -2:
+        cdef TapeEntry* entry = self.entries + index
+        cdef const uint8_t* p = self.pointer(entry)
+        cdef uint64_t n
+        cdef list terms
+        charset[0] = NULL
+        if p == NULL or self.source.charset is not None:
+            return CHARSET_DEFAULT
+        n = trimmed(p, entry.length)
+        text = (<const char*>p)[:n]
+        if n == 0 or text == b"ISO_IR 6":
+            return CHARSET_DEFAULT
+        if text == b"ISO_IR 192":
+            return CHARSET_UTF8
+        if text == b"ISO_IR 100":
+            return CHARSET_LATIN1
+        if self.charsets is None:
+            self.charsets = {}
+        found = self.charsets.get(index)
+        if found is None:
+            terms = [term.strip(" \0") for term in text.decode("latin-1").split("\\")]
+            found = self.charsets[index] = HOOKS["charset_from_terms"](tuple(terms))
+            for problem in found.problems:
+                self.report("character_set", index, problem, "PS3.3 C.12.1.1.2")
+        charset[0] = <PyObject*>found
+        return CHARSET_OTHER
+
+    # ------------------------------------------------------------------------------------------- containers inside it
+
+    cdef Block inner(self, uint32_t index):
+        """The block of a container that was not entered (flag NOT_ENTERED), made on first call and cached."""
+        cdef TapeEntry* entry = self.entries + index
+        cdef Stepper s
+        cdef Block block
+        cdef uint8_t kind, encoding
+        cdef const uint8_t* p
+        cdef int status
+        cdef PyObject* charset = NULL
+        cdef uint64_t offset = entry.offset, length = entry.length
+        cdef uint32_t depth = self.depth, up = index
+        if index < self.cache_size and self.cache[index] != NULL:
+            return <Block>self.cache[index]
+        while up:
+            up = self.entries[up].parent
+            depth += 1
+        if depth >= DEFAULT_MAX_DEPTH:
+            raise NestingError(f"nested more than {DEFAULT_MAX_DEPTH} deep", offset=offset, section="PS3.5 7.5")
+        kind = DATA_SET if entry.tag == ITEM_TAG else ITEMS
+        encoding = IMPLICIT if entry.flags & IMPLICIT_IN_UN or self.is_implicit(index) else self.encoding & BIG_ENDIAN
+        if encoding & IMPLICIT and self.is_big_endian(index) and not entry.flags & IMPLICIT_IN_UN:
+            encoding |= BIG_ENDIAN
+        block = Block.__new__(Block)
+        block.source = self.source
+        block.encoding = encoding
+        block.kind = kind
+        block.depth = depth
+        block.end = offset + length
+        memset(&s, 0, sizeof(Stepper))
+        p = self.pointer(entry)
+        if p == NULL:
+            if self.source.inflater is not None:
+                self.source._inflate_value(offset, length)
+            if length > self.source.size or offset > self.source.size - length:
+                raise TruncatedError(f"needs {length} bytes, the source has {max(0, self.source.size - offset)} left",
+                                     offset=offset, path=self.path_of(index), section="PS3.5 7.5")
+            block.own.data = <uint8_t*>malloc(length)
+            if block.own.data == NULL:
+                raise MemoryError
+            block.own.capacity = length
+            block.own.start = offset
+            self.source.read_into(block.own.data, offset, length)
+            block.own.stop = offset + length
+            p = block.own.data
+        s.base = p
+        s.start = offset
+        s.stop = offset + length
+        s.tag_span = 0xFFFFFFFFu
+        s.enter_limit = ENTER_LIMIT
+        s.max_depth = DEFAULT_MAX_DEPTH - depth
+        s.strict = self.source.policy == STRICT
+        s.look_up = encoding & IMPLICIT != 0
+        try:
+            if stepper_begin(&s, offset, offset + length, kind, encoding) != DONE:
+                raise MemoryError
+            while True:
+                if length > 65536:
+                    with nogil:
+                        status = stepper_run(&s)
+                else:
+                    status = stepper_run(&s)
+                if status != PAUSED:
+                    break
+            block.entries, block.count, block.capacity = s.entries, s.count, s.capacity
+            s.entries = NULL
+            block.path = self._node(index)
+            block.charset_kind = <int8_t>self.charset_of(index, &charset)
+            block.charset = <object>charset if charset != NULL else None
+            if kind == DATA_SET and block.find(0, 0x00080005):
+                block.charset_kind = CHARSET_UNKNOWN
+            block.outer_pixel_representation = <int8_t>self._pixel_representation(index)
+            collect_findings(block, &s)
+            if status != DONE:
+                raise_status(status, block, &s)
+        finally:
+            stepper_free(&s)
+        self.put(index, block)
+        return block
+
+    # --------------------------------------------------------------------------------------------------------- paths
+
+    cdef uint32_t ordinal_of(self, uint32_t item) noexcept:
+        """Number of an item in its sequence, from 0; asked in ascending order each step costs one hop."""
+        cdef uint32_t parent = self.entries[item].parent, i = parent + 1, n = 0
+        if self.counted_item and self.counted_item <= item and self.entries[self.counted_item].parent == parent:
+            i, n = self.counted_item, self.counted
+        while i < item:
+            i = self.entries[i].next
+            n += 1
+        self.counted_item, self.counted = item, n
+        return n
+
+    cdef PathNode _node(self, uint32_t index):
+        """The path of an entry as a chain of nodes that holds no block."""
+        cdef PathNode node
+        if index == 0:
+            return self.path
+        node = PathNode.__new__(PathNode)
+        node.up = self._node(self.entries[index].parent)
+        if self.entries[index].tag == ITEM_TAG:
+            node.ordinal = self.ordinal_of(index)
+        else:
+            node.tag = self.entries[index].tag
+        return node
+
+    cdef str path_of(self, uint32_t index):
+        """An entry's path as users write it: "ContentSequence.3.TextValue"; "" for the data set itself."""
+        cdef PathNode node = self._node(index)
+        cdef list words = []
+        while node is not None:
+            words.append(element_word(node.tag) if node.tag else str(node.ordinal))
+            node = node.up
+        words.reverse()
+        return ".".join(words)
+
+    cdef int report(self, str kind, uint32_t index, str message, str section) except -1:
+        """Tell of a value that departs from the standard: an error when strict, else a deviation."""
+        cdef TapeEntry* entry = self.entries + index
+        if self.source.policy == IGNORE:
+            return 0
+        path = self.path_of(index)
+        if self.source.policy == STRICT:
+            raise hook("value_error")(message, offset=entry.offset, path=path, section=section)
+        add_finding(self.source, Deviation(kind, path, entry.offset, f"{message}; {section}"))
+        return 0
+
+
+cdef int add_finding(Source source, object deviation) except -1:
+    if source.findings is None:
+        source.findings = []
+    if deviation not in source.findings:
+        source.findings.append(deviation)
+    return 0
+
+
+cdef Block block_of_tape(Source source, Stepper* s):
+    """A root block that takes over the stepper's entries."""
+    cdef Block block = Block.__new__(Block)
+    block.source = source
+    block.entries, block.count, block.capacity = s.entries, s.count, s.capacity
+    s.entries = NULL
+    block.encoding = s.frames[0].encoding
+    block.kind = s.frames[0].kind
+    block.end = s.frames[0].bound
+    return block
+
+
+cdef int collect_findings(Block block, Stepper* s) except -1:
+    """Turn the stepper's findings into deviations, or into an error when strict."""
+    cdef uint32_t i
+    cdef RawFinding* f
+    if s.finding_count == 0 or block.source.policy == IGNORE:
+        return 0
+    for i in range(s.finding_count):
+        f = s.findings + i
+        path = block.path_of(f.entry if f.entry < block.count else 0)
+        if block.source.policy == STRICT:
+            message, _, section = finding_text(f).rpartition("; ")
+            kind = TruncatedError if f.kind == VALUE_CUT or f.kind == HEADER_CUT else hook("element_error")
+            raise kind(message, offset=f.offset, path=path, section=section)
+        add_finding(block.source, Deviation(finding_name(f.kind), path, f.offset, finding_text(f)))
+    if s.findings_dropped:
+        add_finding(block.source, Deviation("more", "", s.pos, f"{s.findings_dropped} further deviations not listed"))
+    s.finding_count = 0
+    return 0
+
+
+cdef int raise_status(int status, Block block, Stepper* s) except -1:
+    """The error of a stepper that cannot go on."""
+    if status == TOO_DEEP:
+        raise NestingError(f"nested more than {DEFAULT_MAX_DEPTH} deep", offset=s.pos, section="PS3.5 7.5")
+    if status == OUT_OF_MEMORY:
+        raise MemoryError
+    raise DecodeError("unexpected end of the source", offset=s.pos, section="PS3.5 7.1")

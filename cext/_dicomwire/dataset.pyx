@@ -1,0 +1,1072 @@
+"""Views of a tape that users hold: DataSet, Sequence, DataElement, Fragments.
+
+A view is two words, a block and an index, and is made anew whenever one is asked for; values are decoded on first access and
+kept in the block.  Views keep the source alive and never each other.  PS3.5 sections 6 and 7.
+"""
+cimport cython
+from cpython.buffer cimport PyBuffer_FillInfo
+from cpython.mem cimport PyMem_Malloc
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF
+from cpython.unicode cimport PyUnicode_DecodeLatin1, PyUnicode_DecodeUTF8
+from libc.stdint cimport uint16_t, uint64_t
+from libc.string cimport memchr
+
+from .block cimport (
+    CHARSET_LATIN1, CHARSET_OTHER, CHARSET_UTF8, hook,
+)
+from .source cimport IGNORE, STRICT
+from .tape cimport (
+    BIG_ENDIAN, CUT_SHORT, END_UNKNOWN, FRAGMENTS, IMPLICIT, ITEM_TAG, ITEMS, NOT_ENTERED, TapeEntry, UNDEFINED_LENGTH,
+    UNORDERED, dw_load32be, dw_load16be, dw_load16le, dw_load32le,
+)
+from .values cimport (
+    decode_ascii, decode_decimal_string, decode_integer_string, decode_numbers, is_plain, trimmed, word_size,
+)
+from .vr cimport (
+    DW_VR_AE, DW_VR_AT, DW_VR_BYTES, DW_VR_CHARSET, DW_VR_CS, DW_VR_DS, DW_VR_IS, DW_VR_NONE, DW_VR_PN, DW_VR_SINGLE, DW_VR_SQ,
+    DW_VR_TEXT, DW_VR_UI, DW_VR_UN, dw_vr_traits, vr_name,
+)
+
+from .errors import DecodeError, ValueDecodeError
+
+cdef extern from "Python.h":
+    object PyObject_GenericGetAttr(object, object)
+    unsigned int PyUnicode_READ_CHAR(object, Py_ssize_t)
+    Py_ssize_t PyUnicode_GET_LENGTH(object)
+    PyObject* PyDict_GetItem(object, object)
+    object PyMemoryView_FromObject(object)
+    unsigned long PyLong_AsUnsignedLong(object) except? 0xFFFFFFFF
+    object PyLong_FromUnsignedLong(unsigned long)
+
+# Set once by dicomwire/__init__.py (bind), read-only afterwards.
+cdef dict _KEYWORDS = {}
+cdef object _UID = str
+cdef object _PERSON_NAME = str
+cdef object _TAG = int
+
+
+def bind(dict keywords, uid, person_name, tag):
+    """Give the views the dictionary of keywords and the classes of UI, PN and AT values; called once, at import."""
+    global _KEYWORDS, _UID, _PERSON_NAME, _TAG
+    _KEYWORDS, _UID, _PERSON_NAME, _TAG = keywords, uid, person_name, tag
+
+
+# ------------------------------------------------------------------------------------------------------ decoding a value
+
+@cython.final
+cdef class _ValueBuffer:
+    """Exports a stretch of memory that ``owner`` keeps alive, read-only."""
+    cdef object owner
+    cdef const uint8_t* data
+    cdef Py_ssize_t size
+
+    def __getbuffer__(self, Py_buffer* buffer, int flags):
+        PyBuffer_FillInfo(buffer, self, <void*>self.data, self.size, 1, flags)
+
+
+cdef object _view(Block block, TapeEntry* entry):
+    """A read-only memoryview of a value, without a copy where the value is in memory."""
+    cdef _ValueBuffer buffer
+    cdef const uint8_t* p = block.pointer(entry)
+    if p == NULL:
+        return PyMemoryView_FromObject(block.fetch(entry))
+    buffer = _ValueBuffer.__new__(_ValueBuffer)
+    buffer.owner = block if block.own.data != NULL else block.source
+    buffer.data = p
+    buffer.size = <Py_ssize_t>entry.length
+    return PyMemoryView_FromObject(buffer)
+
+
+cdef object _component(Block block, uint32_t index, uint16_t vr, const uint8_t* p, uint64_t n):
+    """One component of plain text: str, int, float, UID or PersonName."""
+    cdef object value
+    n = trimmed(p, n)
+    if vr == DW_VR_DS or vr == DW_VR_IS:
+        value = decode_decimal_string(p, n) if vr == DW_VR_DS else decode_integer_string(p, n)
+        if value is None and n:
+            return _odd_number(block, index, vr, p, n)
+        return value
+    if vr == DW_VR_AE or vr == DW_VR_CS:
+        while n and p[0] == 0x20:
+            p += 1
+            n -= 1
+    value = decode_ascii(p, n)
+    if vr == DW_VR_UI:
+        return _UID(value)
+    if vr == DW_VR_PN:
+        return _PERSON_NAME(value)
+    return value
+
+
+cdef object _odd_number(Block block, uint32_t index, uint16_t vr, const uint8_t* p, uint64_t n):
+    """An IS or DS component that does not conform: an integral IS is taken, else the text is handed over."""
+    cdef object number
+    while n and (p[0] == 0x20 or p[0] == 0):
+        p += 1
+        n -= 1
+    if n == 0:
+        return None
+    if vr == DW_VR_IS:
+        number = decode_decimal_string(p, n)
+        if number is not None and number == int(number):
+            block.report("value", index, "an IS value is written as a decimal", "PS3.5 6.2")
+            return int(number)
+    block.report("value", index, f"{vr_name(vr)} value of {n} bytes is not a number", "PS3.5 6.2")
+    return PyUnicode_DecodeLatin1(<const char*>p, <Py_ssize_t>n, NULL)
+
+
+cdef object _typed(Block block, uint32_t index, uint16_t vr, str text):
+    """A decoded component as the VR's type, without its padding."""
+    text = text.rstrip(" \0")
+    if vr == DW_VR_PN:
+        return _PERSON_NAME(text)
+    if vr == DW_VR_UI:
+        return _UID(text)
+    if vr == DW_VR_AE or vr == DW_VR_CS:
+        return text.lstrip(" ")
+    if vr == DW_VR_DS or vr == DW_VR_IS:
+        block.report("value", index, f"{vr_name(vr)} value of {len(text)} characters is not a number", "PS3.5 6.2")
+    return text
+
+
+cdef object _decode_text(Block block, uint32_t index, uint16_t vr, int traits, const uint8_t* p, uint64_t n):
+    """A text value: one component, or a list of them."""
+    cdef const uint8_t* delimiter
+    cdef const uint8_t* end = p + n
+    cdef list values
+    cdef object text, charset
+    cdef str problem = None
+    cdef PyObject* declared = NULL
+    cdef int kind
+    if is_plain(p, n):
+        n = trimmed(p, n)
+        if n == 0:
+            return _component(block, index, vr, p, 0)
+        end = p + n
+        delimiter = NULL if traits & DW_VR_SINGLE else <const uint8_t*>memchr(p, 0x5C, <size_t>n)
+        if delimiter == NULL:
+            return _component(block, index, vr, p, n)
+        values = []
+        while delimiter != NULL:
+            values.append(_component(block, index, vr, p, delimiter - p))
+            p = delimiter + 1
+            delimiter = <const uint8_t*>memchr(p, 0x5C, <size_t>(end - p))
+        values.append(_component(block, index, vr, p, end - p))
+        return values
+    if not traits & DW_VR_CHARSET:
+        text = PyUnicode_DecodeLatin1(<const char*>p, <Py_ssize_t>n, NULL)
+        block.report("character_set", index, "bytes outside the default repertoire", "PS3.5 6.1")
+    else:
+        kind = block.charset_of(index, &declared)
+        if kind == CHARSET_UTF8:
+            try:
+                text = PyUnicode_DecodeUTF8(<const char*>p, <Py_ssize_t>n, NULL)
+            except UnicodeDecodeError:
+                text = PyUnicode_DecodeUTF8(<const char*>p, <Py_ssize_t>n, "replace")
+                block.report("character_set", index, "undecodable bytes for ISO_IR 192", "PS3.5 6.1")
+        elif kind == CHARSET_LATIN1 and not memchr(p, 0x1B, <size_t>n):
+            text = PyUnicode_DecodeLatin1(<const char*>p, <Py_ssize_t>n, NULL)
+        else:
+            charset = <object>declared if declared != NULL else hook("charset_from_terms")(
+                ("ISO_IR 100",) if kind == CHARSET_LATIN1 else ())
+            components, problem = hook("decode_text")((<const char*>p)[:n], charset, not traits & DW_VR_SINGLE,
+                                                      vr == DW_VR_PN)
+            if problem is not None:
+                block.report("character_set", index, problem, "PS3.5 6.1")
+            values = [_typed(block, index, vr, text) for text in components]
+            return values[0] if len(values) == 1 else values
+    if traits & DW_VR_SINGLE or "\\" not in text:
+        return _typed(block, index, vr, text)
+    return [_typed(block, index, vr, text) for text in (<str>text).rstrip(" \0").split("\\")]
+
+
+cdef object _decode_tags(const uint8_t* p, uint64_t n, bint big):
+    cdef list tags = []
+    cdef uint64_t i
+    for i in range(0, n - n % 4, 4):
+        if big:
+            tags.append(_TAG(dw_load32be(p + i)))
+        else:
+            tags.append(_TAG((<uint32_t>dw_load16le(p + i) << 16) | dw_load16le(p + i + 2)))
+    if not tags:
+        return None
+    return tags[0] if len(tags) == 1 else tags
+
+
+cdef object value_at(Block block, uint32_t index):
+    """The value of an element as users see it; decoded once, except for views, which are made anew."""
+    cdef TapeEntry* entry = block.entries + index
+    cdef uint16_t vr
+    cdef int traits
+    cdef const uint8_t* p
+    cdef object value, held = None
+    if index < block.cache_size and block.cache[index] != NULL and not entry.flags & NOT_ENTERED:
+        return <object>block.cache[index]
+    vr = block.vr_of(index)
+    entry = block.entries + index
+    if vr == DW_VR_SQ:
+        return _sequence_at(block, index)
+    traits = dw_vr_traits(vr)
+    if traits & DW_VR_BYTES:
+        if entry.flags & FRAGMENTS:
+            return new_fragments(block, index)
+        return _view(block, entry)
+    p = block.pointer(entry)
+    if p == NULL:
+        held = block.fetch(entry)
+        p = <const uint8_t*><const char*><bytes>held
+    if traits & DW_VR_TEXT:
+        value = _decode_text(block, index, vr, traits, p, entry.length)
+    else:
+        if entry.length % <uint64_t>word_size(vr):
+            block.report("value", index, f"{entry.length} bytes are no whole number of {vr_name(vr)} values", "PS3.5 6.2")
+            return _view(block, entry)
+        if vr == DW_VR_AT:
+            value = _decode_tags(p, entry.length, block.is_big_endian(index))
+        else:
+            value = decode_numbers(p, entry.length, vr, block.is_big_endian(index) if block.encoding else False)
+    block.put(index, value)
+    return value
+
+
+# ------------------------------------------------------------------------------------------------------------------ keys
+
+cdef object parse_key(object key):
+    """A tag as int from a Tag, an int, a pair, a keyword or eight hexadecimal digits; None when it is none of them."""
+    cdef PyObject* found
+    if isinstance(key, str):
+        found = PyDict_GetItem(_KEYWORDS, key)
+        if found != NULL:
+            return <object>found
+        return hook("tag_for_text")(key)
+    if isinstance(key, int):
+        if 0 <= key <= 0xFFFFFFFF:
+            return key
+        return None
+    if isinstance(key, tuple) and len(key) == 2:
+        group, element = key
+        if isinstance(group, int) and isinstance(element, int) and 0 <= group <= 0xFFFF and 0 <= element <= 0xFFFF:
+            return group << 16 | element
+    return None
+
+
+cdef str _tag_text(object tag):
+    return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
+
+
+# ----------------------------------------------------------------------------------------------------------- DataElement
+
+@cython.final
+@cython.no_gc
+@cython.freelist(256)
+cdef class DataElement:
+    """One element of a data set: tag, VR, value and where it stands in the source.  A view; PS3.5 section 7.1."""
+
+    def __init__(self):
+        raise TypeError("a DataElement is a view and comes from a DataSet")
+
+    @property
+    def tag(self):
+        """The tag, an int with ``group`` and ``element``."""
+        return _TAG(self.block.entries[self.index].tag)
+
+    @property
+    def VR(self):
+        """The two letters of the Value Representation, resolved where the encoding leaves it open."""
+        return vr_name(self.block.vr_of(self.index))
+
+    @property
+    def value(self):
+        """The value: str, int, float, a list of them, PersonName, UID, Tag, memoryview, Sequence, Fragments or None.
+
+        Decoded on first access.  Binary values are read-only memoryviews; where the value is in memory they are no copies.
+        """
+        return value_at(self.block, self.index)
+
+    @property
+    def VM(self):
+        """Value multiplicity: 0 for an empty value, 1 for bytes and for sequences (PS3.5 section 6.4)."""
+        value = value_at(self.block, self.index)
+        if isinstance(value, list):
+            return len(<list>value)
+        if self.block.entries[self.index].length == 0 and not isinstance(value, Sequence):
+            return 0
+        return 0 if value is None or isinstance(value, str) and not value else 1
+
+    @property
+    def keyword(self):
+        """The keyword of PS3.6, or "" for a tag that has none."""
+        return hook("keyword_for_tag")(self.block.entries[self.index].tag)
+
+    @property
+    def name(self):
+        """The name of PS3.6, or of the private dictionary in brackets."""
+        return hook("element_name")(self)
+
+    @property
+    def raw(self):
+        """The encoded value: a read-only memoryview of its bytes with padding, delimiters and all."""
+        cdef TapeEntry* entry = self.block.entries + self.index
+        if entry.flags & END_UNKNOWN:
+            self.block.resume()
+            entry = self.block.entries + self.index
+        return _view(self.block, entry)
+
+    @property
+    def offset(self):
+        """Absolute offset of the value in the source, in bytes; of a deflated data set, in the inflated stream."""
+        return self.block.entries[self.index].offset
+
+    @property
+    def length(self):
+        """Length of the value in bytes; of an undefined length, the true one without the delimiter."""
+        if self.block.entries[self.index].flags & END_UNKNOWN:
+            self.block.resume()
+        return self.block.entries[self.index].length
+
+    @property
+    def header_size(self):
+        """Bytes from the tag to the value: 8 or 12."""
+        return self.block.entries[self.index].header_size
+
+    @property
+    def is_undefined_length(self):
+        """Whether the header has no length and a delimiter ends the value (PS3.5 section 7.5.1)."""
+        return bool(self.block.entries[self.index].flags & UNDEFINED_LENGTH)
+
+    @property
+    def is_truncated(self):
+        """Whether the source ended, or the container did, before the value."""
+        return bool(self.block.entries[self.index].flags & CUT_SHORT)
+
+    @property
+    def is_private(self):
+        """Whether the group is odd (PS3.5 section 7.8)."""
+        return bool((self.block.entries[self.index].tag >> 16) & 1)
+
+    @property
+    def private_creator(self):
+        """The Private Creator of the element's block, or None."""
+        cdef uint32_t tag = self.block.entries[self.index].tag, creator
+        if not (tag >> 16) & 1 or (tag & 0xFFFF) < 0x1000:
+            return None
+        creator = self.block.find(self.block.entries[self.index].parent, (tag & 0xFFFF0000u) | ((tag >> 8) & 0xFF))
+        return value_at(self.block, creator) if creator else None
+
+    @property
+    def is_empty(self):
+        """Whether there is no value."""
+        return self.VM == 0
+
+    @property
+    def path(self):
+        """Where the element stands, as a key for the data set: "ContentSequence.3.TextValue"."""
+        return self.block.path_of(self.index)
+
+    @property
+    def repval(self):
+        """A short text of the value, as used in listings."""
+        return hook("value_text")(self)
+
+    def as_datetime(self):
+        """The value of a DA, TM or DT as date, time or datetime; a list of them when there are several.
+
+        Raises ValueDecodeError for text that does not conform, TypeError for other VRs.  PS3.5 section 6.2.
+        """
+        return hook("as_datetime")(self)
+
+    def __eq__(self, other):
+        if not isinstance(other, DataElement):
+            return NotImplemented
+        return (self.tag == other.tag and self.VR == other.VR and self.value == other.value)
+
+    __hash__ = None
+
+    def __repr__(self):
+        return hook("element_text")(self)
+
+    def __reduce__(self):
+        return _pick, (_item_of(self.block, self.index), self.block.entries[self.index].tag)
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+
+cdef DataElement new_element(Block block, uint32_t index):
+    cdef DataElement element = DataElement.__new__(DataElement)
+    element.block = block
+    element.index = index
+    return element
+
+
+def _pick(data_set, tag):
+    """The element of an unpickled item."""
+    return data_set[tag]
+
+
+cdef DataSet _item_of(Block block, uint32_t index):
+    """The item that an element stands in."""
+    return new_data_set(block, block.entries[index].parent)
+
+
+# -------------------------------------------------------------------------------------------------------------- DataSet
+
+@cython.final
+cdef class Root:
+    pass
+
+
+@cython.final
+@cython.no_gc
+@cython.freelist(256)
+cdef class DataSet:
+    """A data set or an item: elements by keyword, tag or path.  A view of a tape; PS3.5 section 7.
+
+    Attributes give values (``ds.PatientID``), subscripts give elements (``ds["PatientID"]``, ``ds[0x0010, 0x0020]``,
+    ``ds["RequestAttributesSequence.0.ScheduledProcedureStepID"]``).  Made by :func:`dicomwire.dcmread`.
+    """
+
+    def __init__(self):
+        raise TypeError("a DataSet comes from dicomwire.dcmread()")
+
+    def __getattribute__(self, name):
+        cdef PyObject* found
+        cdef uint32_t index
+        cdef unsigned int first
+        if PyUnicode_GET_LENGTH(name):
+            first = PyUnicode_READ_CHAR(name, 0)
+            if 0x41 <= first <= 0x5A:
+                found = PyDict_GetItem(_KEYWORDS, name)
+                if found != NULL:
+                    index = self.block.find(self.index, <uint32_t>PyLong_AsUnsignedLong(<object>found))
+                    if index:
+                        return value_at(self.block, index)
+                    raise AttributeError(f"the data set has no {name}")
+                tag = hook("tag_for_text")(name)
+                if tag is not None:
+                    index = self.block.find(self.index, tag)
+                    if index:
+                        return value_at(self.block, index)
+                raise AttributeError(hook("unknown_attribute")(name))
+        return PyObject_GenericGetAttr(self, name)
+
+    cdef uint32_t _index_of(self, object key) except? 0:
+        """Index of an element by keyword, tag or pair in this item, or 0."""
+        cdef object tag = parse_key(key)
+        if tag is None:
+            return 0
+        return self.block.find(self.index, <uint32_t>tag)
+
+    def __getitem__(self, key):
+        cdef uint32_t index
+        if isinstance(key, str) and "." in <str>key:
+            return self._by_path(key)
+        index = self._index_of(key)
+        if index == 0:
+            if parse_key(key) is None:
+                raise KeyError(f"{key!r} is no tag, keyword or path")
+            raise KeyError(f"the data set has no {key if isinstance(key, str) else _tag_text(parse_key(key))}")
+        return new_element(self.block, index)
+
+    def _by_path(self, str path):
+        """The element at "Sequence.0.Keyword"; KeyError names the step that is missing."""
+        cdef list words = path.split(".")
+        cdef object at = self
+        cdef Py_ssize_t i, last = len(words) - 1
+        for i in range(len(words)):
+            word = words[i]
+            if isinstance(at, DataSet):
+                at = (<DataSet>at)[word]
+                if i < last:
+                    at = (<DataElement>at).value
+            elif isinstance(at, Sequence) and word.isdecimal():
+                if int(word) >= len(at):
+                    raise KeyError(f"{path!r}: no item {word}")
+                at = at[int(word)]
+            else:
+                raise KeyError(f"{path!r}: {word!r} does not lead on")
+        return at
+
+    def __contains__(self, key):
+        if isinstance(key, str) and "." in <str>key:
+            try:
+                self._by_path(key)
+            except KeyError:
+                return False
+            return True
+        return self._index_of(key) != 0
+
+    def get(self, key, default=None):
+        """The value for a keyword or path, the DataElement for a tag, or ``default``."""
+        cdef uint32_t index
+        if isinstance(key, str):
+            if "." in <str>key:
+                try:
+                    return self._by_path(key).value
+                except KeyError:
+                    return default
+            index = self._index_of(key)
+            return value_at(self.block, index) if index else default
+        index = self._index_of(key)
+        return new_element(self.block, index) if index else default
+
+    def __iter__(self):
+        cdef _Elements elements = _Elements.__new__(_Elements)
+        elements.block = self.block
+        elements.item = self.index
+        elements.next = self.index + 1
+        if self.block.entries[self.index].flags & UNORDERED:
+            if self.index == 0:
+                self.block.resume()
+            elements.order = _tag_order(self.block, self.index)
+        return elements
+
+    def __len__(self):
+        cdef uint32_t i, n = 0
+        if self.index == 0:
+            self.block.resume()
+        if self.block.entries[self.index].flags & UNORDERED:
+            return len(_tag_order(self.block, self.index))
+        i = self.index + 1
+        while i < self.block.entries[self.index].next:
+            i = self.block.entries[i].next
+            n += 1
+        return n
+
+    def __bool__(self):
+        return len(self) > 0
+
+    def keys(self):
+        """The tags, in ascending order."""
+        return [element.tag for element in self]
+
+    def values(self):
+        """The elements, in tag order."""
+        return list(self)
+
+    def items(self):
+        """Pairs of tag and element, in tag order."""
+        return [(element.tag, element) for element in self]
+
+    def iterall(self):
+        """All elements in tag order, those of nested items after the sequence that holds them; an iterator."""
+        cdef _AllElements elements = _AllElements.__new__(_AllElements)
+        elements.block = self.block
+        elements.next = self.index + 1
+        elements.stop = self.block.entries[self.index].next
+        elements.top = self.index
+        if self.block.entries[self.index].flags & UNORDERED:
+            return _walk_ordered(self)
+        return elements
+
+    def walk(self):
+        """Same as iterall."""
+        return self.iterall()
+
+    def to_dict(self):
+        """The values as plain Python objects by keyword (eight hexadecimal digits where there is none), nested ones too."""
+        return _plain(self)
+
+    def dir(self, *filters):
+        """Keywords of the elements, sorted; with ``filters`` those that contain one of them, in any case."""
+        words = sorted(word for word in (element.keyword for element in self) if word)
+        if filters:
+            parts = [part.lower() for part in filters]
+            words = [word for word in words if any(part in word.lower() for part in parts)]
+        return words
+
+    def __dir__(self):
+        return sorted(set(object.__dir__(self)) | set(self.dir()))
+
+    def group_dataset(self, group):
+        """The elements of one group, as a list."""
+        return [element for element in self if element.tag >> 16 == group]
+
+    def private_block(self, group, creator):
+        """The elements that ``creator`` reserved in an odd group (PS3.5 section 7.8.1); KeyError when there are none."""
+        cdef uint32_t index, number
+        if not group & 1:
+            raise ValueError(f"private groups are odd, not 0x{group:04X}")
+        for number in range(0x10, 0x100):
+            index = self.block.find(self.index, <uint32_t>group << 16 | number)
+            if index and value_at(self.block, index) == creator:
+                return PrivateBlock(self, group, creator, number)
+        raise KeyError(f"no private block of this creator in group {group:04X}")
+
+    # ------------------------------------------------------------------------------------------- the whole data set
+
+    @property
+    def file_meta(self):
+        """File Meta Information, group 0002 (PS3.10 section 7.1); a data set without elements when the source had none."""
+        if self.root is None:
+            raise AttributeError("an item has no file_meta")
+        if (<Root>self.root).meta is None:
+            return hook("restore_item")(b"", 0, None)
+        return new_data_set((<Root>self.root).meta, 0)
+
+    @property
+    def preamble(self):
+        """The 128 bytes before DICM, or None (PS3.10 section 7.1)."""
+        if self.root is None or not (<Root>self.root).preamble:
+            return None
+        return (<Root>self.root).source.fetch(0, 128)
+
+    @property
+    def filename(self):
+        """The path it was read from, or None."""
+        return None if self.root is None else (<Root>self.root).filename
+
+    @property
+    def transfer_syntax(self):
+        """UID of the transfer syntax that the data set is really encoded in."""
+        cdef Root root
+        if self.root is None:
+            return None
+        root = <Root>self.root
+        if root.said:
+            return value_at(root.meta, root.meta.find(0, 0x00020010))
+        return _UID(("1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2", "")[self.block.encoding & 3])
+
+    @property
+    def deviations(self):
+        """Where the source departs from the standard, as far as it was read; a list of Deviation, the same for all items."""
+        return [] if self.block.source.findings is None else list(self.block.source.findings)
+
+    @property
+    def is_implicit_VR(self):
+        """Whether the encoding leaves out VRs (PS3.5 section 7.1.3)."""
+        return bool(self.block.encoding & IMPLICIT)
+
+    @property
+    def is_little_endian(self):
+        """Byte order of the encoding (PS3.5 section 7.3)."""
+        return not self.block.encoding & BIG_ENDIAN
+
+    def tape(self):
+        """The entries of the structural index as tuples, for people who want to see it.
+
+        Each is (index, tag, VR, header size, flags, offset, length, next, parent); tag 0 is the root.
+        """
+        cdef list entries = []
+        cdef uint32_t i
+        cdef TapeEntry* e
+        if self.index == 0:
+            self.block.resume()
+        for i in range(self.index, self.block.entries[self.index].next):
+            e = self.block.entries + i
+            entries.append((i, e.tag, vr_name(e.vr), e.header_size, e.flags, e.offset, e.length, e.next, e.parent))
+        return entries
+
+    def __eq__(self, other):
+        if not isinstance(other, DataSet):
+            return NotImplemented
+        if self is other:
+            return True
+        return list(self) == list(other)
+
+    __hash__ = None
+
+    def __repr__(self):
+        return hook("data_set_text")(self)
+
+    def _repr_html_(self):
+        return hook("data_set_html")(self)
+
+    def __reduce__(self):
+        cdef Root root
+        cdef TapeEntry* entry
+        cdef PyObject* charset = NULL
+        if self.root is not None:
+            root = <Root>self.root
+            return hook("restore"), (root.source.read_all(), root.arguments, root.filename)
+        entry = self.block.entries + self.index
+        data = bytes(_view(self.block, entry))
+        kind = self.block.charset_of(self.index, &charset)
+        terms = (<object>charset).terms if charset != NULL else (None, ("ISO_IR 192",), ("ISO_IR 100",))[kind]
+        encoding = self.block.encoding
+        if self.index and self.block.is_implicit(self.index):
+            encoding = IMPLICIT
+        return hook("restore_item"), (data, encoding, terms)
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+
+cdef DataSet new_data_set(Block block, uint32_t index):
+    cdef DataSet data_set = DataSet.__new__(DataSet)
+    data_set.block = block
+    data_set.index = index
+    data_set.root = None
+    return data_set
+
+
+cdef list _tag_order(Block block, uint32_t item):
+    """Indices of an item's elements in tag order; of elements with the same tag the first counts."""
+    cdef dict first = {}
+    cdef uint32_t i = item + 1
+    while i < block.entries[item].next:
+        if block.entries[i].tag not in first:
+            first[block.entries[i].tag] = i
+        i = block.entries[i].next
+    return [first[tag] for tag in sorted(first)]
+
+
+@cython.final
+@cython.no_gc
+@cython.freelist(64)
+cdef class _Elements:
+    """Iterator over the elements of one item."""
+    cdef Block block
+    cdef uint32_t item, next
+    cdef list order
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        cdef uint32_t i
+        if self.order is not None:
+            if not self.order:
+                raise StopIteration
+            return new_element(self.block, self.order.pop(0))
+        i = self.next
+        if i >= self.block.entries[self.item].next:
+            if self.item != 0 or self.block.complete:
+                raise StopIteration
+            self.block.resume()
+            # What was the last child may have grown a subtree: go on behind it.
+            if i > 1:
+                i = self.block._last_child() if self.block.entries[i - 1].parent == 0 else i
+                i = self._after(i)
+            if i >= self.block.entries[0].next:
+                raise StopIteration
+        self.next = self.block.entries[i].next
+        return new_element(self.block, i)
+
+    cdef uint32_t _after(self, uint32_t seen):
+        """Index of the first root element at or behind the one that comes after what was handed out."""
+        cdef uint32_t i = 1
+        while i < self.next and i < self.block.entries[0].next:
+            i = self.block.entries[i].next
+        return i
+
+
+@cython.final
+@cython.no_gc
+@cython.freelist(16)
+cdef class _AllElements:
+    """Iterator over all elements of an item, nested ones too, in the order of the tape."""
+    cdef Block block            # being walked
+    cdef uint32_t next, stop, top
+    cdef list stack             # of (block, next, stop) to come back to
+    cdef Block entering         # a sequence that was just handed out and is walked next
+    cdef object ordered         # an iterator over an item whose elements are not in order
+
+    def __iter__(self):
+        return self
+
+    cdef int _enter(self, Block inner) except -1:
+        if self.stack is None:
+            self.stack = []
+        self.stack.append((self.block, self.next, self.stop))
+        self.block = inner
+        self.next = 1
+        self.stop = inner.entries[0].next
+        return 0
+
+    def __next__(self):
+        cdef uint32_t i
+        cdef TapeEntry* entry
+        cdef Block inner
+        if self.ordered is not None:
+            for element in self.ordered:
+                return element
+            self.ordered = None
+        if self.entering is not None:
+            inner = self.entering
+            self.entering = None
+            self._enter(inner)
+        while True:
+            while self.next < self.stop:
+                i = self.next
+                entry = self.block.entries + i
+                if entry.tag == ITEM_TAG:
+                    if entry.flags & NOT_ENTERED:
+                        self.next = i + 1
+                        self._enter(self.block.inner(i))
+                        if self.block.entries[0].flags & UNORDERED:
+                            self.next = self.stop
+                            self.ordered = _walk_ordered(new_data_set(self.block, 0))
+                            return next(self)
+                    elif entry.flags & UNORDERED:
+                        self.next = entry.next
+                        self.ordered = _walk_ordered(new_data_set(self.block, i))
+                        return next(self)
+                    else:
+                        self.next = i + 1
+                    continue
+                if entry.flags & FRAGMENTS:
+                    if entry.flags & END_UNKNOWN:
+                        self.block.resume()
+                        self.stop = self.block.entries[0].next
+                    self.next = self.block.entries[i].next
+                    return new_element(self.block, i)
+                self.next = i + 1
+                if self.block.vr_of(i) == DW_VR_SQ and self.block.entries[i].flags & NOT_ENTERED:
+                    self.entering = self.block.inner(i)
+                return new_element(self.block, i)
+            if self.stack:
+                self.block, self.next, self.stop = self.stack.pop()
+            elif self.top == 0 and not self.block.complete:
+                self.block.resume()
+                self.stop = self.block.entries[0].next
+            else:
+                raise StopIteration
+
+
+def _walk_ordered(DataSet data_set):
+    """All elements of an item whose own elements are not in tag order."""
+    for element in data_set:
+        yield element
+        if (<DataElement>element).block.vr_of((<DataElement>element).index) == DW_VR_SQ:
+            for item in element.value:
+                yield from item.iterall()
+
+
+cdef dict _plain(DataSet data_set):
+    """Values by keyword; sequences as lists of dictionaries, binary values as bytes."""
+    cdef dict values = {}
+    cdef object keyword_for_tag = hook("keyword_for_tag")
+    for element in data_set:
+        tag = (<DataElement>element).block.entries[(<DataElement>element).index].tag
+        value = value_at((<DataElement>element).block, (<DataElement>element).index)
+        if isinstance(value, Sequence):
+            value = [_plain(item) for item in value]
+        elif isinstance(value, memoryview):
+            value = bytes(value)
+        elif isinstance(value, Fragments):
+            value = [bytes(fragment) for fragment in value]
+        values[keyword_for_tag(tag) or f"{tag:08X}"] = value
+    return values
+
+
+class PrivateBlock:
+    """The private elements of one creator in one group, by their last two digits (PS3.5 section 7.8.1)."""
+
+    __slots__ = ("block_number", "creator", "data_set", "group")
+
+    def __init__(self, data_set, group, creator, block_number):
+        self.data_set = data_set
+        self.group = group
+        self.creator = creator
+        self.block_number = block_number
+
+    def get_tag(self, offset):
+        """The tag of an element of the block; ``offset`` is 0x00 to 0xFF."""
+        if not 0 <= offset <= 0xFF:
+            raise ValueError("a private block has 256 elements")
+        return _TAG(self.group << 16 | self.block_number << 8 | offset)
+
+    def __getitem__(self, offset):
+        return self.data_set[self.get_tag(offset)]
+
+    def __contains__(self, offset):
+        return self.get_tag(offset) in self.data_set
+
+    def get(self, offset, default=None):
+        """The element, or ``default``."""
+        return self.data_set.get(int(self.get_tag(offset)), default)
+
+    def __iter__(self):
+        first = self.get_tag(0)
+        return (element for element in self.data_set if first <= element.tag <= first + 0xFF)
+
+
+PrivateBlock.__module__ = "dicomwire"
+
+
+# ------------------------------------------------------------------------------------------------------------- Sequence
+
+@cython.final
+@cython.no_gc
+@cython.freelist(128)
+cdef class Sequence:
+    """The items of a sequence, each a DataSet; a view.  PS3.5 section 7.5."""
+
+    def __init__(self):
+        raise TypeError("a Sequence comes from a DataSet")
+
+    def __len__(self):
+        cdef uint32_t i = self.index + 1, n = 0
+        while i < self.block.entries[self.index].next:
+            i = self.block.entries[i].next
+            n += 1
+        return n
+
+    def __getitem__(self, key):
+        cdef Py_ssize_t wanted
+        cdef uint32_t i, stop, n = 0
+        if isinstance(key, slice):
+            items = list(self)
+            return items[key]
+        wanted = key
+        if wanted < 0:
+            wanted += len(self)
+        i = self.index + 1
+        stop = self.block.entries[self.index].next
+        if self.block.counted_item and self.block.counted <= wanted and (
+                self.block.entries[self.block.counted_item].parent == self.index):
+            i = self.block.counted_item
+            n = self.block.counted
+        while wanted >= 0 and i < stop:
+            if n == wanted:
+                self.block.counted_item = i
+                self.block.counted = n
+                return _item_at(self.block, i)
+            i = self.block.entries[i].next
+            n += 1
+        raise IndexError("item number out of range")
+
+    def __iter__(self):
+        cdef _Items items = _Items.__new__(_Items)
+        items.block = self.block
+        items.next = self.index + 1
+        items.stop = self.block.entries[self.index].next
+        return items
+
+    def __eq__(self, other):
+        if isinstance(other, Sequence) or isinstance(other, list):
+            return list(self) == list(other)
+        return NotImplemented
+
+    __hash__ = None
+
+    def __repr__(self):
+        return hook("sequence_text")(self)
+
+    def __reduce__(self):
+        return list, (list(self),)
+
+
+cdef DataSet _item_at(Block block, uint32_t index):
+    """The item at an entry; one that was not entered opens as a block of its own."""
+    if block.entries[index].flags & NOT_ENTERED:
+        return new_data_set(block.inner(index), 0)
+    return new_data_set(block, index)
+
+
+@cython.final
+@cython.no_gc
+@cython.freelist(64)
+cdef class _Items:
+    """Iterator over the items of a sequence."""
+    cdef Block block
+    cdef uint32_t next, stop
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        cdef uint32_t i = self.next
+        if i >= self.stop:
+            raise StopIteration
+        self.next = self.block.entries[i].next
+        self.block.ordinal_of(i)
+        return _item_at(self.block, i)
+
+
+cdef object _sequence_at(Block block, uint32_t index):
+    cdef Sequence sequence = Sequence.__new__(Sequence)
+    if block.entries[index].flags & NOT_ENTERED:
+        sequence.block = block.inner(index)
+        sequence.index = 0
+    else:
+        sequence.block = block
+        sequence.index = index
+    return sequence
+
+
+# ------------------------------------------------------------------------------------------------------------ Fragments
+
+@cython.final
+@cython.no_gc
+cdef class Fragments:
+    """The fragments of encapsulated pixel data, each a read-only memoryview (PS3.5 Annex A.4).
+
+    The Basic Offset Table, which is the first item, is not among them.
+    """
+
+    def __init__(self):
+        raise TypeError("Fragments come from a DataElement")
+
+    cdef uint32_t _first(self) except? 0:
+        if self.block.entries[self.index].flags & END_UNKNOWN:
+            self.block.resume()
+        return self.index + 1
+
+    @property
+    def basic_offset_table(self):
+        """Offsets of the frames from the first fragment's item tag, in bytes; empty when the table is."""
+        cdef uint32_t i = self._first()
+        cdef const uint8_t* p
+        cdef uint64_t k
+        cdef bytes data
+        cdef list offsets = []
+        if i >= self.block.entries[self.index].next:
+            return offsets
+        data = bytes(_view(self.block, self.block.entries + i))
+        p = data
+        for k in range(<uint64_t>len(data) // 4):
+            offsets.append(dw_load32le(p + k * 4))
+        return offsets
+
+    def __len__(self):
+        cdef uint32_t first = self._first(), stop = self.block.entries[self.index].next
+        return stop - first - 1 if stop > first else 0
+
+    def __getitem__(self, key):
+        cdef Py_ssize_t wanted, n = len(self)
+        if isinstance(key, slice):
+            return [self[i] for i in range(*key.indices(n))]
+        wanted = key
+        if wanted < 0:
+            wanted += n
+        if not 0 <= wanted < n:
+            raise IndexError("fragment number out of range")
+        return _view(self.block, self.block.entries + self.index + 2 + wanted)
+
+    def extent(self, Py_ssize_t number):
+        """Offset and length in bytes of a fragment's value in the source."""
+        cdef TapeEntry* entry
+        if not 0 <= number < len(self):
+            raise IndexError("fragment number out of range")
+        entry = self.block.entries + self.index + 2 + number
+        return entry.offset, entry.length
+
+    def __iter__(self):
+        return (self[i] for i in range(len(self)))
+
+    def __eq__(self, other):
+        if isinstance(other, Fragments):
+            return (self.basic_offset_table == other.basic_offset_table and len(self) == len(other)
+                    and all(a == b for a, b in zip(self, other)))
+        return NotImplemented
+
+    __hash__ = None
+
+    def __repr__(self):
+        return f"<Fragments: {len(self)}>"
+
+
+cdef Fragments new_fragments(Block block, uint32_t index):
+    cdef Fragments fragments = Fragments.__new__(Fragments)
+    fragments.block = block
+    fragments.index = index
+    return fragments

@@ -1,0 +1,480 @@
+"""Reading a data set from a source: dcmread (PS3.10 section 7, PS3.5 Annex A).
+
+The transfer syntax says how the data set should be encoded; the first elements show how it is.  Where the two differ, or nothing
+is said, the bytes decide and a deviation tells so.
+"""
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.object cimport PyObject
+from libc.stdlib cimport free
+from libc.string cimport memcmp, memset
+
+from .block cimport Block, add_finding, block_of_tape, collect_findings, hook, raise_status
+from .dataset cimport DataSet, Root, new_data_set, parse_key
+from .source cimport (
+    IGNORE, REPORT, STRICT, Source, Window, source_from_buffer, source_from_file, source_from_path, source_inflating,
+)
+from .tagindex cimport dw_tag_vr
+from .tape cimport (
+    BIG_ENDIAN, DATA_SET, DEFAULT_MAX_DEPTH, DONE, EXPLICIT_LE, IMPLICIT, ITEM_TAG, NEED_DATA, PAUSED, REFUSED, STOPPED,
+    SEQUENCE_DELIMITER, TapeEntry, dw_load16be, dw_load16le, dw_load32be, dw_load32le, stepper_begin, stepper_free,
+    stepper_reserve, stepper_run, stepper_set_end,
+)
+from .values cimport trimmed
+from .vr cimport DW_VR_KNOWN, DW_VR_LONG, dw_vr_traits
+
+from .errors import DecodeError, Deviation
+
+cdef enum:
+    ROOT_ENTER_LIMIT = 0        # bytes; known-length containers up to this are entered while opening
+    FIRST_ENTRIES = 256         # room for the tape of a usual header without growing
+    PIXEL_TAGS = 0x7FE00008     # Float Pixel Data, the first of the three; stop_before_pixels stops here
+
+
+# ------------------------------------------------------------------------------------------------- looking at the bytes
+
+cdef void look_at_start(const uint8_t* p, uint64_t n, FileStart* start) noexcept nogil:
+    """Find where File Meta Information begins, if there is any (PS3.10 section 7.1)."""
+    cdef uint64_t at = 0
+    memset(start, 0, sizeof(FileStart))
+    if n >= 132 and memcmp(p + 128, b"DICM", 4) == 0:
+        start.has_preamble = start.has_magic = 1
+        at = 132
+    elif n >= 4 and memcmp(p, b"DICM", 4) == 0:
+        start.has_magic = 1
+        at = 4
+    start.meta_offset = at
+    if n >= at + 8 and dw_load16le(p + at) == 2:
+        start.has_meta = 1
+        if not dw_vr_traits(dw_load16le(p + at + 4)):
+            start.meta_encoding = IMPLICIT
+
+
+cdef int syntax_of(const uint8_t* p, uint64_t n) noexcept nogil:
+    """How a transfer syntax UID says that the data set is encoded; a SyntaxKind (PS3.5 Annex A)."""
+    n = trimmed(p, n)
+    if n == 19 and memcmp(p, b"1.2.840.10008.1.2.1", 19) == 0:
+        return SYNTAX_EXPLICIT
+    if n == 17 and memcmp(p, b"1.2.840.10008.1.2", 17) == 0:
+        return SYNTAX_IMPLICIT
+    if n == 19 and memcmp(p, b"1.2.840.10008.1.2.2", 19) == 0:
+        return SYNTAX_BIG_ENDIAN
+    if n == 22 and memcmp(p, b"1.2.840.10008.1.2.1.99", 22) == 0:
+        return SYNTAX_DEFLATED
+    # JPIP Referenced Deflate and JPIP HTJ2K Referenced Deflate
+    if n == 22 and memcmp(p, b"1.2.840.10008.1.2.4.95", 22) == 0:
+        return SYNTAX_DEFLATED
+    if n == 23 and memcmp(p, b"1.2.840.10008.1.2.4.205", 23) == 0:
+        return SYNTAX_DEFLATED
+    # GE private: implicit VR little endian whose pixel data are big endian; Papyrus 3, retired
+    if n == 18 and (memcmp(p, b"1.2.840.113619.5.2", 18) == 0 or memcmp(p, b"1.2.840.10008.1.20", 18) == 0):
+        return SYNTAX_IMPLICIT
+    if n > 18 and memcmp(p, b"1.2.840.10008.1.2.", 18) == 0:
+        return SYNTAX_EXPLICIT
+    return SYNTAX_UNKNOWN
+
+
+cdef int _score(const uint8_t* p, uint64_t in_window, uint64_t left, int encoding) noexcept nogil:
+    """How many elements, up to three, can be read one after the other in this encoding."""
+    cdef int good = 0
+    cdef uint32_t tag, last = 0
+    cdef uint64_t length, size
+    cdef uint16_t vr
+    cdef uint8_t traits
+    while good < 3:
+        if left == 0:
+            return 3 if good else 0
+        if left < 8 or in_window < 8:
+            return good
+        tag = dw_load32be(p) if encoding & BIG_ENDIAN else (<uint32_t>dw_load16le(p) << 16) | dw_load16le(p + 2)
+        if tag <= last and good or (tag >> 16) >= 0xFFFC:
+            return good
+        size = 8
+        if encoding & IMPLICIT:
+            length = dw_load32be(p + 4) if encoding & BIG_ENDIAN else dw_load32le(p + 4)
+            if dw_tag_vr(tag) == 0 and not (tag >> 16) & 1:
+                return good
+        else:
+            vr = dw_load16le(p + 4)
+            traits = dw_vr_traits(vr)
+            if not traits & DW_VR_KNOWN or (dw_tag_vr(tag) == 0 and not (tag >> 16) & 1 and (tag >> 16) > 0x7FFF):
+                return good
+            if traits & DW_VR_LONG:
+                if in_window < 12:
+                    return good
+                size = 12
+                length = dw_load32be(p + 8) if encoding & BIG_ENDIAN else dw_load32le(p + 8)
+            else:
+                length = dw_load16be(p + 6) if encoding & BIG_ENDIAN else dw_load16le(p + 6)
+        if length == 0xFFFFFFFFu:
+            return good + 1
+        if length > left - size:
+            # A last value that is cut short still shows that its header was one.
+            return good + 1 if good and not encoding & IMPLICIT else good
+        good += 1
+        last = tag
+        left -= size + length
+        if size + length > in_window:
+            return good
+        p += size + length
+        in_window -= size + length
+    return good
+
+
+cdef int likely_encoding(const uint8_t* p, uint64_t in_window, uint64_t left, int declared) noexcept nogil:
+    """The Encoding in which the first elements make sense: the declared one if it does, else the best other; -1 if none.
+
+    ``declared`` is an Encoding, or -1 when nothing was said.
+    """
+    cdef int best = -1, score, best_score = 0, encoding, declared_score = 0
+    cdef int[4] order = [EXPLICIT_LE, IMPLICIT, BIG_ENDIAN, IMPLICIT | BIG_ENDIAN]
+    cdef int i
+    if declared >= 0:
+        declared_score = _score(p, in_window, left, declared)
+        if declared_score >= 3 or left == 0:
+            return declared
+    for i in range(4):
+        encoding = order[i]
+        score = _score(p, in_window, left, encoding)
+        if score > best_score:
+            best, best_score = encoding, score
+    if declared >= 0 and (declared_score >= best_score or (declared_score and not declared & IMPLICIT)):
+        return declared
+    return best
+
+
+# ------------------------------------------------------------------------------------------------------------- reading
+
+cdef int _note(Source source, str kind, uint64_t offset, str message, str section) except -1:
+    """A deviation of the file as a whole."""
+    if source.policy == STRICT:
+        raise DecodeError(message, offset=offset, section=section)
+    if source.policy == REPORT:
+        add_finding(source, Deviation(kind, "", offset, f"{message}; {section}"))
+    return 0
+
+
+cdef int _run(Source source, Stepper* s, bint leave_pixels) except -1:
+    """Run the stepper, showing it windows of the source; a Status that is not NEED_DATA unless pixels are left."""
+    cdef int status
+    cdef Window* window
+    while True:
+        window = source.window_at(s.pos)
+        if window != NULL:
+            s.base, s.start, s.stop = window.data, window.start, window.stop
+        if s.stop - s.pos > 65536:
+            with nogil:
+                status = stepper_run(s)
+        else:
+            status = stepper_run(s)
+        if status != NEED_DATA:
+            return status
+        if leave_pixels and s.depth == 0 and s.count > 1 and s.entries[s.count - 1].tag >> 16 == 0x7FE0:
+            return NEED_DATA
+        if not source.need(s.pos, s.need):
+            # The source ends inside the header, or before it: now the stepper knows, and says what is cut.
+            status = stepper_set_end(s, source.size)
+            if status != DONE:
+                return status
+        elif source.window_at(s.pos) == NULL:
+            raise DecodeError("the source changed while it was read", offset=s.pos)
+
+
+cdef Block _read_meta(Source source, FileStart* start, uint64_t* data_offset):
+    """File Meta Information as a block of its own; sets where the data set begins."""
+    cdef Stepper s
+    cdef Block block
+    cdef int status
+    cdef TapeEntry* e
+    cdef const uint8_t* p
+    memset(&s, 0, sizeof(Stepper))
+    s.first_tag = 0x00020000
+    s.tag_span = 0xFFFF
+    s.max_depth = DEFAULT_MAX_DEPTH
+    s.strict = source.policy == STRICT
+    try:
+        if stepper_reserve(&s, 20) != DONE or stepper_begin(&s, start.meta_offset, source.size, DATA_SET,
+                                                            start.meta_encoding) != DONE:
+            raise MemoryError
+        while True:
+            status = _run(source, &s, False)
+            if status != PAUSED:
+                break
+        s.entries[0].length = s.pos - start.meta_offset
+        block = block_of_tape(source, &s)
+        block.flat = True
+        collect_findings(block, &s)
+        if status != DONE and status != STOPPED:
+            raise_status(status, block, &s)
+    finally:
+        stepper_free(&s)
+    block.entries[0].next = block.count
+    block.flat = not block.entries[0].flags
+    for i in range(1, block.count):
+        if block.entries[i].parent != 0:
+            block.flat = False
+    data_offset[0] = s.pos
+    e = block.entries + 1
+    if block.count > 1 and e.tag == 0x00020000 and e.length == 4 and source.policy != IGNORE:
+        p = block.pointer(e)
+        if p != NULL and e.offset + 4 + dw_load32le(p) != s.pos:
+            _note(source, "meta_group_length", e.offset,
+                  f"File Meta Information Group Length is {dw_load32le(p)}, the group has {s.pos - e.offset - 4} bytes",
+                  "PS3.10 7.1")
+    elif block.count > 1 and e.tag != 0x00020000:
+        _note(source, "meta_group_length", e.offset, "File Meta Information Group Length is missing", "PS3.10 7.1")
+    if start.meta_encoding == IMPLICIT:
+        _note(source, "meta_encoding", start.meta_offset, "File Meta Information is in implicit VR", "PS3.10 7.1")
+    return block
+
+
+cdef int _declared_syntax(Block meta, Source source, uint64_t offset) except -1:
+    """SyntaxKind by Transfer Syntax UID (0002,0010)."""
+    cdef uint32_t index = meta.find(0, 0x00020010) if meta is not None else 0
+    cdef TapeEntry* e
+    cdef const uint8_t* p
+    cdef int kind
+    if index == 0:
+        if meta is not None:
+            _note(source, "transfer_syntax", offset, "Transfer Syntax UID (0002,0010) is missing", "PS3.10 7.1")
+        return SYNTAX_UNKNOWN
+    e = meta.entries + index
+    p = meta.pointer(e)
+    if p == NULL:
+        return SYNTAX_UNKNOWN
+    kind = syntax_of(p, e.length)
+    if kind == SYNTAX_UNKNOWN:
+        _note(source, "transfer_syntax", e.offset, "Transfer Syntax UID is not a known one", "PS3.5 10")
+    elif e.length > trimmed(p, e.length) + 1 or (e.length and p[e.length - 1] == 0x20):
+        _note(source, "transfer_syntax", e.offset, "Transfer Syntax UID has other padding than one NUL", "PS3.5 9.1")
+    return kind
+
+
+cdef int _look_for_other_formats(Source source, const uint8_t* p) except -1:
+    """Report a preamble that makes the file run or open as something else (PS3.10 section 7.1)."""
+    cdef bytes start = PyBytes_FromStringAndSize(<const char*>p, 4)
+    if start[:2] == b"MZ" or start == b"\x7fELF" or start[:2] == b"#!" or start == b"\xcf\xfa\xed\xfe":
+        _note(source, "preamble", 0, "the preamble begins like an executable file", "PS3.10 7.1")
+    return 0
+
+
+cdef DataSet open_data_set(Source source, bint force, uint32_t stop_tag, object wanted, object arguments):
+    """Read a root tape and wrap it; ``stop_tag`` 0 means no stop, ``wanted`` is a frozenset of tags or None."""
+    cdef FileStart start
+    cdef Block meta = None, block
+    cdef Source content = source
+    cdef DataSet data_set
+    cdef Root root
+    cdef Stepper s
+    cdef uint64_t offset = 0, left
+    cdef int kind, declared, encoding, status
+    cdef const uint8_t* p
+    cdef Window* window
+    cdef uint32_t i
+    if source.size == 0:
+        raise DecodeError("the source is empty", offset=0, section="PS3.10 7.1")
+    p = source.first.data
+    look_at_start(p, source.first.stop, &start)
+    if start.has_preamble and p[0]:
+        _look_for_other_formats(source, p)
+    if not start.has_preamble:
+        if not force and not start.has_magic and likely_encoding(
+                p, source.first.stop, source.size, EXPLICIT_LE if start.has_meta else -1) < 0:
+            raise DecodeError("this is not DICOM: no preamble with DICM, and the bytes do not read as a data set "
+                              "(force=True tries all the same)", offset=0, section="PS3.10 7.1")
+        _note(source, "preamble", 0, "no preamble and DICM prefix before the data", "PS3.10 7.1")
+    offset = start.meta_offset
+    if start.has_meta:
+        meta = _read_meta(source, &start, &offset)
+    elif start.has_magic or source.policy != REPORT:
+        _note(source, "file_meta", offset, "File Meta Information is missing", "PS3.10 7.1")
+    kind = _declared_syntax(meta, source, offset)
+
+    if kind == SYNTAX_DEFLATED:
+        content = source_inflating(source, offset)
+        offset = 0
+        content.need(0, 1)
+        declared = EXPLICIT_LE
+    elif kind == SYNTAX_UNKNOWN:
+        declared = -1
+    else:
+        declared = IMPLICIT if kind == SYNTAX_IMPLICIT else (BIG_ENDIAN if kind == SYNTAX_BIG_ENDIAN else EXPLICIT_LE)
+    left = content.size - offset if content.size > offset else 0
+    if left >= 8 and content.first.stop < offset + 12:
+        content.need(offset, min(left, <uint64_t>12))
+    window = content.window_at(offset)
+    encoding = declared
+    if window != NULL and left >= 8:
+        encoding = likely_encoding(window.data + (offset - window.start), window.stop - offset, left, declared)
+    if encoding < 0:
+        encoding = declared if declared >= 0 else IMPLICIT
+        if left >= 8 and not force and meta is None:
+            raise DecodeError("the bytes do not read as a data set in any encoding", offset=offset, section="PS3.5 7.1")
+    if declared >= 0 and encoding != declared:
+        _note(content, "encoding", offset, f"the data set is in {_encoding_name(encoding)}, its transfer syntax says "
+              f"{_encoding_name(declared)}", "PS3.5 10")
+
+    memset(&s, 0, sizeof(Stepper))
+    s.tag_span = stop_tag - 1 if stop_tag else 0xFFFFFFFFu
+    s.enter_limit = ROOT_ENTER_LIMIT
+    s.max_depth = DEFAULT_MAX_DEPTH
+    s.strict = source.policy == STRICT
+    try:
+        if stepper_reserve(&s, FIRST_ENTRIES) != DONE or stepper_begin(
+                &s, offset, max(content.size, offset), DATA_SET, <uint8_t>encoding) != DONE:
+            raise MemoryError
+        status = _run(content, &s, True)
+        if wanted is not None:
+            _keep_only(&s, wanted)
+        block = block_of_tape(content, &s)
+        block.stop_tag = stop_tag
+        if status == NEED_DATA or status == PAUSED:
+            block.complete = False
+            block.resume_pos = s.pos
+            block.resume_pieces = s.frames[1].entry if status == PAUSED else 0
+        block.entries[0].next = block.count
+        block.flat = not s.pushed and not block.entries[0].flags
+        collect_findings(block, &s)
+        if status > PAUSED:
+            raise_status(status, block, &s)
+    finally:
+        stepper_free(&s)
+    source.settle()
+    content.frozen = True
+
+    root = Root.__new__(Root)
+    root.meta = meta
+    root.source = source
+    root.preamble = start.has_preamble
+    root.arguments = arguments
+    root.filename = source.path
+    root.said = kind != SYNTAX_UNKNOWN and (encoding == declared)
+    data_set = new_data_set(block, 0)
+    data_set.root = root
+    return data_set
+
+
+cdef str _encoding_name(int encoding):
+    return ("implicit" if encoding & IMPLICIT else "explicit") + " VR " + (
+        "big" if encoding & BIG_ENDIAN else "little") + " endian"
+
+
+cdef int _keep_only(Stepper* s, object wanted) except -1:
+    """Take all root elements off the tape that are not wanted; Specific Character Set and private creators stay."""
+    cdef uint32_t i = 1, j = 1, k, following, shift
+    cdef TapeEntry* e = s.entries
+    while i < s.count:
+        following = e[i].next
+        if e[i].tag in wanted or e[i].tag == 0x00080005:
+            shift = i - j
+            if shift:
+                for k in range(i, following):
+                    e[j + (k - i)] = e[k]
+                    e[j + (k - i)].next -= shift
+                    if e[k].parent:
+                        e[j + (k - i)].parent -= shift
+            j += following - i
+        i = following
+    s.count = j
+    e[0].next = j
+    return 0
+
+
+cdef uint32_t _stop_tag(object key) except? 0:
+    tag = parse_key(key)
+    if tag is None:
+        raise ValueError(f"stop_at={key!r} is no tag or keyword")
+    return tag
+
+
+def dcmread(source, *, stop_before_pixels=False, specific_tags=None, stop_at=None, force=False, charset=None,
+            policy="report"):
+    """Read a data set lazily and return it as a :class:`DataSet`.
+
+    ``source`` is a path, a bytes-like object (kept and never copied) or a binary file object, read from its position.  Headers
+    are read now, values when they are asked for, pixel data last.
+
+    stop_before_pixels: leave out Pixel Data and what follows.
+    specific_tags: tags or keywords to keep; others are left out, and reading stops behind the highest.
+    stop_at: a tag or keyword; reading stops before the first element with this tag or a higher one.
+    force: read bytes that do not look like DICOM.
+    charset: defined term, or terms, in place of Specific Character Set (0008,0005).
+    policy: "strict" raises DecodeError where the source departs from the standard, "report" lists it in ``ds.deviations``,
+        "ignore" does neither.
+
+    Raises DecodeError for what cannot be read, OSError for the file.  PS3.10 section 7, PS3.5 section 7.
+    """
+    cdef Source opened
+    cdef uint32_t stop = 0, tag
+    cdef object wanted = None, arguments = None
+    cdef int level
+    if policy == "report":
+        level = REPORT
+    elif policy == "strict":
+        level = STRICT
+    elif policy == "ignore":
+        level = IGNORE
+    else:
+        raise ValueError(f"policy={policy!r}: expected 'strict', 'report' or 'ignore'")
+    if stop_before_pixels:
+        stop = PIXEL_TAGS
+    if stop_at is not None:
+        tag = _stop_tag(stop_at)
+        stop = tag if not stop or tag < stop else stop
+        if stop == 0:
+            raise ValueError("stop_at=0 leaves nothing to read")
+    if specific_tags is not None:
+        wanted = frozenset(_stop_tag(key) for key in specific_tags)
+        tag = max(wanted, default=0x00080005)
+        if tag < 0xFFFFFFFF and (not stop or tag + 1 < stop):
+            stop = max(tag + 1, 0x00080006)
+    if type(source) is str:
+        opened = source_from_path(source)
+    elif isinstance(source, (bytes, bytearray, memoryview)):
+        opened = source_from_buffer(source)
+    elif hasattr(source, "read"):
+        opened = source_from_file(source)
+    elif hasattr(source, "__fspath__"):
+        opened = source_from_path(source)
+    else:
+        opened = source_from_buffer(source)
+    opened.policy = level
+    if charset is not None:
+        opened.charset = (charset,) if isinstance(charset, str) else tuple(charset)
+    if stop or force or charset is not None or level != REPORT:
+        arguments = {"stop_before_pixels": bool(stop_before_pixels), "stop_at": stop_at,
+                     "specific_tags": None if specific_tags is None else list(specific_tags),
+                     "force": bool(force), "charset": charset, "policy": policy}
+    return open_data_set(opened, force, stop, wanted, arguments)
+
+
+def restore(data, arguments, filename):
+    """An unpickled data set."""
+    cdef DataSet data_set = dcmread(data, **(arguments or {}))
+    (<Root>data_set.root).filename = filename
+    return data_set
+
+
+def read_item(data, int encoding, charset=None):
+    """A bare data set or item in a known encoding (bit 0 big endian, bit 1 implicit VR) as a DataSet without file_meta."""
+    cdef Source source = source_from_buffer(data)
+    cdef Stepper s
+    cdef Block block
+    cdef int status
+    source.charset = charset
+    memset(&s, 0, sizeof(Stepper))
+    s.tag_span = 0xFFFFFFFFu
+    s.max_depth = DEFAULT_MAX_DEPTH
+    try:
+        if stepper_begin(&s, 0, source.size, DATA_SET, <uint8_t>encoding) != DONE:
+            raise MemoryError
+        while True:
+            status = _run(source, &s, False)
+            if status != PAUSED:
+                break
+        block = block_of_tape(source, &s)
+        collect_findings(block, &s)
+        if status != DONE:
+            raise_status(status, block, &s)
+    finally:
+        stepper_free(&s)
+    return new_data_set(block, 0)

@@ -1,0 +1,66 @@
+"""Where the bytes come from: a caller's buffer, a file read by position, or a deflated stream, behind windows.
+
+A window is a stretch of the source that is in memory.  One is the common case; a header that goes on behind a large value
+has more.  Windows are stable once the data set is open, so views may point into them.
+"""
+from libc.stdint cimport uint8_t, uint64_t
+
+cdef struct Window:
+    uint8_t* data
+    uint64_t start          # absolute offset of data[0]
+    uint64_t stop           # one past the last byte held
+    uint64_t capacity       # bytes allocated; 0 when borrowed
+
+cdef enum Policy:
+    STRICT = 0
+    REPORT = 1
+    IGNORE = 2
+
+cdef enum:
+    FIRST_READ = 16384      # bytes; holds the header of nearly every single-frame image
+    KEEP_OPEN_BELOW = 128   # file descriptors up to here are kept while their data set lives
+
+cdef int open_and_read(const char* path, uint8_t* buffer, size_t room, int* descriptor, uint64_t* size,
+                       uint64_t* got) noexcept nogil
+cdef int read_at(int descriptor, uint8_t* buffer, uint64_t offset, uint64_t length, uint64_t* got) noexcept nogil
+cdef void close_descriptor(int descriptor) noexcept nogil
+
+
+cdef class Source:
+    cdef Window first
+    cdef Window* more
+    cdef int more_count
+    cdef int descriptor             # -1 when not open
+    cdef bint frozen                # views may exist: windows no longer move
+    cdef bint is_file
+    cdef bint size_known
+    cdef uint8_t policy
+    cdef uint64_t size              # of the whole source in bytes
+    cdef uint64_t origin            # where the source begins in its file
+    cdef uint64_t device, inode
+    cdef object path                # as given by the caller, or None
+    cdef object encoded_path        # bytes
+    cdef object inflater            # of a deflated data set, or None
+    cdef Source deflated            # what the inflater reads
+    cdef list held                  # inflated bytes that windows point into
+    cdef list findings              # Deviation objects
+    cdef object charset             # the caller's override, a tuple of terms, or None
+    cdef Py_buffer view
+    cdef bint has_view
+
+    cdef const uint8_t* find(self, uint64_t offset, uint64_t length) noexcept nogil
+    cdef Window* window_at(self, uint64_t offset) noexcept nogil
+    cdef int need(self, uint64_t offset, uint64_t length) except -1
+    cdef object fetch(self, uint64_t offset, uint64_t length)
+    cdef int read_piece(self, uint8_t* data, uint64_t offset, uint64_t length, uint64_t* got) except -1
+    cdef int _inflate_to(self, uint64_t stop) except -1
+    cdef int _inflate_value(self, uint64_t offset, uint64_t length) except -1
+    cdef int read_into(self, uint8_t* buffer, uint64_t offset, uint64_t length) except -1
+    cdef int ensure_open(self) except -1
+    cdef int settle(self) except -1
+
+
+cdef Source source_from_path(object path)
+cdef Source source_from_buffer(object data)
+cdef Source source_from_file(object file)
+cdef Source source_inflating(Source deflated, uint64_t offset)

@@ -1,0 +1,124 @@
+"""The tape: a data set's structure as one flat array of 32-byte entries, and the stepper that writes it.
+
+The stepper is resumable: it reads from a window of the source, and when the window does not hold the next header it returns
+NEED_DATA with ``pos`` on that header, ``need`` bytes wanted.  The caller shows it another window and calls again.
+It never reads a value, so values need not be in any window.  PS3.5 section 7.
+"""
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+
+cdef extern from "bswap.h" nogil:
+    uint16_t dw_load16le(const void*) noexcept
+    uint16_t dw_load16be(const void*) noexcept
+    uint32_t dw_load32le(const void*) noexcept
+    uint32_t dw_load32be(const void*) noexcept
+    uint64_t dw_load64le(const void*) noexcept
+    uint64_t dw_load64be(const void*) noexcept
+
+cdef enum:
+    ITEM_TAG = 0xFFFEE000
+    ITEM_DELIMITER = 0xFFFEE00D
+    SEQUENCE_DELIMITER = 0xFFFEE0DD
+    UNDEFINED = 0xFFFFFFFF
+
+cdef enum EntryFlag:
+    UNDEFINED_LENGTH = 1    # the header says FFFFFFFF; ``length`` holds the true length once END_UNKNOWN is gone
+    END_UNKNOWN = 2         # the end was not looked for yet: encapsulated pixel data at the top level
+    NOT_ENTERED = 4         # a container of known length whose inside is not on this tape
+    FRAGMENTS = 8           # encapsulated pixel data: items are fragments (PS3.5 Annex A.4)
+    IMPLICIT_IN_UN = 16     # UN of undefined length: its inside is implicit VR little endian (section 6.2.2 note)
+    VR_GUESSED = 32         # the VR is not the one in the header: unknown there, or resolved from UN
+    CUT_SHORT = 64          # ``length`` was clipped to what is there
+    UNORDERED = 128         # an item whose elements are not in strictly ascending order
+
+cdef enum Encoding:
+    EXPLICIT_LE = 0
+    BIG_ENDIAN = 1          # a bit
+    IMPLICIT = 2            # a bit
+
+cdef struct TapeEntry:
+    uint64_t offset         # of the value, absolute in the source
+    uint64_t length         # of the value in bytes; see UNDEFINED_LENGTH, END_UNKNOWN, CUT_SHORT
+    uint32_t tag            # ITEM_TAG for items and fragments, 0 for the root of a block
+    uint32_t next           # index of the first entry after this one's subtree
+    uint32_t parent         # index of the container; the root's is itself
+    uint16_t vr             # 0 = not resolved yet (implicit VR)
+    uint8_t header_size     # bytes from the tag to the value
+    uint8_t flags           # EntryFlag
+
+cdef enum ContainerKind:
+    DATA_SET = 0            # an item, or the data set at the root
+    ITEMS = 1               # a sequence: holds items
+    PIECES = 2              # encapsulated pixel data: holds fragments
+
+cdef struct Frame:
+    uint64_t bound          # absolute offset that the container cannot pass
+    uint32_t entry
+    uint32_t last_tag       # of the elements seen so far, plus one
+    uint8_t kind            # ContainerKind
+    uint8_t encoding        # Encoding bits
+    uint8_t undefined       # ended by a delimiter
+
+cdef enum Finding:          # what was tolerated; the names are in tape.pyx
+    NO_FINDING = 0
+    HEADER_CUT, VALUE_CUT, OVERRUN, ODD_LENGTH, UNDEFINED_NOT_ALLOWED, MISSING_DELIMITER, STRAY_DELIMITER
+    DELIMITER_LENGTH, NOT_AN_ITEM, IMPLICIT_ELEMENT, UNKNOWN_VR, TAG_ORDER, DUPLICATE_TAG, TRAILING_BYTES
+    LENGTH_WRAPPED, META_IN_DATA_SET, STRAY_ITEM, UNREADABLE
+
+cdef struct RawFinding:
+    uint64_t offset         # of the header concerned
+    uint64_t expected       # bytes or tag, by kind
+    uint64_t found
+    uint32_t entry          # tape index of the element or container concerned
+    uint32_t tag
+    uint16_t kind           # Finding
+
+cdef enum Status:
+    DONE = 0                # the root ended
+    NEED_DATA = 1           # ``need`` bytes at ``pos`` are not in the window
+    STOPPED = 2             # the element at ``pos`` is outside the wanted tags
+    PAUSED = 3              # fragments begin at ``pos``, at the top level; run again to walk them
+    TOO_DEEP = 4
+    OUT_OF_MEMORY = 5
+    REFUSED = 6             # strict, and there is a finding
+
+cdef struct Stepper:
+    # input: a window of the source
+    const uint8_t* base     # byte at absolute offset ``start``; borrowed
+    uint64_t start
+    uint64_t stop           # one past the last byte of the window
+    uint64_t pos
+    uint64_t need
+    # limits
+    uint32_t first_tag      # at the root, tags outside first_tag .. first_tag + tag_span end the run
+    uint32_t tag_span
+    uint64_t enter_limit    # containers of known length up to this are entered, longer ones skipped
+    uint32_t max_depth
+    uint8_t strict
+    uint8_t pushed          # a container was entered
+    uint8_t look_up         # implicit VR: look up which elements of known length are sequences, to enter them
+    # output
+    TapeEntry* entries
+    uint32_t count
+    uint32_t capacity
+    Frame* frames
+    uint32_t depth
+    uint32_t frame_capacity
+    RawFinding* findings
+    uint32_t finding_count
+    uint32_t finding_capacity
+    uint32_t findings_dropped
+
+cdef enum:
+    MAX_FINDINGS = 200      # kept for each block; further ones are counted
+    DEFAULT_MAX_DEPTH = 1024
+
+cdef int stepper_begin(Stepper* s, uint64_t offset, uint64_t end, uint8_t kind, uint8_t encoding) noexcept nogil
+cdef int stepper_reserve(Stepper* s, uint32_t capacity) noexcept nogil
+cdef int stepper_reopen(Stepper* s, uint32_t pieces_entry, uint64_t end, uint8_t encoding) noexcept nogil
+cdef int stepper_set_end(Stepper* s, uint64_t end) noexcept nogil
+cdef void stepper_free(Stepper* s) noexcept nogil
+cdef int stepper_run(Stepper* s) noexcept nogil
+cdef int stepper_note(Stepper* s, uint16_t kind, uint32_t entry, uint32_t tag, uint64_t offset, uint64_t expected,
+                      uint64_t found) noexcept nogil
+cdef str finding_name(int kind)
+cdef str finding_text(RawFinding* f)

@@ -1,0 +1,10 @@
+"""Value bytes to Python objects, one function for each family of VRs (PS3.5 section 6.2)."""
+from libc.stdint cimport uint8_t, uint16_t, uint64_t
+
+cdef object decode_ascii(const uint8_t* p, uint64_t n)
+cdef bint is_plain(const uint8_t* p, uint64_t n) noexcept nogil
+cdef uint64_t trimmed(const uint8_t* p, uint64_t n) noexcept nogil
+cdef object decode_integer_string(const uint8_t* p, uint64_t n)
+cdef object decode_decimal_string(const uint8_t* p, uint64_t n)
+cdef object decode_numbers(const uint8_t* p, uint64_t n, uint16_t vr, bint big_endian)
+cdef int word_size(uint16_t vr) noexcept nogil

@@ -1,0 +1,214 @@
+"""Value bytes to Python objects (PS3.5 section 6.2): numbers, number strings, plain text.
+
+Functions of text get one component, without the delimiters; those of numbers a whole value.  What does not conform
+gives ``None`` from the number string functions, and the caller decides by policy.
+"""
+from cpython.float cimport PyFloat_FromDouble
+from cpython.list cimport PyList_New, PyList_SET_ITEM
+from cpython.long cimport PyLong_FromLong, PyLong_FromLongLong, PyLong_FromUnsignedLong, PyLong_FromUnsignedLongLong
+from cpython.ref cimport Py_INCREF
+from libc.stdint cimport int16_t, int32_t, int64_t, uint32_t
+from libc.string cimport memcpy
+
+from .tape cimport dw_load16be, dw_load16le, dw_load32be, dw_load32le, dw_load64be, dw_load64le
+from .vr cimport (
+    DW_VR_AT, DW_VR_FD, DW_VR_FL, DW_VR_OB, DW_VR_OD, DW_VR_OF, DW_VR_OL, DW_VR_OV, DW_VR_OW, DW_VR_SL, DW_VR_SS, DW_VR_SV,
+    DW_VR_UL, DW_VR_US, DW_VR_UV,
+)
+
+cdef extern from "Python.h":
+    object PyUnicode_New(Py_ssize_t size, unsigned int maxchar)
+    void* PyUnicode_DATA(object)
+    object PyUnicode_DecodeLatin1(const char*, Py_ssize_t, const char*)
+
+cdef double[23] _POWERS = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                           1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22]
+
+
+# ---------------------------------------------------------------------------------------------------------------- text
+
+cdef bint is_plain(const uint8_t* p, uint64_t n) noexcept nogil:
+    """Whether there is neither a byte of 0x80 and up nor an ESC, so that every character set reads it alike."""
+    cdef uint64_t i = 0, word, high = 0
+    while i + 8 <= n:
+        word = dw_load64le(p + i)
+        high |= word
+        word ^= 0x1B1B1B1B1B1B1B1Bu
+        # A zero byte in word (an ESC) borrows into its high bit.
+        high |= (word - 0x0101010101010101u) & ~word
+        i += 8
+    if high & 0x8080808080808080u:
+        return False
+    while i < n:
+        if p[i] >= 0x80 or p[i] == 0x1B:
+            return False
+        i += 1
+    return True
+
+
+cdef uint64_t trimmed(const uint8_t* p, uint64_t n) noexcept nogil:
+    """The length without trailing spaces and NULs."""
+    while n and (p[n - 1] == 0x20 or p[n - 1] == 0):
+        n -= 1
+    return n
+
+
+cdef object decode_ascii(const uint8_t* p, uint64_t n):
+    """Text of bytes that are known to be below 0x80."""
+    if n == 0:
+        return ""
+    if n == 1:
+        return PyUnicode_DecodeLatin1(<const char*>p, 1, NULL)      # the interpreter's own one-letter objects
+    text = PyUnicode_New(<Py_ssize_t>n, 127)
+    memcpy(PyUnicode_DATA(text), p, <size_t>n)
+    return text
+
+
+# ------------------------------------------------------------------------------------------------------ number strings
+
+cdef object decode_integer_string(const uint8_t* p, uint64_t n):
+    """One IS component as int; None when it is empty or not a number."""
+    cdef uint64_t i = 0
+    cdef int64_t value = 0
+    cdef bint negative = False
+    cdef uint64_t digits
+    while n and (p[n - 1] == 0x20 or p[n - 1] == 0):
+        n -= 1
+    while i < n and p[i] == 0x20:
+        i += 1
+    if i < n and (p[i] == 0x2D or p[i] == 0x2B):
+        negative = p[i] == 0x2D
+        i += 1
+    digits = n - i
+    if digits == 0:
+        return None
+    if digits <= 18:
+        while i < n:
+            if p[i] < 0x30 or p[i] > 0x39:
+                return None
+            value = value * 10 + (p[i] - 0x30)
+            i += 1
+        return PyLong_FromLongLong(-value if negative else value)
+    for k in range(i, n):
+        if p[k] < 0x30 or p[k] > 0x39:
+            return None
+    if digits > 4000:
+        return None
+    return int((<const char*>p)[:n].decode("ascii"))
+
+
+cdef object decode_decimal_string(const uint8_t* p, uint64_t n):
+    """One DS component as float, correctly rounded; None when it is empty or not a number.
+
+    Up to 15 significant digits and powers of ten up to 22 are exact in a double, so that one multiplication or division
+    rounds correctly; the rest goes to the interpreter's own conversion.
+    """
+    cdef uint64_t i = 0, mantissa = 0, start
+    cdef int exponent = 0, shift = 0, digits = 0, seen = 0
+    cdef bint negative = False, negative_exponent = False
+    cdef double value
+    while n and (p[n - 1] == 0x20 or p[n - 1] == 0):
+        n -= 1
+    while i < n and p[i] == 0x20:
+        i += 1
+    start = i
+    if i < n and (p[i] == 0x2D or p[i] == 0x2B):
+        negative = p[i] == 0x2D
+        i += 1
+    while i < n and 0x30 <= p[i] <= 0x39:
+        seen += 1
+        if digits < 19:
+            mantissa = mantissa * 10 + (p[i] - 0x30)
+            digits += mantissa != 0
+        else:
+            shift += 1
+        i += 1
+    if i < n and p[i] == 0x2E:
+        i += 1
+        while i < n and 0x30 <= p[i] <= 0x39:
+            seen += 1
+            if digits < 19:
+                mantissa = mantissa * 10 + (p[i] - 0x30)
+                digits += mantissa != 0
+                shift -= 1
+            i += 1
+    if seen == 0:
+        return None
+    if i < n and (p[i] == 0x45 or p[i] == 0x65):
+        i += 1
+        if i < n and (p[i] == 0x2D or p[i] == 0x2B):
+            negative_exponent = p[i] == 0x2D
+            i += 1
+        if i >= n:
+            return None
+        while i < n and 0x30 <= p[i] <= 0x39:
+            if exponent < 10000:
+                exponent = exponent * 10 + (p[i] - 0x30)
+            i += 1
+    if i != n:
+        return None
+    exponent = shift - exponent if negative_exponent else shift + exponent
+    if mantissa <= 9007199254740992u and -22 <= exponent <= 22 and digits < 19:
+        value = <double>mantissa
+        if exponent >= 0:
+            value *= _POWERS[exponent]
+        else:
+            value /= _POWERS[-exponent]
+        return PyFloat_FromDouble(-value if negative else value)
+    return float((<const char*>p)[start:n])
+
+
+# -------------------------------------------------------------------------------------------------------------- binary
+
+cdef int word_size(uint16_t vr) noexcept nogil:
+    """Bytes of one number of a binary VR, 0 for other VRs (PS3.5 section 6.2, 7.3)."""
+    if vr == DW_VR_US or vr == DW_VR_SS or vr == DW_VR_OW:
+        return 2
+    if vr == DW_VR_UL or vr == DW_VR_SL or vr == DW_VR_FL or vr == DW_VR_OL or vr == DW_VR_OF or vr == DW_VR_AT:
+        return 4
+    if vr == DW_VR_FD or vr == DW_VR_SV or vr == DW_VR_UV or vr == DW_VR_OD or vr == DW_VR_OV:
+        return 8
+    return 1 if vr == DW_VR_OB else 0
+
+
+cdef inline object _number(const uint8_t* p, uint16_t vr, bint big):
+    cdef uint32_t u32
+    cdef uint64_t u64
+    cdef float f32
+    cdef double f64
+    if vr == DW_VR_US:
+        return PyLong_FromLong(dw_load16be(p) if big else dw_load16le(p))
+    if vr == DW_VR_SS:
+        return PyLong_FromLong(<int16_t>(dw_load16be(p) if big else dw_load16le(p)))
+    if vr == DW_VR_UL:
+        return PyLong_FromUnsignedLong(dw_load32be(p) if big else dw_load32le(p))
+    if vr == DW_VR_SL:
+        return PyLong_FromLong(<int32_t>(dw_load32be(p) if big else dw_load32le(p)))
+    if vr == DW_VR_FL:
+        u32 = dw_load32be(p) if big else dw_load32le(p)
+        memcpy(&f32, &u32, 4)
+        return PyFloat_FromDouble(f32)
+    u64 = dw_load64be(p) if big else dw_load64le(p)
+    if vr == DW_VR_FD:
+        memcpy(&f64, &u64, 8)
+        return PyFloat_FromDouble(f64)
+    if vr == DW_VR_SV:
+        return PyLong_FromLongLong(<int64_t>u64)
+    return PyLong_FromUnsignedLongLong(u64)
+
+
+cdef object decode_numbers(const uint8_t* p, uint64_t n, uint16_t vr, bint big_endian):
+    """An int or float, or a list of them; None for no bytes.  ``n`` must be a multiple of the word size."""
+    cdef uint64_t size = <uint64_t>word_size(vr), count = n // size, i
+    cdef list numbers
+    cdef object number
+    if count == 0:
+        return None
+    if count == 1:
+        return _number(p, vr, big_endian)
+    numbers = PyList_New(<Py_ssize_t>count)
+    for i in range(count):
+        number = _number(p + i * size, vr, big_endian)
+        Py_INCREF(number)
+        PyList_SET_ITEM(numbers, <Py_ssize_t>i, number)
+    return numbers

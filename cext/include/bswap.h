@@ -1,0 +1,38 @@
+/* Unaligned loads in a stated byte order, on compiler builtins.  One name per width and order. */
+#ifndef DICOMWIRE_BSWAP_H
+#define DICOMWIRE_BSWAP_H
+
+#include <stdint.h>
+#include <string.h>
+
+#if defined(_MSC_VER)
+#include <stdlib.h>
+#define DW_BSWAP16(x) _byteswap_ushort(x)
+#define DW_BSWAP32(x) _byteswap_ulong(x)
+#define DW_BSWAP64(x) _byteswap_uint64(x)
+#define DW_BIG_ENDIAN_HOST 0
+#else
+#define DW_BSWAP16(x) __builtin_bswap16(x)
+#define DW_BSWAP32(x) __builtin_bswap32(x)
+#define DW_BSWAP64(x) __builtin_bswap64(x)
+#define DW_BIG_ENDIAN_HOST (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
+#endif
+
+#define DW_LOAD(bits)                                                              \
+    static inline uint##bits##_t dw_load##bits##le(const void *p) {                \
+        uint##bits##_t x;                                                          \
+        memcpy(&x, p, sizeof x);                                                   \
+        return DW_BIG_ENDIAN_HOST ? (uint##bits##_t)DW_BSWAP##bits(x) : x;         \
+    }                                                                              \
+    static inline uint##bits##_t dw_load##bits##be(const void *p) {                \
+        uint##bits##_t x;                                                          \
+        memcpy(&x, p, sizeof x);                                                   \
+        return DW_BIG_ENDIAN_HOST ? x : (uint##bits##_t)DW_BSWAP##bits(x);         \
+    }
+
+DW_LOAD(16)
+DW_LOAD(32)
+DW_LOAD(64)
+
+#undef DW_LOAD
+#endif

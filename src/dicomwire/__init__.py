@@ -1,0 +1,61 @@
+"""dicomwire reads DICOM: files and data sets, lazily and without copies.
+
+    ds = dicomwire.dcmread("image.dcm")
+    ds.PatientID, ds["RequestAttributesSequence.0.ScheduledProcedureStepID"].value
+
+This module lists the public names and ties the compiled floor to what lies above it.  It imports neither NumPy nor anything
+that costs time; what is rarely used is imported when it is first called.
+"""
+
+from __future__ import annotations
+
+from _dicomwire.block import set_hooks
+from _dicomwire.dataset import DataElement, DataSet, Fragments, PrivateBlock, Sequence, bind
+from _dicomwire.part10 import dcmread
+from dicomwire import errors
+from dicomwire.dataset import hooks
+from dicomwire.dataset.personname import PersonName
+from dicomwire.dictionary import UID, Tag
+from dicomwire.dictionary._keywords import KEYWORD_TO_TAG
+from dicomwire.errors import Deviation
+
+__version__ = "0.1.0"
+
+Dataset = DataSet
+
+__all__ = [
+    "UID",
+    "DataElement",
+    "DataSet",
+    "Dataset",
+    "Deviation",
+    "Fragments",
+    "PersonName",
+    "PrivateBlock",
+    "ScanResult",
+    "Sequence",
+    "Tag",
+    "dcmread",
+    "errors",
+    "scan",
+]
+
+bind(KEYWORD_TO_TAG, UID, PersonName, Tag)
+set_hooks(**hooks.table())
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dicomwire.scan import ScanResult, scan
+
+
+def __getattr__(name: str) -> object:
+    if name in ("scan", "ScanResult"):
+        import dicomwire.scan as module
+
+        globals()["scan"], globals()["ScanResult"] = module.scan, module.ScanResult
+        return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))
