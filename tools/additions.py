@@ -1,8 +1,8 @@
 """What the pinned packages do not know yet and dicomwire needs, each with its source.
 
 Checked against pydicom 3.0.2 (DICOM 2024c): HTJ2K (.4.201 to .4.205) and Encapsulated Uncompressed Explicit
-VR Little Endian (.1.98) are in its table, so are elements with the VRs SV, UV and OV; what follows is not. A
-row that a later pydicom brings makes the generator stop, so that it is removed here.
+VR Little Endian (.1.98) are in its table, so are elements with the VRs SV, UV and OV; what follows is not.
+A row that a later pydicom brings makes the generator stop, so that it is removed here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _SOP_CLASS = "SOP Class"
 
 # uid: (name, type, info, retired, keyword), the columns of PS3.6 Annex A.
 UIDS: dict[str, tuple[str, str, str, bool, str]] = {
-    # JPEG XL (ISO/IEC 18181-1): Supplement 232, PS3.5 section 8.2.15 and A.4.12, PS3.6 Table A-1 since 2024d.
+    # JPEG XL (ISO/IEC 18181-1): Supplement 232, PS3.5 section 8.2.15, PS3.6 Table A-1 since 2024d.
     "1.2.840.10008.1.2.4.110": ("JPEG XL Lossless", _TRANSFER_SYNTAX, "", False, "JPEGXLLossless"),
     "1.2.840.10008.1.2.4.111": (
         "JPEG XL JPEG Recompression",

@@ -20,7 +20,7 @@ def build(source: Source) -> str:
             rows.append(f"{mask}|{_VR_SPELLING.get(vr, vr)}|{vm}|{name}")
         creators.append(f"    {creator!r}: {table_text(rows)},\n")
         count += len(rows)
-    title = f"{count} private elements of {len(creators)} private creators (collected by GDCM and pydicom)."
+    title = f"{count} private elements of {len(creators)} private creators, from GDCM (BSD licence)."
     return f'''\
 {header(source, title)}\
 # ruff: noqa: E501

@@ -152,8 +152,8 @@ def repeater_mask(tag: int) -> str | None:
 def repeater_tag(keyword: str, number: int = 0) -> Tag:
     """Return the tag of a repeating keyword, numbers counting from 0.
 
-    OverlayData is (6000,3000), (6002,3000) and so on: groups count in even steps.  Raises KeyError for a keyword
-    that does not repeat, ValueError for a number beyond the range that the mask allows.
+    OverlayData is (6000,3000), (6002,3000) and so on: groups count in even steps.  Raises KeyError for a
+    keyword that does not repeat, ValueError for a number beyond the range that the mask allows.
     """
     mask = REPEATER_KEYWORD_TO_MASK[keyword]
     width = mask.count("x")
@@ -230,8 +230,8 @@ def private_element(creator: str, tag: int) -> PrivateEntry | None:
 def suggest_keywords(name: str, limit: int = 3) -> list[str]:
     """Return the keywords most like a misspelt attribute name, best first.
 
-    None for names that start with an underscore.  Costs some milliseconds: meant for the text of an error, not
-    for a program's control flow.
+    None for names that start with an underscore.  Costs some milliseconds: meant for the text of an error,
+    not for a program's control flow.
     """
     if not name or name.startswith("_") or len(name) > 80:
         return []

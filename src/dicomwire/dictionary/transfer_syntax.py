@@ -100,7 +100,7 @@ def _rows() -> Iterable[tuple[str, str, int, bool]]:
     yield ".1", "native", native, False
     yield ".1.99", "native", native | _DEFLATED, False
     yield ".2", "native", native | _BIG, True
-    # A.4.11: every frame as it is, in one fragment.
+    # A.4: every frame as it is, in one fragment.
     yield ".1.98", "uncompressed", native | whole, False
     # A.4.1: Processes 1 to 13 and 16 to 27 without 14 and 15 are DCT-based and lossy.
     yield ".4.50", "jpeg", frames | _LOSSY, False
@@ -120,23 +120,23 @@ def _rows() -> Iterable[tuple[str, str, int, bool]]:
     for number in (90, 92):
         yield f".4.{number}", "jpeg2000", frames | _LOSSLESS, False
         yield f".4.{number + 1}", "jpeg2000", frames | _LOSSY | _LOSSLESS, False
-    # A.4.5 to A.4.10: video; the syntaxes that end in .1 and HEVC are the fragmentable ones.
+    # 8.2.5 to 8.2.11: video; the syntaxes that end in .1 and HEVC are the fragmentable ones.
     for number, family in ((100, "mpeg2"), (101, "mpeg2"), *((n, "h264") for n in range(102, 107))):
         yield f".4.{number}", family, whole | _LOSSY, False
         yield f".4.{number}.1", family, frames | _LOSSY, False
     yield ".4.107", "hevc", frames | _LOSSY, False
     yield ".4.108", "hevc", frames | _LOSSY, False
-    # A.4.12 and 8.2.15: JPEG XL; recompression keeps the bits of a lossy JPEG stream.
+    # 8.2.15: JPEG XL; recompression keeps the bits of a lossy JPEG stream.
     yield ".4.110", "jpeg-xl", frames | _LOSSLESS, False
     yield ".4.111", "jpeg-xl", frames | _LOSSY, False
     yield ".4.112", "jpeg-xl", frames | _LOSSY | _LOSSLESS, False
-    # High-Throughput JPEG 2000.
+    # 10.18: High-Throughput JPEG 2000.
     yield ".4.201", "htj2k", frames | _LOSSLESS, False
     yield ".4.202", "htj2k", frames | _LOSSLESS, False
     yield ".4.203", "htj2k", frames | _LOSSY | _LOSSLESS, False
-    # A.4.13: each frame deflated by itself, in one fragment.
+    # 8.2.16 and A.4.13: each frame deflated by itself, in one fragment.
     yield ".8.1", "deflate", whole | _LOSSLESS, False
-    # A.6 and A.7: a URL stands in for Pixel Data.
+    # A.6, A.7, A.11, A.12: a URL stands in for Pixel Data.
     for number in (94, 204):
         yield f".4.{number}", "jpip", _LOSSY | _LOSSLESS, False
         yield f".4.{number + 1}", "jpip", _LOSSY | _LOSSLESS | _DEFLATED, False
