@@ -63,11 +63,13 @@ def build(source: Source) -> str:
         )
     return f'''\
 {header(source, "Attributes of a data set by keyword, typed by VR and VM (PS3.6).")}\
-# ruff: noqa: E501
 # fmt: off
-from dicomwire.dictionary import UID as _UID, Tag as _Tag
+from dicomwire.dataset.personname import PersonName as _PersonName
+from dicomwire.dictionary import UID as _UID
+from dicomwire.dictionary import Tag as _Tag
 
-from .dataset import Fragments as _Fragments, PersonName as _PersonName, Sequence as _Sequence
+from .dataset import Fragments as _Fragments
+from .dataset import Sequence as _Sequence
 
 class _StandardAttributes:
     """{len(properties)} attributes of the standard; an absent one raises AttributeError."""

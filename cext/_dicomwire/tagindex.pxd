@@ -4,7 +4,7 @@ from libc.stdint cimport uint16_t, uint32_t
 
 
 cdef extern from "_tagindex.h" nogil:
-    # The VR code of a tag with the group in its upper half: two letters as a little endian uint16, a value below 256
-    # for a choice that other attributes make ("US or SS" ...), 0 when the dictionary has no such element.
-    # Repeating groups, group lengths and private creators are covered; other private elements are 0.
+    # The VR code of a tag with the group in its upper half: two letters as a little endian uint16, a value
+    # below 256 for a choice that other attributes make ("US or SS" ...), 0 when the dictionary has no such
+    # element. Repeating groups, group lengths and private creators are covered; other private elements are 0.
     uint16_t dw_tag_vr(uint32_t tag) noexcept

@@ -23,6 +23,7 @@ from dicomwire.dictionary import (
 from dicomwire.dictionary._elements import ELEMENT_ROWS, REPEATER_ROWS
 from dicomwire.dictionary._keywords import KEYWORD_TO_TAG, REPEATER_KEYWORD_TO_MASK
 from dicomwire.dictionary._private import CREATORS
+from dicomwire.dictionary.tags import _edit_distance
 from tests.support import missing
 
 
@@ -312,3 +313,18 @@ def test_suggestions_are_few_and_only_near() -> None:
 def test_suggestions_are_keywords(name: str) -> None:
     for keyword in suggest_keywords(name):
         assert keyword in KEYWORD_TO_TAG or keyword in REPEATER_KEYWORD_TO_MASK
+
+
+def plain_distance(a: str, b: str) -> int:
+    if not a or not b:
+        return len(a) + len(b)
+    return min(
+        plain_distance(a[1:], b) + 1,
+        plain_distance(a, b[1:]) + 1,
+        plain_distance(a[1:], b[1:]) + (a[0] != b[0]),
+    )
+
+
+@given(st.text("abc", max_size=6), st.text("abc", max_size=6), st.integers(1, 3))
+def test_edit_distance(a: str, b: str, limit: int) -> None:
+    assert _edit_distance(a, b, limit) == min(plain_distance(a, b), limit + 1)

@@ -15,6 +15,9 @@ _PRIVATE_CREATOR: Entry = ("LO", "1", "Private Creator", False, "")
 
 _tag_to_keyword: dict[int, str] = {}
 _private: dict[str, dict[str, PrivateEntry]] = {}
+_folded: dict[
+    int, list[tuple[str, str]]
+] = {}  # length -> keywords of this length without case, for suggestions
 
 
 class Tag(int):
@@ -230,30 +233,45 @@ def private_element(creator: str, tag: int) -> PrivateEntry | None:
 def suggest_keywords(name: str, limit: int = 3) -> list[str]:
     """Return the keywords most like a misspelt attribute name, best first.
 
-    None for names that start with an underscore.  Costs some milliseconds: meant for the text of an error,
+    None for names that start with an underscore.  Takes one or two milliseconds: meant for the text of an error,
     not for a program's control flow.
     """
     if not name or name.startswith("_") or len(name) > 80:
         return []
+    if not _folded:
+        for keyword in (*KEYWORD_TO_TAG, *REPEATER_KEYWORD_TO_MASK):
+            _folded.setdefault(len(keyword), []).append((keyword.casefold(), keyword))
     wanted = name.casefold()
-    allowed = max(1, min(3, len(name) // 4))
-    letters = frozenset(wanted)
+    length = len(wanted)
+    allowed = max(1, min(3, length // 4))
     ranked: list[tuple[int, int, str]] = []
-    for keyword in (*KEYWORD_TO_TAG, *REPEATER_KEYWORD_TO_MASK):
-        folded = keyword.casefold()
-        longer = len(folded) - len(wanted)
-        if folded.startswith(wanted) and len(wanted) >= 4:
-            ranked.append((0 if longer == 0 else 1 + longer // 4, longer, keyword))
-        elif -allowed <= longer <= allowed and len(letters ^ frozenset(folded)) <= 2 * allowed:
-            distance = _edit_distance(wanted, folded, allowed)
-            if distance <= allowed:
-                ranked.append((distance, abs(longer), keyword))
+    for size, candidates in _folded.items():
+        if size > length >= 4:  # cut short, or without "UID" or "Sequence"
+            rank = 1 + (size - length) // 4
+            ranked += [(rank, size - length, key) for folded, key in candidates if folded.startswith(wanted)]
+        if -allowed <= size - length <= allowed:
+            for folded, keyword in candidates:
+                # Two ends that both differ are no slip of the pen; this spares most of the distances.
+                if folded[0] == wanted[0] or folded[-1] == wanted[-1]:
+                    distance = _edit_distance(wanted, folded, allowed)
+                    if distance <= allowed:
+                        ranked.append((distance, abs(size - length), keyword))
     ranked.sort()
-    return [keyword for distance, _, keyword in ranked[:limit] if distance <= ranked[0][0] + 1]
+    near = [keyword for distance, _, keyword in ranked if distance <= ranked[0][0] + 1]
+    return list(dict.fromkeys(near))[:limit]
 
 
 def _edit_distance(a: str, b: str, limit: int) -> int:
     """Return how many insertions, deletions and changes part two texts, limit + 1 when more than limit."""
+    start, end = 0, min(len(a), len(b))
+    while start < end and a[start] == b[start]:
+        start += 1
+    tail = 0
+    while tail < end - start and a[-1 - tail] == b[-1 - tail]:
+        tail += 1
+    a, b = a[start : len(a) - tail], b[start : len(b) - tail]
+    if len(set(a) ^ set(b)) > 2 * limit:
+        return limit + 1
     previous = list(range(len(b) + 1))
     for i, letter in enumerate(a, start=1):
         current = [i]
@@ -263,4 +281,4 @@ def _edit_distance(a: str, b: str, limit: int) -> int:
         if min(current) > limit:
             return limit + 1
         previous = current
-    return previous[-1]
+    return min(previous[-1], limit + 1)
