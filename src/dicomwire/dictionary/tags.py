@@ -233,8 +233,8 @@ def private_element(creator: str, tag: int) -> PrivateEntry | None:
 def suggest_keywords(name: str, limit: int = 3) -> list[str]:
     """Return the keywords most like a misspelt attribute name, best first.
 
-    None for names that start with an underscore.  Takes one or two milliseconds: meant for the text of an error,
-    not for a program's control flow.
+    None for names that start with an underscore.  Takes one or two milliseconds: meant for the text of an
+    error, not for a program's control flow.
     """
     if not name or name.startswith("_") or len(name) > 80:
         return []
