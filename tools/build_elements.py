@@ -23,7 +23,7 @@ def build_keywords(source: Source) -> str:
     return f'''\
 {header(source, "Keywords of data elements and their tags (PS3.6 chapters 6 to 9, PS3.7 Annex E).")}\
 # ruff: noqa: E501
-"""Keyword -> tag: the keywords as one text, their tags in the same order as another (_elements.py has both)."""
+"""Keyword -> tag: keywords as one text, their tags in the same order as another (see _elements.py)."""
 
 from struct import unpack as _unpack
 
