@@ -752,8 +752,8 @@ WRITERS = {"ct": write_ct, "sr": write_sr, "enhanced": write_enhanced}
 def corpus(name: str, size: str = "S", *, root: Path | None = None, **overrides: Any) -> Corpus:
     """Return a corpus, generated at first and cached under `root` (default: build/corpus) afterwards.
 
-    `overrides` replace parameters (a report of 200 groups, say); they are part of the hash, as the generator's
-    sources are.
+    `overrides` replace parameters (a report of 200 groups, say); they are part of the hash, as are the
+    generator's sources.
     """
     root = CORPUS if root is None else root
     arguments = parameters(name, size) | overrides

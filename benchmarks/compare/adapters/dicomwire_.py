@@ -1,0 +1,45 @@
+"""dicomwire itself, used as any program would use it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks.compare.adapters.base import KEYWORDS, Toolkit
+
+
+class Dicomwire(Toolkit):
+    name = "dicomwire"
+    module = "dicomwire"
+    distribution = "dicomwire"
+    how = "dcmread, attributes; all values: value of each element of iterall()"
+
+    def header10(self, paths: Sequence[str]) -> list[Sequence[Any]]:
+        dcmread, rows = self.api.dcmread, []
+        for path in paths:
+            ds = dcmread(path)
+            rows.append([getattr(ds, keyword) for keyword in KEYWORDS])
+        return rows
+
+    def all_values(self, path: str) -> list[Any]:
+        ds = self.api.dcmread(path, stop_before_pixels=True)
+        values: list[Any] = [element.value for element in ds.file_meta.iterall()]
+        values += [element.value for element in ds.iterall()]
+        return values
+
+    def open(self, path: str) -> Any:
+        return self.api.dcmread(path)
+
+    def nested(self, path: str, frame: int) -> list[float]:
+        ds = self.api.dcmread(path)
+        group = ds.PerFrameFunctionalGroupsSequence[frame]
+        return list(group.PlanePositionSequence[0].ImagePositionPatient)
+
+
+class DicomwireScan(Dicomwire):
+    variant = "scan"
+    how = "dicomwire.scan(paths, columns) into batches of columns, one worker"
+    tasks = frozenset({"scan"})
+
+    def scan(self, paths: Sequence[str]) -> list[Any]:
+        return list(self.api.scan(paths, columns=KEYWORDS, workers=1))
