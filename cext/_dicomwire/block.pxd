@@ -36,7 +36,6 @@ cdef class Block:
     cdef uint32_t cache_size
     cdef uint8_t encoding       # Encoding bits of the root
     cdef uint8_t kind           # ContainerKind of the root
-    cdef bint flat              # the root holds nothing but leaves: entries can be searched by bisection
     cdef bint complete          # False: the root goes on at resume_pos
     cdef uint64_t resume_pos
     cdef uint64_t end

@@ -3,6 +3,7 @@
 VRs of implicit VR elements, ambiguous VRs (PS3.5 Annex A, PS3.6 section 6), UN with a known tag (PS3.5 section 6.2.2),
 inherited character sets (PS3.3 section C.12.1.1.2) and containers of known length are resolved here.
 """
+cimport cython
 from cpython.ref cimport Py_INCREF, Py_XDECREF
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memset
@@ -41,6 +42,9 @@ cdef object hook(str name):
     return HOOKS[name]
 
 
+@cython.final
+@cython.no_gc
+@cython.freelist(16)
 cdef class PathNode:
     pass
 
@@ -51,6 +55,9 @@ cdef str element_word(uint32_t tag):
     return <str>keyword if keyword else f"{tag:08X}"
 
 
+@cython.final
+@cython.no_gc
+@cython.freelist(64)
 cdef class Block:
     """One tape with its source and what was decoded from it; see block.pxd."""
 
@@ -103,31 +110,27 @@ cdef class Block:
     cdef uint32_t find(self, uint32_t item, uint32_t tag) except? 0:
         """Index of the first element with ``tag`` in an item (0: the root), or 0.  Goes on reading the root if need be."""
         cdef TapeEntry* entries = self.entries
-        cdef uint32_t low, high, middle, i, stop
+        cdef uint32_t low, high, middle, stop
         while True:
-            if item == 0 and self.flat:
-                low, high = 1, self.count
+            low = item + 1
+            stop = high = entries[item].next
+            if entries[item].flags & UNORDERED:
+                while low < stop:
+                    if entries[low].tag == tag:
+                        return low
+                    low = entries[low].next
+            else:
+                # Bisection over the whole subtree: what lies deeper stands for the child that it belongs to.
                 while low < high:
                     middle = (low + high) >> 1
+                    while entries[middle].parent != item:
+                        middle = entries[middle].parent
                     if entries[middle].tag < tag:
-                        low = middle + 1
+                        low = entries[middle].next
                     else:
                         high = middle
-                if low < self.count and entries[low].tag == tag:
+                if low < stop and entries[low].tag == tag:
                     return low
-            else:
-                i = item + 1
-                stop = entries[item].next
-                if entries[item].flags & UNORDERED:
-                    while i < stop:
-                        if entries[i].tag == tag:
-                            return i
-                        i = entries[i].next
-                else:
-                    while i < stop and entries[i].tag < tag:
-                        i = entries[i].next
-                    if i < stop and entries[i].tag == tag:
-                        return i
             if item != 0 or self.complete or (self.stop_tag and tag >= self.stop_tag):
                 return 0
             if self.count > 1 and tag < self.entries[self._last_child()].tag:
@@ -203,7 +206,6 @@ cdef class Block:
             collect_findings(self, &s)
             if status != DONE and status != STOPPED:
                 raise_status(status, self, &s)
-            self.flat = False
             self.entries[0].next = self.count
         finally:
             free(scratch.data)

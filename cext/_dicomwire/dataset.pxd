@@ -19,7 +19,8 @@ cdef class DataSet:
 
 cdef class Root:
     """What belongs to a whole data set and not to its items."""
-    cdef Block meta             # File Meta Information, or None
+    cdef Block meta             # File Meta Information, or None when nobody asked for it yet
+    cdef bint has_meta          # there is some
     cdef Source source          # the whole file; of a deflated data set not the one that its tape is about
     cdef bint preamble          # the first 128 bytes of the source are one
     cdef bint said              # the transfer syntax UID tells the encoding

@@ -34,7 +34,9 @@ cdef extern from "Python.h":
     object PyObject_GenericGetAttr(object, object)
     unsigned int PyUnicode_READ_CHAR(object, Py_ssize_t)
     Py_ssize_t PyUnicode_GET_LENGTH(object)
-    PyObject* PyDict_GetItem(object, object)
+    PyObject* PyDict_GetItemWithError(object, object) except? NULL
+    ctypedef struct PyTypeObject:
+        object (*tp_new)(object, object, void*)
     object PyMemoryView_FromObject(object)
     unsigned long PyLong_AsUnsignedLong(object) except? 0xFFFFFFFF
     object PyLong_FromUnsignedLong(unsigned long)
@@ -78,6 +80,11 @@ cdef object _view(Block block, TapeEntry* entry):
     return PyMemoryView_FromObject(buffer)
 
 
+cdef inline object _as(object kind, object text):
+    """A str as an instance of a subclass, without the detour through the metaclass."""
+    return (<PyTypeObject*>kind).tp_new(kind, (text,), NULL)
+
+
 cdef object _component(Block block, uint32_t index, uint16_t vr, const uint8_t* p, uint64_t n):
     """One component of plain text: str, int, float, UID or PersonName."""
     cdef object value
@@ -93,9 +100,9 @@ cdef object _component(Block block, uint32_t index, uint16_t vr, const uint8_t* 
             n -= 1
     value = decode_ascii(p, n)
     if vr == DW_VR_UI:
-        return _UID(value)
+        return _as(_UID, value)
     if vr == DW_VR_PN:
-        return _PERSON_NAME(value)
+        return _as(_PERSON_NAME, value)
     return value
 
 
@@ -236,7 +243,7 @@ cdef object parse_key(object key):
     """A tag as int from a Tag, an int, a pair, a keyword or eight hexadecimal digits; None when it is none of them."""
     cdef PyObject* found
     if isinstance(key, str):
-        found = PyDict_GetItem(_KEYWORDS, key)
+        found = PyDict_GetItemWithError(_KEYWORDS, key)
         if found != NULL:
             return <object>found
         return hook("tag_for_text")(key)
@@ -416,6 +423,8 @@ cdef DataSet _item_of(Block block, uint32_t index):
 # -------------------------------------------------------------------------------------------------------------- DataSet
 
 @cython.final
+@cython.no_gc
+@cython.freelist(16)
 cdef class Root:
     pass
 
@@ -440,7 +449,7 @@ cdef class DataSet:
         if PyUnicode_GET_LENGTH(name):
             first = PyUnicode_READ_CHAR(name, 0)
             if 0x41 <= first <= 0x5A:
-                found = PyDict_GetItem(_KEYWORDS, name)
+                found = PyDict_GetItemWithError(_KEYWORDS, name)
                 if found != NULL:
                     index = self.block.find(self.index, <uint32_t>PyLong_AsUnsignedLong(<object>found))
                     if index:
@@ -604,9 +613,7 @@ cdef class DataSet:
         """File Meta Information, group 0002 (PS3.10 section 7.1); a data set without elements when the source had none."""
         if self.root is None:
             raise AttributeError("an item has no file_meta")
-        if (<Root>self.root).meta is None:
-            return hook("restore_item")(b"", 0, None)
-        return new_data_set((<Root>self.root).meta, 0)
+        return hook("read_meta")(self)
 
     @property
     def preamble(self):
@@ -628,7 +635,7 @@ cdef class DataSet:
             return None
         root = <Root>self.root
         if root.said:
-            return value_at(root.meta, root.meta.find(0, 0x00020010))
+            return self.file_meta.TransferSyntaxUID
         return _UID(("1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2", "")[self.block.encoding & 3])
 
     @property

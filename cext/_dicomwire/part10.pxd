@@ -17,7 +17,12 @@ cdef struct FileStart:
     uint8_t has_magic           # DICM somewhere at the front
     uint8_t has_meta            # group 0002 follows
     uint8_t meta_encoding       # Encoding of it
+    # filled by skim_meta
+    uint64_t data_offset        # of the data set
+    uint64_t syntax_at          # value of Transfer Syntax UID
+    uint64_t syntax_length
 
 cdef void look_at_start(const uint8_t* p, uint64_t n, FileStart* start) noexcept nogil
 cdef int syntax_of(const uint8_t* p, uint64_t n) noexcept nogil
 cdef int likely_encoding(const uint8_t* p, uint64_t in_window, uint64_t left, int declared) noexcept nogil
+cdef bint skim_meta(const uint8_t* p, uint64_t n, FileStart* start) noexcept nogil

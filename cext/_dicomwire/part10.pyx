@@ -16,7 +16,8 @@ from .source cimport (
 from .tagindex cimport dw_tag_vr
 from .tape cimport (
     BIG_ENDIAN, DATA_SET, DEFAULT_MAX_DEPTH, DONE, EXPLICIT_LE, IMPLICIT, ITEM_TAG, NEED_DATA, PAUSED, REFUSED, STOPPED,
-    SEQUENCE_DELIMITER, TapeEntry, dw_load16be, dw_load16le, dw_load32be, dw_load32le, stepper_begin, stepper_free,
+    SEQUENCE_DELIMITER, TapeEntry, dw_load16be, dw_load16le, dw_load32be, dw_load32le, dw_load64le,
+    stepper_begin, stepper_free,
     stepper_reserve, stepper_run, stepper_set_end,
 )
 from .values cimport trimmed
@@ -142,6 +143,39 @@ cdef int likely_encoding(const uint8_t* p, uint64_t in_window, uint64_t left, in
     return best
 
 
+cdef bint skim_meta(const uint8_t* p, uint64_t n, FileStart* start) noexcept nogil:
+    """Find the transfer syntax and the end of File Meta Information that is without fault; False sends to the full reader.
+
+    Most files are read without anyone asking for a meta element, so that no tape is made of them here.
+    """
+    cdef uint64_t at = start.meta_offset, end, size, length
+    cdef uint32_t tag, last = 0x00020000
+    cdef uint8_t traits
+    if not start.has_meta or start.meta_encoding != EXPLICIT_LE or n < at + 12 or dw_load64le(p + at) != 0x00044C5500000002u:
+        return False
+    end = at + 12 + dw_load32le(p + at + 8)
+    if end + 8 > n or dw_load16le(p + end) == 2:
+        return False
+    at += 12
+    start.syntax_length = 0
+    while at < end:
+        if at + 12 > end:
+            return False
+        tag = (<uint32_t>dw_load16le(p + at) << 16) | dw_load16le(p + at + 2)
+        traits = dw_vr_traits(dw_load16le(p + at + 4))
+        size = 12 if traits & DW_VR_LONG else 8
+        length = dw_load32le(p + at + 8) if traits & DW_VR_LONG else <uint32_t>dw_load16le(p + at + 6)
+        if not traits or tag <= last or tag >> 16 != 2 or length & 1 or at + size + length > end:
+            return False
+        if tag == 0x00020010:
+            start.syntax_at = at + size
+            start.syntax_length = length
+        last = tag
+        at += size + length
+    start.data_offset = end
+    return start.syntax_length != 0
+
+
 # ------------------------------------------------------------------------------------------------------------- reading
 
 cdef int _note(Source source, str kind, uint64_t offset, str message, str section) except -1:
@@ -201,17 +235,12 @@ cdef Block _read_meta(Source source, FileStart* start, uint64_t* data_offset):
                 break
         s.entries[0].length = s.pos - start.meta_offset
         block = block_of_tape(source, &s)
-        block.flat = True
         collect_findings(block, &s)
         if status != DONE and status != STOPPED:
             raise_status(status, block, &s)
     finally:
         stepper_free(&s)
     block.entries[0].next = block.count
-    block.flat = not block.entries[0].flags
-    for i in range(1, block.count):
-        if block.entries[i].parent != 0:
-            block.flat = False
     data_offset[0] = s.pos
     e = block.entries + 1
     if block.count > 1 and e.tag == 0x00020000 and e.length == 4 and source.policy != IGNORE:
@@ -227,25 +256,28 @@ cdef Block _read_meta(Source source, FileStart* start, uint64_t* data_offset):
     return block
 
 
-cdef int _declared_syntax(Block meta, Source source, uint64_t offset) except -1:
-    """SyntaxKind by Transfer Syntax UID (0002,0010)."""
-    cdef uint32_t index = meta.find(0, 0x00020010) if meta is not None else 0
+cdef int _declared_syntax(Block meta, Source source, FileStart* start) except -1:
+    """SyntaxKind by Transfer Syntax UID (0002,0010), found by skimming or in the meta block."""
+    cdef uint32_t index
     cdef TapeEntry* e
-    cdef const uint8_t* p
+    cdef const uint8_t* p = NULL
     cdef int kind
-    if index == 0:
-        if meta is not None:
-            _note(source, "transfer_syntax", offset, "Transfer Syntax UID (0002,0010) is missing", "PS3.10 7.1")
-        return SYNTAX_UNKNOWN
-    e = meta.entries + index
-    p = meta.pointer(e)
+    if meta is not None:
+        index = meta.find(0, 0x00020010)
+        if index == 0:
+            _note(source, "transfer_syntax", start.meta_offset, "Transfer Syntax UID (0002,0010) is missing", "PS3.10 7.1")
+        else:
+            e = meta.entries + index
+            start.syntax_at, start.syntax_length = e.offset, e.length
+    if start.syntax_length:
+        p = source.find(start.syntax_at, start.syntax_length)
     if p == NULL:
         return SYNTAX_UNKNOWN
-    kind = syntax_of(p, e.length)
+    kind = syntax_of(p, start.syntax_length)
     if kind == SYNTAX_UNKNOWN:
-        _note(source, "transfer_syntax", e.offset, "Transfer Syntax UID is not a known one", "PS3.5 10")
-    elif e.length > trimmed(p, e.length) + 1 or (e.length and p[e.length - 1] == 0x20):
-        _note(source, "transfer_syntax", e.offset, "Transfer Syntax UID has other padding than one NUL", "PS3.5 9.1")
+        _note(source, "transfer_syntax", start.syntax_at, "Transfer Syntax UID is not a known one", "PS3.5 10")
+    elif start.syntax_length > trimmed(p, start.syntax_length) + 1 or p[start.syntax_length - 1] == 0x20:
+        _note(source, "transfer_syntax", start.syntax_at, "Transfer Syntax UID has other padding than one NUL", "PS3.5 9.1")
     return kind
 
 
@@ -283,11 +315,13 @@ cdef DataSet open_data_set(Source source, bint force, uint32_t stop_tag, object 
                               "(force=True tries all the same)", offset=0, section="PS3.10 7.1")
         _note(source, "preamble", 0, "no preamble and DICM prefix before the data", "PS3.10 7.1")
     offset = start.meta_offset
-    if start.has_meta:
+    if skim_meta(p, source.first.stop, &start):
+        offset = start.data_offset
+    elif start.has_meta:
         meta = _read_meta(source, &start, &offset)
     elif start.has_magic or source.policy != REPORT:
         _note(source, "file_meta", offset, "File Meta Information is missing", "PS3.10 7.1")
-    kind = _declared_syntax(meta, source, offset)
+    kind = _declared_syntax(meta, source, &start)
 
     if kind == SYNTAX_DEFLATED:
         content = source_inflating(source, offset)
@@ -332,7 +366,6 @@ cdef DataSet open_data_set(Source source, bint force, uint32_t stop_tag, object 
             block.resume_pos = s.pos
             block.resume_pieces = s.frames[1].entry if status == PAUSED else 0
         block.entries[0].next = block.count
-        block.flat = not s.pushed and not block.entries[0].flags
         collect_findings(block, &s)
         if status > PAUSED:
             raise_status(status, block, &s)
@@ -343,6 +376,7 @@ cdef DataSet open_data_set(Source source, bint force, uint32_t stop_tag, object 
 
     root = Root.__new__(Root)
     root.meta = meta
+    root.has_meta = start.has_meta
     root.source = source
     root.preamble = start.has_preamble
     root.arguments = arguments
@@ -351,6 +385,19 @@ cdef DataSet open_data_set(Source source, bint force, uint32_t stop_tag, object 
     data_set = new_data_set(block, 0)
     data_set.root = root
     return data_set
+
+
+def read_meta(DataSet data_set):
+    """File Meta Information of a data set whose meta group was only skimmed, as a DataSet."""
+    cdef Root root = <Root>data_set.root
+    cdef FileStart start
+    cdef uint64_t end
+    if root.meta is None:
+        if not root.has_meta:
+            return read_item(b"", EXPLICIT_LE)
+        look_at_start(root.source.first.data, root.source.first.stop, &start)
+        root.meta = _read_meta(root.source, &start, &end)
+    return new_data_set(root.meta, 0)
 
 
 cdef str _encoding_name(int encoding):

@@ -17,7 +17,7 @@ cdef enum Policy:
     IGNORE = 2
 
 cdef enum:
-    FIRST_READ = 16384      # bytes; holds the header of nearly every single-frame image
+    FIRST_READ = 8192       # bytes; holds the header of most single-frame images, and a second read is cheap
     KEEP_OPEN_BELOW = 128   # file descriptors up to here are kept while their data set lives
 
 cdef int open_and_read(const char* path, uint8_t* buffer, size_t room, int* descriptor, uint64_t* size,

@@ -81,6 +81,9 @@ cdef enum Status:
     OUT_OF_MEMORY = 5
     REFUSED = 6             # strict, and there is a finding
 
+cdef enum:
+    FEW_FRAMES = 8
+
 cdef struct Stepper:
     # input: a window of the source
     const uint8_t* base     # byte at absolute offset ``start``; borrowed
@@ -94,7 +97,6 @@ cdef struct Stepper:
     uint64_t enter_limit    # containers of known length up to this are entered, longer ones skipped
     uint32_t max_depth
     uint8_t strict
-    uint8_t pushed          # a container was entered
     uint8_t look_up         # implicit VR: look up which elements of known length are sequences, to enter them
     # output
     TapeEntry* entries
@@ -103,6 +105,7 @@ cdef struct Stepper:
     Frame* frames
     uint32_t depth
     uint32_t frame_capacity
+    Frame[FEW_FRAMES] few   # frames until nesting is deeper
     RawFinding* findings
     uint32_t finding_count
     uint32_t finding_capacity

@@ -4,8 +4,8 @@ Containers of undefined length are entered, because their end must be found anyw
 beyond ``enter_limit`` and become blocks of their own when someone asks.  Whatever is wrong with lengths, delimiters and
 nesting is settled here, once: an entry's extent never passes its container's.  PS3.5 sections 7.1 to 7.5 and Annex A.4.
 """
-from libc.stdlib cimport free, malloc, realloc
-from libc.string cimport memset
+from libc.stdlib cimport free, realloc
+from libc.string cimport memcpy, memset
 
 from .tagindex cimport dw_tag_vr
 from .vr cimport (
@@ -54,13 +54,14 @@ cdef int _push(Stepper* s, uint64_t bound, uint32_t entry, uint8_t kind, uint8_t
         return TOO_DEEP
     if s.depth + 1 >= s.frame_capacity:
         capacity = s.frame_capacity * 2
-        frames = <Frame*>realloc(s.frames, <size_t>capacity * sizeof(Frame))
+        frames = <Frame*>realloc(NULL if s.frames == s.few else s.frames, <size_t>capacity * sizeof(Frame))
         if frames == NULL:
             return OUT_OF_MEMORY
+        if s.frames == s.few:
+            memcpy(frames, s.few, sizeof(s.few))
         s.frames = frames
         s.frame_capacity = capacity
     s.depth += 1
-    s.pushed = 1
     frame = s.frames + s.depth
     frame.bound = bound
     frame.entry = entry
@@ -78,10 +79,8 @@ cdef int stepper_begin(Stepper* s, uint64_t offset, uint64_t end, uint8_t kind, 
     """
     cdef TapeEntry* root
     if s.frames == NULL:
-        s.frames = <Frame*>malloc(16 * sizeof(Frame))
-        if s.frames == NULL:
-            return OUT_OF_MEMORY
-        s.frame_capacity = 16
+        s.frames = s.few
+        s.frame_capacity = FEW_FRAMES
     if s.capacity == 0 and stepper_reserve(s, 8) != DONE:
         return OUT_OF_MEMORY
     root = s.entries
@@ -105,10 +104,8 @@ cdef int stepper_begin(Stepper* s, uint64_t offset, uint64_t end, uint8_t kind, 
 cdef int stepper_reopen(Stepper* s, uint32_t pieces_entry, uint64_t end, uint8_t encoding) noexcept nogil:
     """Frames for going on with a tape whose root was left unfinished; ``pieces_entry`` are fragments to walk first, or 0."""
     if s.frames == NULL:
-        s.frames = <Frame*>malloc(16 * sizeof(Frame))
-        if s.frames == NULL:
-            return OUT_OF_MEMORY
-        s.frame_capacity = 16
+        s.frames = s.few
+        s.frame_capacity = FEW_FRAMES
     s.depth = 0
     s.frames[0].bound = end
     s.frames[0].entry = 0
@@ -124,7 +121,8 @@ cdef int stepper_reopen(Stepper* s, uint32_t pieces_entry, uint64_t end, uint8_t
 cdef void stepper_free(Stepper* s) noexcept nogil:
     """Give back everything; a tape that is to live on must have been taken out (``entries = NULL``) before."""
     free(s.entries)
-    free(s.frames)
+    if s.frames != s.few:
+        free(s.frames)
     free(s.findings)
     s.entries = NULL
     s.frames = NULL

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def table() -> dict[str, Callable[..., object]]:
     """The hooks by the names that ``_dicomwire`` knows them by."""
-    from _dicomwire.part10 import read_item, restore
+    from _dicomwire.part10 import read_item, read_meta, restore
 
     return {
         "as_datetime": _as_datetime,
@@ -28,6 +28,7 @@ def table() -> dict[str, Callable[..., object]]:
         "element_text": _element_text,
         "keyword_for_tag": keyword_for_tag,
         "private_vr": _private_vr,
+        "read_meta": read_meta,
         "restore": restore,
         "restore_item": read_item,
         "sequence_text": _sequence_text,
