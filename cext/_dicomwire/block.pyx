@@ -13,7 +13,7 @@ from .tagindex cimport dw_tag_vr
 from .tape cimport (
     BIG_ENDIAN, CUT_SHORT, DATA_SET, DEFAULT_MAX_DEPTH, DONE, END_UNKNOWN, FRAGMENTS, HEADER_CUT, IMPLICIT, IMPLICIT_IN_UN,
     ITEM_TAG, ITEMS, NEED_DATA, NOT_ENTERED, OUT_OF_MEMORY, PAUSED, RawFinding, REFUSED, SEQUENCE_DELIMITER, STOPPED, TOO_DEEP,
-    UNDEFINED_LENGTH, UNORDERED, VALUE_CUT, VR_GUESSED, dw_load16be, dw_load16le, finding_name, finding_text, stepper_begin,
+    UNDEFINED_LENGTH, UNORDERED, VALUE_CUT, VR_GUESSED, dw_grow, dw_release, dw_load16be, dw_load16le, finding_name, finding_text, stepper_begin,
     stepper_free, stepper_reopen, stepper_run, stepper_set_end,
 )
 from .values cimport trimmed
@@ -74,9 +74,9 @@ cdef class Block:
             for i in range(self.cache_size):
                 Py_XDECREF(self.cache[i])
             free(self.cache)
-        free(self.entries)
+        dw_release(self.entries, <size_t>self.capacity * sizeof(TapeEntry))
         if self.own.capacity:
-            free(self.own.data)
+            dw_release(self.own.data, self.own.capacity)
 
     # -------------------------------------------------------------------------------------------------- value bytes
 
@@ -424,7 +424,7 @@ cdef class Block:
             if length > self.source.size or offset > self.source.size - length:
                 raise TruncatedError(f"needs {length} bytes, the source has {max(0, self.source.size - offset)} left",
                                      offset=offset, path=self.path_of(index), section="PS3.5 7.5")
-            block.own.data = <uint8_t*>malloc(length)
+            block.own.data = <uint8_t*>dw_grow(NULL, 0, length)
             if block.own.data == NULL:
                 raise MemoryError
             block.own.capacity = length

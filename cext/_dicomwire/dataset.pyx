@@ -21,7 +21,7 @@ from .tape cimport (
     UNORDERED, dw_load32be, dw_load16be, dw_load16le, dw_load32le,
 )
 from .values cimport (
-    decode_ascii, decode_decimal_string, decode_integer_string, decode_numbers, is_plain, trimmed, word_size,
+    as_person_name, as_tag, as_uid, decode_decimal_string, decode_numbers, is_plain, plain_component, plain_value, word_size,
 )
 from .vr cimport (
     DW_VR_AE, DW_VR_AT, DW_VR_BYTES, DW_VR_CHARSET, DW_VR_CS, DW_VR_DS, DW_VR_IS, DW_VR_NONE, DW_VR_PN, DW_VR_SINGLE, DW_VR_SQ,
@@ -35,23 +35,18 @@ cdef extern from "Python.h":
     unsigned int PyUnicode_READ_CHAR(object, Py_ssize_t)
     Py_ssize_t PyUnicode_GET_LENGTH(object)
     PyObject* PyDict_GetItemWithError(object, object) except? NULL
-    ctypedef struct PyTypeObject:
-        object (*tp_new)(object, object, void*)
     object PyMemoryView_FromObject(object)
     unsigned long PyLong_AsUnsignedLong(object) except? 0xFFFFFFFF
     object PyLong_FromUnsignedLong(unsigned long)
 
 # Set once by dicomwire/__init__.py (bind), read-only afterwards.
 cdef dict _KEYWORDS = {}
-cdef object _UID = str
-cdef object _PERSON_NAME = str
-cdef object _TAG = int
 
 
-def bind(dict keywords, uid, person_name, tag):
-    """Give the views the dictionary of keywords and the classes of UI, PN and AT values; called once, at import."""
-    global _KEYWORDS, _UID, _PERSON_NAME, _TAG
-    _KEYWORDS, _UID, _PERSON_NAME, _TAG = keywords, uid, person_name, tag
+def bind(dict keywords):
+    """Give the views the dictionary of keywords, keyword -> tag; called once, at import."""
+    global _KEYWORDS
+    _KEYWORDS = keywords
 
 
 # ------------------------------------------------------------------------------------------------------ decoding a value
@@ -80,56 +75,35 @@ cdef object _view(Block block, TapeEntry* entry):
     return PyMemoryView_FromObject(buffer)
 
 
-cdef inline object _as(object kind, object text):
-    """A str as an instance of a subclass, without the detour through the metaclass."""
-    return (<PyTypeObject*>kind).tp_new(kind, (text,), NULL)
-
-
-cdef object _component(Block block, uint32_t index, uint16_t vr, const uint8_t* p, uint64_t n):
-    """One component of plain text: str, int, float, UID or PersonName."""
-    cdef object value
-    n = trimmed(p, n)
-    if vr == DW_VR_DS or vr == DW_VR_IS:
-        value = decode_decimal_string(p, n) if vr == DW_VR_DS else decode_integer_string(p, n)
-        if value is None and n:
-            return _odd_number(block, index, vr, p, n)
-        return value
-    if vr == DW_VR_AE or vr == DW_VR_CS:
-        while n and p[0] == 0x20:
-            p += 1
-            n -= 1
-    value = decode_ascii(p, n)
-    if vr == DW_VR_UI:
-        return _as(_UID, value)
-    if vr == DW_VR_PN:
-        return _as(_PERSON_NAME, value)
-    return value
-
-
-cdef object _odd_number(Block block, uint32_t index, uint16_t vr, const uint8_t* p, uint64_t n):
-    """An IS or DS component that does not conform: an integral IS is taken, else the text is handed over."""
-    cdef object number
-    while n and (p[0] == 0x20 or p[0] == 0):
-        p += 1
-        n -= 1
-    if n == 0:
-        return None
-    if vr == DW_VR_IS:
-        number = decode_decimal_string(p, n)
-        if number is not None and number == int(number):
-            block.report("value", index, "an IS value is written as a decimal", "PS3.5 6.2")
-            return int(number)
-    block.report("value", index, f"{vr_name(vr)} value of {n} bytes is not a number", "PS3.5 6.2")
-    return PyUnicode_DecodeLatin1(<const char*>p, <Py_ssize_t>n, NULL)
+cdef object _odd_numbers(Block block, uint32_t index, uint16_t vr, const uint8_t* p, uint64_t n):
+    """An IS or DS value with components that do not conform: an integral IS is taken, other text is handed over."""
+    cdef list values = []
+    cdef bytes text
+    cdef object value, number
+    cdef bint odd
+    for text in (<const char*>p)[:n].split(b"\\"):
+        odd = False
+        value = plain_component(vr, text, <uint64_t>len(text), &odd)
+        if odd:
+            text = text.strip(b" \0")
+            number = decode_decimal_string(text, <uint64_t>len(text)) if vr == DW_VR_IS else None
+            if number is not None and number == int(number):
+                block.report("value", index, "an IS value is written as a decimal", "PS3.5 6.2")
+                value = int(number)
+            elif text:
+                block.report("value", index, f"{vr_name(vr)} value of {len(text)} bytes is not a number", "PS3.5 6.2")
+                value = text.decode("latin-1")
+        values.append(value)
+    return values[0] if len(values) == 1 else values
 
 
 cdef object _typed(Block block, uint32_t index, uint16_t vr, str text):
     """A decoded component as the VR's type, without its padding."""
     text = text.rstrip(" \0")
     if vr == DW_VR_PN:
-        return _PERSON_NAME(text)
+        return as_person_name(text)
     if vr == DW_VR_UI:
-        return _UID(text)
+        return as_uid(text)
     if vr == DW_VR_AE or vr == DW_VR_CS:
         return text.lstrip(" ")
     if vr == DW_VR_DS or vr == DW_VR_IS:
@@ -139,28 +113,15 @@ cdef object _typed(Block block, uint32_t index, uint16_t vr, str text):
 
 cdef object _decode_text(Block block, uint32_t index, uint16_t vr, int traits, const uint8_t* p, uint64_t n):
     """A text value: one component, or a list of them."""
-    cdef const uint8_t* delimiter
-    cdef const uint8_t* end = p + n
     cdef list values
-    cdef object text, charset
+    cdef object value, text, charset
     cdef str problem = None
     cdef PyObject* declared = NULL
     cdef int kind
+    cdef bint odd = False
     if is_plain(p, n):
-        n = trimmed(p, n)
-        if n == 0:
-            return _component(block, index, vr, p, 0)
-        end = p + n
-        delimiter = NULL if traits & DW_VR_SINGLE else <const uint8_t*>memchr(p, 0x5C, <size_t>n)
-        if delimiter == NULL:
-            return _component(block, index, vr, p, n)
-        values = []
-        while delimiter != NULL:
-            values.append(_component(block, index, vr, p, delimiter - p))
-            p = delimiter + 1
-            delimiter = <const uint8_t*>memchr(p, 0x5C, <size_t>(end - p))
-        values.append(_component(block, index, vr, p, end - p))
-        return values
+        value = plain_value(vr, traits, p, n, &odd)
+        return value if not odd else _odd_numbers(block, index, vr, p, n)
     if not traits & DW_VR_CHARSET:
         text = PyUnicode_DecodeLatin1(<const char*>p, <Py_ssize_t>n, NULL)
         block.report("character_set", index, "bytes outside the default repertoire", "PS3.5 6.1")
@@ -193,9 +154,9 @@ cdef object _decode_tags(const uint8_t* p, uint64_t n, bint big):
     cdef uint64_t i
     for i in range(0, n - n % 4, 4):
         if big:
-            tags.append(_TAG(dw_load32be(p + i)))
+            tags.append(as_tag(dw_load32be(p + i)))
         else:
-            tags.append(_TAG((<uint32_t>dw_load16le(p + i) << 16) | dw_load16le(p + i + 2)))
+            tags.append(as_tag((<uint32_t>dw_load16le(p + i) << 16) | dw_load16le(p + i + 2)))
     if not tags:
         return None
     return tags[0] if len(tags) == 1 else tags
@@ -276,7 +237,7 @@ cdef class DataElement:
     @property
     def tag(self):
         """The tag, an int with ``group`` and ``element``."""
-        return _TAG(self.block.entries[self.index].tag)
+        return as_tag(self.block.entries[self.index].tag)
 
     @property
     def VR(self):
@@ -636,7 +597,7 @@ cdef class DataSet:
         root = <Root>self.root
         if root.said:
             return self.file_meta.TransferSyntaxUID
-        return _UID(("1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2", "")[self.block.encoding & 3])
+        return as_uid(("1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2", "")[self.block.encoding & 3])
 
     @property
     def deviations(self):
@@ -879,7 +840,7 @@ class PrivateBlock:
         """The tag of an element of the block; ``offset`` is 0x00 to 0xFF."""
         if not 0 <= offset <= 0xFF:
             raise ValueError("a private block has 256 elements")
-        return _TAG(self.group << 16 | self.block_number << 8 | offset)
+        return as_tag(self.group << 16 | self.block_number << 8 | offset)
 
     def __getitem__(self, offset):
         return self.data_set[self.get_tag(offset)]

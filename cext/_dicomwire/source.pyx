@@ -14,6 +14,10 @@ from posix.types cimport off_t
 
 from .errors import DecodeError, TruncatedError
 
+cdef extern from "bigmem.h" nogil:
+    void* dw_grow(void* old, size_t old_size, size_t new_size) noexcept
+    void dw_release(void* array, size_t size) noexcept
+
 cdef extern from "<fcntl.h>" nogil:
     int c_open "open"(const char*, int, ...) noexcept
     enum: O_RDONLY, O_CLOEXEC
@@ -121,10 +125,10 @@ cdef class Source:
         if self.has_view:
             PyBuffer_Release(&self.view)
         elif self.first.capacity:
-            free(self.first.data)
+            dw_release(self.first.data, self.first.capacity)
         for i in range(self.more_count):
             if self.more[i].capacity:
-                free(self.more[i].data)
+                dw_release(self.more[i].data, self.more[i].capacity)
         free(self.more)
         if self.descriptor >= 0:
             c_close(self.descriptor)
@@ -178,7 +182,7 @@ cdef class Source:
         room = window.stop - window.start
         wanted = max(offset + length - window.start, max(<uint64_t>FIRST_READ, room * 4 if room < 1048576 else room * 2))
         wanted = min(wanted, self.size - window.start)
-        data = <uint8_t*>realloc(window.data, <size_t>wanted)
+        data = <uint8_t*>dw_grow(window.data, window.capacity, <size_t>wanted)
         if data == NULL:
             raise MemoryError
         window.data = data
@@ -275,7 +279,7 @@ cdef class Source:
             piece = self.inflater(max(<uint64_t>INFLATE_STEP, self.first.stop))
             room = self.first.stop
             if len(piece):
-                data = <uint8_t*>realloc(self.first.data, <size_t>(room + len(piece)))
+                data = <uint8_t*>dw_grow(self.first.data, self.first.capacity, <size_t>(room + len(piece)))
                 if data == NULL:
                     raise MemoryError
                 memcpy(data + room, PyBytes_AS_STRING(piece), len(piece))

@@ -14,6 +14,10 @@ cdef extern from "bswap.h" nogil:
     uint64_t dw_load64le(const void*) noexcept
     uint64_t dw_load64be(const void*) noexcept
 
+cdef extern from "bigmem.h" nogil:
+    void* dw_grow(void* old, size_t old_size, size_t new_size) noexcept
+    void dw_release(void* array, size_t size) noexcept
+
 cdef enum:
     ITEM_TAG = 0xFFFEE000
     ITEM_DELIMITER = 0xFFFEE00D

@@ -31,7 +31,7 @@ cdef int stepper_reserve(Stepper* s, uint32_t capacity) noexcept nogil:
     cdef TapeEntry* entries
     if capacity <= s.capacity:
         return DONE
-    entries = <TapeEntry*>realloc(s.entries, <size_t>capacity * sizeof(TapeEntry))
+    entries = <TapeEntry*>dw_grow(s.entries, <size_t>s.capacity * sizeof(TapeEntry), <size_t>capacity * sizeof(TapeEntry))
     if entries == NULL:
         return OUT_OF_MEMORY
     s.entries = entries
@@ -120,7 +120,7 @@ cdef int stepper_reopen(Stepper* s, uint32_t pieces_entry, uint64_t end, uint8_t
 
 cdef void stepper_free(Stepper* s) noexcept nogil:
     """Give back everything; a tape that is to live on must have been taken out (``entries = NULL``) before."""
-    free(s.entries)
+    dw_release(s.entries, <size_t>s.capacity * sizeof(TapeEntry))
     if s.frames != s.few:
         free(s.frames)
     free(s.findings)

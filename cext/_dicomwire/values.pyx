@@ -8,18 +8,20 @@ from cpython.list cimport PyList_New, PyList_SET_ITEM
 from cpython.long cimport PyLong_FromLong, PyLong_FromLongLong, PyLong_FromUnsignedLong, PyLong_FromUnsignedLongLong
 from cpython.ref cimport Py_INCREF
 from libc.stdint cimport int16_t, int32_t, int64_t, uint32_t
-from libc.string cimport memcpy
+from libc.string cimport memchr, memcpy
 
 from .tape cimport dw_load16be, dw_load16le, dw_load32be, dw_load32le, dw_load64be, dw_load64le
 from .vr cimport (
-    DW_VR_AT, DW_VR_FD, DW_VR_FL, DW_VR_OB, DW_VR_OD, DW_VR_OF, DW_VR_OL, DW_VR_OV, DW_VR_OW, DW_VR_SL, DW_VR_SS, DW_VR_SV,
-    DW_VR_UL, DW_VR_US, DW_VR_UV,
+    DW_VR_AE, DW_VR_AT, DW_VR_CS, DW_VR_DS, DW_VR_FD, DW_VR_FL, DW_VR_IS, DW_VR_OB, DW_VR_OD, DW_VR_OF, DW_VR_OL, DW_VR_OV, DW_VR_OW, DW_VR_PN, DW_VR_SINGLE, DW_VR_SL, DW_VR_SS, DW_VR_SV,
+    DW_VR_UI, DW_VR_UL, DW_VR_US, DW_VR_UV,
 )
 
 cdef extern from "Python.h":
     object PyUnicode_New(Py_ssize_t size, unsigned int maxchar)
     void* PyUnicode_DATA(object)
     object PyUnicode_DecodeLatin1(const char*, Py_ssize_t, const char*)
+    ctypedef struct PyTypeObject:
+        object (*tp_new)(object, object, void*)
 
 cdef double[23] _POWERS = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                            1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22]
@@ -62,6 +64,82 @@ cdef object decode_ascii(const uint8_t* p, uint64_t n):
     text = PyUnicode_New(<Py_ssize_t>n, 127)
     memcpy(PyUnicode_DATA(text), p, <size_t>n)
     return text
+
+
+# The classes of UI, PN and AT values; set once, at import, and read-only afterwards.
+cdef object _UID = str
+cdef object _PERSON_NAME = str
+cdef object _TAG = int
+
+
+def bind_classes(uid, person_name, tag):
+    """Give the decoders the classes of UI, PN and AT values, subclasses of str and int; called once, at import."""
+    global _UID, _PERSON_NAME, _TAG
+    _UID, _PERSON_NAME, _TAG = uid, person_name, tag
+
+
+cdef inline object _as(object kind, object text):
+    """A str as an instance of a subclass, without the detour through the metaclass."""
+    return (<PyTypeObject*>kind).tp_new(kind, (text,), NULL)
+
+
+cdef object as_uid(object text):
+    """A UID."""
+    return _as(_UID, text)
+
+
+cdef object as_person_name(object text):
+    """A PersonName."""
+    return _as(_PERSON_NAME, text)
+
+
+cdef object as_tag(uint32_t tag):
+    """A Tag; the 32 bits need no checking."""
+    return (<PyTypeObject*>int).tp_new(_TAG, (tag,), NULL)
+
+
+cdef object plain_component(uint16_t vr, const uint8_t* p, uint64_t n, bint* odd):
+    """One component of plain text: str, int, float, UID or PersonName.
+
+    Sets ``odd`` for an IS or DS that is not a number; the value is None then, as for an empty one.
+    """
+    cdef object value
+    n = trimmed(p, n)
+    if vr == DW_VR_DS or vr == DW_VR_IS:
+        value = decode_decimal_string(p, n) if vr == DW_VR_DS else decode_integer_string(p, n)
+        if value is None and n:
+            odd[0] = True
+        return value
+    if vr == DW_VR_AE or vr == DW_VR_CS:
+        while n and p[0] == 0x20:
+            p += 1
+            n -= 1
+    value = decode_ascii(p, n)
+    if vr == DW_VR_UI:
+        return _as(_UID, value)
+    if vr == DW_VR_PN:
+        return _as(_PERSON_NAME, value)
+    return value
+
+
+cdef object plain_value(uint16_t vr, int traits, const uint8_t* p, uint64_t n, bint* odd):
+    """A value of plain text (see is_plain): one component, or a list of them; ``odd`` as for plain_component."""
+    cdef const uint8_t* end
+    cdef const uint8_t* delimiter = NULL
+    cdef list values
+    n = trimmed(p, n)
+    if n and not traits & DW_VR_SINGLE:
+        delimiter = <const uint8_t*>memchr(p, 0x5C, <size_t>n)
+    if delimiter == NULL:
+        return plain_component(vr, p, n, odd)
+    end = p + n
+    values = []
+    while delimiter != NULL:
+        values.append(plain_component(vr, p, delimiter - p, odd))
+        p = delimiter + 1
+        delimiter = <const uint8_t*>memchr(p, 0x5C, <size_t>(end - p))
+    values.append(plain_component(vr, p, end - p, odd))
+    return values
 
 
 # ------------------------------------------------------------------------------------------------------ number strings

@@ -12,6 +12,7 @@ from __future__ import annotations
 from _dicomwire.block import set_hooks
 from _dicomwire.dataset import DataElement, DataSet, Fragments, PrivateBlock, Sequence, bind
 from _dicomwire.part10 import dcmread
+from _dicomwire.values import bind_classes
 from dicomwire import errors
 from dicomwire.dataset import hooks
 from dicomwire.dataset.personname import PersonName
@@ -40,7 +41,8 @@ __all__ = [
     "scan",
 ]
 
-bind(KEYWORD_TO_TAG, UID, PersonName, Tag)
+bind(KEYWORD_TO_TAG)
+bind_classes(UID, PersonName, Tag)
 set_hooks(**hooks.table())
 
 TYPE_CHECKING = False
