@@ -1,0 +1,171 @@
+"""The scan: files in, batches of columns out.
+
+A compiled loop takes the usual files without the GIL; those that it hands back go through ``dcmread``.  A file that cannot
+be read is a row with its error; only a wrong argument ends a scan.
+"""
+
+from __future__ import annotations
+
+import os
+from itertools import islice
+
+from _dicomwire.part10 import dcmread
+from _dicomwire.scan import scan_files
+from dicomwire.errors import DicomWireError
+from dicomwire.scan.columns import Column, reading_end
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import pyarrow
+
+    Path = str | os.PathLike[str]
+
+
+class Batch:
+    """Some rows of a scan: ``paths``, ``errors`` (None or a text for each path) and ``columns`` by name, all as lists."""
+
+    __slots__ = ("columns", "errors", "paths")
+
+    def __init__(self, paths: list[str], errors: list[str | None], columns: dict[str, list[object]]) -> None:
+        self.paths = paths
+        self.errors = errors
+        self.columns = columns
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def rows(self) -> Iterator[dict[str, object]]:
+        """The rows as dictionaries: path, error, then the columns."""
+        names = ("path", "error", *self.columns)
+        for cells in zip(self.paths, self.errors, *self.columns.values(), strict=True):
+            yield dict(zip(names, cells, strict=True))
+
+    def __repr__(self) -> str:
+        return f"<Batch: {len(self)} rows, {len(self.columns)} columns>"
+
+
+class ScanResult:
+    """The batches of a scan, read while they are iterated, once.  ``files`` and ``failed`` count the rows so far."""
+
+    def __init__(self, paths: Iterable[Path], columns: list[Column], workers: int, policy: str, batch_size: int) -> None:
+        self.column_names = [column.name for column in columns]
+        self.files = 0
+        self.failed = 0
+        self._columns = columns
+        self._policy = policy
+        self._batches = self._run(iter(paths), workers, batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self
+
+    def __next__(self) -> Batch:
+        batch = next(self._batches)
+        self.files += len(batch)
+        self.failed += sum(error is not None for error in batch.errors)
+        return batch
+
+    def rows(self) -> Iterator[dict[str, object]]:
+        """The remaining rows as dictionaries."""
+        for batch in self:
+            yield from batch.rows()
+
+    def to_arrow(self) -> pyarrow.Table:
+        """The remaining rows as an Arrow table; needs the extra ``arrow``."""
+        from dicomwire.arrow import table
+
+        return table(self)
+
+    def _run(self, paths: Iterator[Path], workers: int, batch_size: int) -> Iterator[Batch]:
+        batches = iter(lambda: [os.fspath(path) for path in islice(paths, batch_size)], [])
+        if workers == 1:
+            yield from map(self._read, batches)
+            return
+        from collections import deque
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(workers) as pool:
+            # A few batches ahead, so that the result never has to hold all rows.
+            pending = deque(pool.submit(self._read, batch) for batch in islice(batches, workers * 2))
+            while pending:
+                batch = pending.popleft().result()
+                pending.extend(pool.submit(self._read, more) for more in islice(batches, 1))
+                yield batch
+
+    def _read(self, paths: list[str]) -> Batch:
+        columns = self._columns
+        flat = {column.tag for column in columns if not column.is_nested}
+        tags = sorted(flat)
+        errors: list[str | None] = [None] * len(paths)
+        if len(flat) < len(columns) or self._policy == "strict":
+            found: dict[int, list[object]] = {}
+            left = list(range(len(paths)))
+        else:
+            values, left = scan_files([os.fsencode(path) for path in paths], tags)
+            found = dict(zip(tags, values, strict=True))
+        cells = [found[column.tag] if column.tag in found else [None] * len(paths) for column in columns]
+        for i in left:
+            try:
+                row = self._read_one(paths[i])
+            except (DicomWireError, OSError, ValueError) as error:
+                errors[i] = _error_text(error)
+                row = [None] * len(columns)
+            for column, value in zip(cells, row, strict=True):
+                column[i] = value
+        return Batch(paths, errors, dict(zip(self.column_names, cells, strict=True)))
+
+    def _read_one(self, path: str) -> list[object]:
+        stop_at = reading_end(self._columns)
+        data_set = dcmread(path, stop_at=max(stop_at, 0x00080006), policy=self._policy)
+        return [column.value(data_set) for column in self._columns]
+
+
+def _error_text(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{type(error).__name__}: {error.strerror}"
+    return f"{type(error).__name__}: {error}"
+
+
+def walk(paths: Path | Iterable[Path]) -> Iterator[str]:
+    """Files of ``paths``: files as they are, folders with all that is below them, in order of name."""
+    if isinstance(paths, (str, os.PathLike)):
+        paths = [paths]
+    for path in paths:
+        name = os.fspath(path)
+        if not os.path.isdir(name):
+            yield name
+            continue
+        for folder, folders, files in os.walk(name):
+            folders.sort()
+            for file in sorted(files):
+                yield os.path.join(folder, file)
+
+
+def scan(
+    paths: Path | Iterable[Path],
+    columns: Iterable[str | int | tuple[int, int]],
+    *,
+    workers: int = 1,
+    policy: str = "report",
+    batch_size: int = 1024,
+) -> ScanResult:
+    """Read chosen elements of many files and return them in batches, as they are read.
+
+    ``paths``: a path or several; folders are read with everything below them, in order of name.
+    ``columns``: keywords, tags, or paths such as "RequestAttributesSequence.0.ScheduledProcedureStepID".  A missing element is None, a
+    value with several components a list, a sequence a list of dictionaries, a binary value bytes.
+    ``workers``: threads; the compiled loop runs without the GIL.
+    ``policy``: as for ``dcmread``.
+
+    A file that cannot be read is a row whose error is set.  Raises ValueError for wrong arguments only.
+    """
+    wanted = [Column(column) for column in columns]
+    names = [column.name for column in wanted]
+    if len(set(names)) < len(names):
+        raise ValueError("a column is named twice")
+    if workers < 1 or batch_size < 1:
+        raise ValueError("workers and batch_size must be at least 1")
+    if policy not in ("strict", "report", "ignore"):
+        raise ValueError(f"policy={policy!r}: expected 'strict', 'report' or 'ignore'")
+    return ScanResult(walk(paths), wanted, workers, policy, batch_size)
