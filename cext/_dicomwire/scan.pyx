@@ -1,8 +1,8 @@
 """Headers of many files at once: open, read, walk and pick in a loop without the GIL, then columns of Python objects.
 
-The loop takes what is usual: a Part 10 file in a little endian syntax without fault whose wanted values lie in the bytes read so
-far.  Everything else (deflated, big endian, deviations, values in other character sets) is handed back by number, for
-the complete reader.  Nothing is decided here that dcmread decides otherwise.
+The loop takes what is usual: a Part 10 file in a little endian syntax without fault whose wanted values lie in the
+bytes read so far.  Everything else (deflated, big endian, deviations, values in other character sets) is handed back
+by number, for the complete reader.  Nothing is decided here that dcmread decides otherwise.
 """
 from cpython.bytes cimport PyBytes_AS_STRING
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
@@ -15,12 +15,12 @@ from .part10 cimport (
 from .source cimport close_descriptor, open_and_read, read_at
 from .tagindex cimport dw_tag_vr
 from .tape cimport (
-    CUT_SHORT, DATA_SET, DEFAULT_MAX_DEPTH, DONE, EXPLICIT_LE, IMPLICIT, NEED_DATA, STOPPED, UNORDERED, Stepper, TapeEntry,
+    DATA_SET, DEFAULT_MAX_DEPTH, DONE, EXPLICIT_LE, IMPLICIT, NEED_DATA, STOPPED, UNORDERED, Stepper, TapeEntry,
     dw_grow, dw_release, stepper_begin, stepper_free, stepper_reserve, stepper_run,
 )
 from .values cimport decode_numbers, is_plain, plain_value, word_size
 from .vr cimport (
-    DW_VR_AT, DW_VR_BYTES, DW_VR_KNOWN, DW_VR_SQ, DW_VR_TEXT, DW_VR_UI, DW_VR_UN, dw_vr_traits,
+    DW_VR_AT, DW_VR_BYTES, DW_VR_KNOWN, DW_VR_SQ, DW_VR_TEXT, DW_VR_UI, dw_vr_traits,
 )
 
 cdef enum:
@@ -58,7 +58,10 @@ cdef int _keep(Arena* arena, const uint8_t* p, uint64_t n, Cell* cell) noexcept 
 
 cdef bint _scan_file(const char* path, const uint32_t* tags, int columns, uint8_t* buffer, Stepper* s, Arena* arena,
                      Cell* cells) noexcept nogil:
-    """Fill one row; False when the file is for the complete reader.  ``tags`` ascend; ``buffer`` holds READ_MOST bytes."""
+    """Fill one row; False when the file is for the complete reader.
+
+    ``tags`` ascend; ``buffer`` holds READ_MOST bytes.
+    """
     cdef FileStart start
     cdef int descriptor = -1, status, column, kind, encoding
     cdef uint64_t size = 0, got = 0, more, wanted
@@ -141,8 +144,8 @@ cdef bint _scan_file(const char* path, const uint32_t* tags, int columns, uint8_
 def scan_files(list paths, list tags):
     """Rows of the usual files among ``paths`` and the numbers of the others.
 
-    ``paths`` are encoded file names (bytes), ``tags`` ascending ints.  Returns (columns, left): a list of values for each tag, None
-    where the element is missing or empty, and the indices of the files that the complete reader must take; their rows are None.
+    ``paths`` are encoded file names (bytes), ``tags`` ascending ints.  Returns (columns, left): a list of values for
+    each tag, None where the element is missing, and the indices of the files that the complete reader must take.
     """
     cdef int columns = len(tags), column
     cdef Py_ssize_t files = len(paths), i

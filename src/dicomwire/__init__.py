@@ -47,12 +47,12 @@ set_hooks(**hooks.table())
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from dicomwire.scan import ScanResult, scan
+    from dicomwire.scanning import ScanResult, scan
 
 
 def __getattr__(name: str) -> object:
     if name in ("scan", "ScanResult"):
-        import dicomwire.scan as module
+        import dicomwire.scanning as module
 
         globals()["scan"], globals()["ScanResult"] = module.scan, module.ScanResult
         return globals()[name]

@@ -69,11 +69,8 @@ def _tag_for_text(text: str) -> int | None:
     """The tag of a repeating group's keyword or of eight hexadecimal digits; None for other text."""
     from dicomwire.dictionary import tag_for_keyword
 
-    if len(text) == 8:
-        try:
-            return int(text, 16)
-        except ValueError:
-            pass
+    if len(text) == 8 and all(digit in "0123456789abcdefABCDEF" for digit in text):
+        return int(text, 16)
     return tag_for_keyword(text)
 
 
@@ -127,6 +124,10 @@ def _as_datetime(element: DataElement) -> object:
     if parse is None:
         raise TypeError(f"{element.VR} is no date or time; PS3.5 6.2")
     value = element.value
+    if value is None or value == "":
+        return None
+    if not isinstance(value, (str, list)):
+        raise TypeError("the value is not text")
     try:
         return [parse(text) for text in value] if isinstance(value, list) else parse(value)
     except ValueDecodeError as error:

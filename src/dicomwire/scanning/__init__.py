@@ -1,5 +1,5 @@
 """Header scans of many files: columns chosen by keyword, tag or path, rows in batches, broken files as rows."""
 
-from dicomwire.scan.scanner import Batch, ScanResult, scan
+from dicomwire.scanning.scanner import Batch, ScanResult, scan
 
 __all__ = ["Batch", "ScanResult", "scan"]

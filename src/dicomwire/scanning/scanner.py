@@ -12,7 +12,7 @@ from itertools import islice
 from _dicomwire.part10 import dcmread
 from _dicomwire.scan import scan_files
 from dicomwire.errors import DicomWireError
-from dicomwire.scan.columns import Column, reading_end
+from dicomwire.scanning.columns import Column, reading_end
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Batch:
 
 
 class ScanResult:
-    """The batches of a scan, read while they are iterated, once.  ``files`` and ``failed`` count the rows so far."""
+    """The batches of a scan, read while they are iterated, once; ``files`` and ``failed`` count the rows so far."""
 
     def __init__(self, paths: Iterable[Path], columns: list[Column], workers: int, policy: str, batch_size: int) -> None:
         self.column_names = [column.name for column in columns]
@@ -104,13 +104,15 @@ class ScanResult:
         else:
             values, left = scan_files([os.fsencode(path) for path in paths], tags)
             found = dict(zip(tags, values, strict=True))
-        cells = [found[column.tag] if column.tag in found else [None] * len(paths) for column in columns]
+        cells: list[list[object]] = [
+            found[column.tag] if column.tag in found else [None] * len(paths) for column in columns
+        ]
         for i in left:
             try:
                 row = self._read_one(paths[i])
             except (DicomWireError, OSError, ValueError) as error:
                 errors[i] = _error_text(error)
-                row = [None] * len(columns)
+                continue
             for column, value in zip(cells, row, strict=True):
                 column[i] = value
         return Batch(paths, errors, dict(zip(self.column_names, cells, strict=True)))
@@ -153,8 +155,8 @@ def scan(
     """Read chosen elements of many files and return them in batches, as they are read.
 
     ``paths``: a path or several; folders are read with everything below them, in order of name.
-    ``columns``: keywords, tags, or paths such as "RequestAttributesSequence.0.ScheduledProcedureStepID".  A missing element is None, a
-    value with several components a list, a sequence a list of dictionaries, a binary value bytes.
+    ``columns``: keywords, tags, or paths such as "RequestAttributesSequence.0.ScheduledProcedureStepID".  A missing
+    element is None, a value with several components a list, a sequence a list of dictionaries, a binary value bytes.
     ``workers``: threads; the compiled loop runs without the GIL.
     ``policy``: as for ``dcmread``.
 

@@ -15,7 +15,7 @@ class Column:
     "RequestAttributesSequence.0.ScheduledProcedureStepID".
     """
 
-    __slots__ = ("is_nested", "key", "name", "tag")
+    __slots__ = ("is_nested", "name", "path", "tag")
 
     def __init__(self, wanted: str | int | tuple[int, int]) -> None:
         self.name = wanted if isinstance(wanted, str) else Tag(wanted).keyword or f"{int(Tag(wanted)):08X}"
@@ -25,14 +25,14 @@ class Column:
         except (KeyError, ValueError) as error:
             raise ValueError(f"column {self.name!r} is no keyword, tag or path") from error
         self.is_nested = bool(rest)
-        self.key: str | int = f"{self.tag:08X}.{rest}" if rest else self.tag
+        self.path = f"{self.tag:08X}.{rest}"
 
     def value(self, data_set: DataSet) -> object:
         """The column's cell for one data set: None where the element is missing."""
         where = data_set.file_meta if self.tag >> 16 == 2 else data_set
         if self.is_nested:
-            return plain(where.get(self.key))
-        element = where.get(self.key)
+            return plain(where.get(self.path))
+        element = where.get(self.tag)
         return None if element is None else plain(element.value)
 
 

@@ -1,0 +1,20 @@
+"""Reading a data set from a source.  The docstrings are in part10.pyx."""
+
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+from _dicomwire.dataset import DataSet
+
+def dcmread(
+    source: object,
+    *,
+    stop_before_pixels: bool = False,
+    specific_tags: Iterable[str | int | tuple[int, int]] | None = None,
+    stop_at: str | int | tuple[int, int] | None = None,
+    force: bool = False,
+    charset: str | Iterable[str] | None = None,
+    policy: Literal["strict", "report", "ignore"] | str = "report",
+) -> DataSet: ...
+def restore(data: bytes, arguments: Mapping[str, object] | None, filename: object) -> DataSet: ...
+def read_item(data: bytes | memoryview, encoding: int, charset: tuple[str, ...] | None = None) -> DataSet: ...
+def read_meta(data_set: DataSet) -> DataSet: ...
