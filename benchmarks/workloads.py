@@ -764,8 +764,7 @@ def corpus(name: str, size: str = "S", *, root: Path | None = None, **overrides:
     manifest = folder / "manifest.json"
     if not manifest.is_file():
         _generate(folder, arguments)
-        if not overrides:
-            _remove_stale(folder, f"{name}-{label}-")
+        _remove_stale(folder, f"{name}-{label}-", arguments)
     facts = json.loads(manifest.read_text())
     return Corpus(
         name=name,
@@ -798,16 +797,15 @@ def _generate(folder: Path, arguments: dict[str, Any]) -> None:
         raise
 
 
-def _remove_stale(folder: Path, prefix: str) -> None:
-    for other in folder.parent.glob(prefix + "*"):
-        if other != folder and "custom" not in other.name:
-            shutil.rmtree(other)
+def _remove_stale(folder: Path, prefix: str, arguments: dict[str, Any]) -> None:
+    """Remove corpora of the same parameters that an earlier generator made."""
+    for manifest in folder.parent.glob(prefix + "*/manifest.json"):
+        if manifest.parent != folder and json.loads(manifest.read_text())["parameters"] == arguments:
+            shutil.rmtree(manifest.parent)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.workloads", description=__doc__.split("\n")[0]
-    )
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.workloads", description=__doc__.split("\n")[0])
     parser.add_argument("--size", default="M", choices=list(PARAMETERS))
     parser.add_argument("--names", nargs="*", default=NAMES, choices=NAMES, metavar="NAME")
     parser.add_argument("--json", action="store_true", help="print what is known of each corpus as JSON")

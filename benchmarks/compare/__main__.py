@@ -53,12 +53,8 @@ def import_table(toolkits: list[Toolkit], rounds: int) -> tuple[str, dict[str, d
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.compare", description=__doc__.split("\n")[0])
     parser.add_argument("--size", default="M", choices=list(ROUNDS))
-    parser.add_argument(
-        "--tasks", nargs="*", default=[*TASKS, "import"], choices=[*TASKS, "import"], metavar="TASK"
-    )
-    parser.add_argument(
-        "--toolkits", nargs="*", default=[], metavar="NAME", help="default: all that are installed"
-    )
+    parser.add_argument("--tasks", nargs="*", default=[*TASKS, "import"], choices=[*TASKS, "import"], metavar="TASK")
+    parser.add_argument("--toolkits", nargs="*", default=[], metavar="NAME", help="default: all that are installed")
     parser.add_argument("--rounds", type=int, help="rounds after the warm-up (default 5, 7 or 9 by size)")
     parser.add_argument("--full", action="store_true", help="slow toolkits run the whole report too")
     parser.add_argument("--json", type=Path, default=ROOT / "build" / "compare.json", metavar="FILE")

@@ -39,9 +39,7 @@ def environment() -> dict[str, str]:
 
 def run(arguments: Sequence[str], **options: Any) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "benchmarks.compare.child", *arguments]
-    return subprocess.run(
-        command, env=environment(), cwd=ROOT, text=True, capture_output=True, check=False, **options
-    )
+    return subprocess.run(command, env=environment(), cwd=ROOT, text=True, capture_output=True, check=False, **options)
 
 
 # ----------------------------------------------------------------------------------------- in the parent

@@ -24,16 +24,12 @@ def machine() -> dict[str, str]:
     }
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        names = [
-            line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line
-        ]
+        names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
         facts["processor"] = names[0] if names else facts["processor"]
     meminfo = Path("/proc/meminfo")
     if meminfo.exists():
         facts["memory"] = f"{int(meminfo.read_text().split()[1]) / 2**20:.0f} GiB"
-    done = subprocess.run(
-        [os.environ.get("CC", "cc"), "--version"], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([os.environ.get("CC", "cc"), "--version"], capture_output=True, text=True, check=False)
     facts["compiler"] = done.stdout.splitlines()[0] if done.returncode == 0 else "none"
     return facts
 
@@ -64,9 +60,7 @@ def best_peer(task: Task, *, default_use: bool = False) -> Entry | None:
     peers = [
         entry
         for entry in measured(task)
-        if entry.role == "peer"
-        and not entry.answer.startswith("DIFFERENT")
-        and not (default_use and entry.variant)
+        if entry.role == "peer" and not entry.answer.startswith("DIFFERENT") and not (default_use and entry.variant)
     ]
     return min(peers, key=lambda entry: entry.median_ns, default=None)
 
@@ -97,9 +91,7 @@ def goal_line(task: Task, goal: Goal, void: list[str]) -> str:
         return f"goal {goal.against} ({wanted}): dicomwire is not measured"
     if goal.against == "ms":
         taken = mine.median_ns / 1e6
-        return (
-            f"goal {goal.against} ({wanted}): {taken:.3g} ms, {'reached' if taken < goal.least else 'MISSED'}"
-        )
+        return f"goal {goal.against} ({wanted}): {taken:.3g} ms, {'reached' if taken < goal.least else 'MISSED'}"
     other = {"best peer": best_peer(task), "pydicom": pydicom(task), "limit": limit(task)}[goal.against]
     if other is None:
         return f"goal {goal.against} ({wanted}): nothing to compare with"
@@ -111,9 +103,7 @@ def goal_line(task: Task, goal: Goal, void: list[str]) -> str:
     if goal.against == "best peer":
         plain = best_peer(task, default_use=True)
         if plain is not None and plain is not other:
-            text += (
-                f"; {_times(plain.median_ns / mine.median_ns)} of {plain.label}, the fastest in default use"
-            )
+            text += f"; {_times(plain.median_ns / mine.median_ns)} of {plain.label}, the fastest in default use"
     return text
 
 
@@ -123,8 +113,7 @@ def table(task: Task) -> str:
     peer, reference, bottom = best_peer(task), pydicom(task), limit(task)
     lines = [f"### {task.name}", "", task.title[0].upper() + task.title[1:] + ".", ""]
     lines.append(
-        f"| toolkit | version | per {task.unit} | best "
-        "| best peer = 1 | pydicom = 1 | C limit = 1 | answers |"
+        f"| toolkit | version | per {task.unit} | best | best peer = 1 | pydicom = 1 | C limit = 1 | answers |"
     )
     lines.append("|---|---|---:|---:|---:|---:|---:|---|")
     order = {"own": 0, "peer": 1, "limit": 2, "check": 3}

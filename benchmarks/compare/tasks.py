@@ -11,16 +11,14 @@ from typing import Any
 
 from benchmarks import workloads, yardsticks
 from benchmarks.compare import child
-from benchmarks.compare.adapters import KEYWORDS, Toolkit
+from benchmarks.compare.adapters import Toolkit
 from benchmarks.compare.adapters.pydicom_ import Pydicom
 from benchmarks.compare.normalise import SequenceMark, agreement, text_of
 from benchmarks.compare.runner import Entry, Goal, Task, say
 
 WINDOW = 16384
 SCALED_GROUPS = 200  # 5,001 content items
-FULL_LIMIT_S = (
-    6.0  # a toolkit expected to need longer than this for the whole report is measured on the small one
-)
+FULL_LIMIT_S = 6.0  # a toolkit expected to need longer than this for the whole report is measured on the small one
 
 
 @dataclass
@@ -70,28 +68,17 @@ def reference_values(path: str) -> tuple[str, ...]:
     )
 
 
-def compare_rows(expected: list[list[str]]) -> Callable[[Any], str]:
-    """Return a check of rows of ten values, or of the batches of a scan result."""
+def check_rows(toolkit: Toolkit, expected: list[list[str]]) -> Callable[[Any], str]:
+    """Return a check of the rows of ten values that a toolkit's result holds."""
 
     def check(result: Any) -> str:
-        rows = [[text_of(value) for value in row] for row in rows_of(result)]
+        rows = [[text_of(value) for value in row] for row in toolkit.rows(result)]
         if len(rows) != len(expected):
             return f"DIFFERENT: {len(rows)} rows instead of {len(expected)}"
         wrong = sum(found != wanted for found, wanted in zip(rows, expected, strict=True))
         return f"DIFFERENT: {wrong} of {len(rows)} rows" if wrong else "equal"
 
     return check
-
-
-def rows_of(result: Any) -> list[Sequence[Any]]:
-    """Return rows of ten values from rows, or from batches that have a `to_rows` or columns by keyword."""
-    if not result or isinstance(result[0], (list, tuple)):
-        return list(result)
-    rows: list[Sequence[Any]] = []
-    for batch in result:
-        columns = [list(batch[keyword]) for keyword in KEYWORDS]
-        rows.extend(zip(*columns, strict=True))
-    return rows
 
 
 def check_values(toolkit: Toolkit, paths: Sequence[str]) -> Callable[[Any], str]:
@@ -207,8 +194,8 @@ VALUE_FILES = {"S": 20, "M": 100, "L": 300}
 def header_task(context: Context, workload: str) -> Task:
     corpus = workloads.corpus(workload, context.size)
     paths = corpus.paths[: HEADER_FILES[context.size]]
-    check = compare_rows(reference_rows(paths))
-    entries = [entry_for(t, lambda t=t: t.header10(paths), check) for t in context.doing("header10")]
+    expected = reference_rows(paths)
+    entries = [entry_for(t, lambda t=t: t.header10(paths), check_rows(t, expected)) for t in context.doing("header10")]
     return Task(
         name=f"header10 {workload}",
         title=f"open a file by its header and read ten values, {len(paths)} CT files, {workload[3:]}",
@@ -247,8 +234,8 @@ def values_task(context: Context, workload: str) -> Task:
 def scan_task(context: Context) -> Task:
     corpus = workloads.corpus("ct-explicit-le", context.size)
     paths = corpus.paths
-    check = compare_rows(reference_rows(paths))
-    entries = [entry_for(t, lambda t=t: t.scan(paths), check) for t in context.doing("scan")]
+    expected = reference_rows(paths)
+    entries = [entry_for(t, lambda t=t: t.scan(paths), check_rows(t, expected)) for t in context.doing("scan")]
     return Task(
         name="scan",
         title=f"ten columns of {len(paths)} CT files, one core",
@@ -271,13 +258,11 @@ def report_open_task(context: Context, workload: str) -> Task:
         name=f"open {workload}",
         title=f"open a structured report of {corpus.details['content_items']:,} content items, "
         f"{corpus.header_elements:,} elements, {workload[3:]} lengths, {corpus.total_bytes / 1e6:.1f} MB",
-        unit="element",
-        units=corpus.header_elements,
+        unit="file",
+        units=1,
         entries=entries + memory_limits(corpus.path, corpus.header_bytes, corpus.total_bytes),
         goals=[Goal("ms", 0.2)] if known else [Goal("limit", 1 / 3), Goal("ms", 15)],
-        notes=[
-            "Opening is lazy in pydicom (known lengths) and dicomwire, and reads the whole tree elsewhere."
-        ],
+        notes=["Opening is lazy in pydicom (known lengths) and dicomwire, and reads the whole tree elsewhere."],
         verdict=memory_verdict(corpus.header_bytes, corpus.header_elements),
     )
 
@@ -341,8 +326,7 @@ def nested_task(context: Context, workload: str) -> Task:
 
     entries = [entry_for(t, lambda t=t: t.nested(corpus.path, frame), check) for t in context.doing("nested")]
     memory = {
-        toolkit.label: child.nested_memory(toolkit.label, corpus.path, frame)
-        for toolkit in context.doing("nested")
+        toolkit.label: child.nested_memory(toolkit.label, corpus.path, frame) for toolkit in context.doing("nested")
     }
     notes = [f"Peak memory of a fresh process (bare interpreter: {child.bare_memory() / 1024:.0f} MB):"]
     for label, facts in memory.items():
@@ -388,16 +372,13 @@ def real_task(context: Context) -> Task:
     paths = [
         path
         for path in candidates
-        if all(probe[path].startswith("ok") for probe in probes.values())
-        and int(probes["pydicom"][path][3:]) > 1
+        if all(probe[path].startswith("ok") for probe in probes.values()) and int(probes["pydicom"][path][3:]) > 1
     ]
     notes = [f"{len(candidates)} real files; measured on the {len(paths)} that every toolkit reads. Refused:"]
     for label, probe in probes.items():
         errors = sum(line.startswith("error") for line in probe.values())
         crashes = [os.path.basename(path) for path, line in probe.items() if line[0] in "CH"]
-        notes.append(
-            f"  {label}: {errors} errors, {len(crashes)} crashes or hangs {' '.join(crashes)}".rstrip()
-        )
+        notes.append(f"  {label}: {errors} errors, {len(crashes)} crashes or hangs {' '.join(crashes)}".rstrip())
     context.facts["real probes"] = {label: list(probe.items()) for label, probe in probes.items()}
 
     def run(toolkit: Toolkit) -> None:

@@ -78,11 +78,7 @@ def test_the_three_encodings_hold_the_same_values(root):
     readings = []
     for name in workloads.SYNTAXES:
         data_set = pydicom.dcmread(workloads.corpus(name, "XS", root=root).paths[0])
-        public = [
-            (e.tag, e.VM, str(e.value))
-            for e in all_elements(data_set)
-            if not e.tag.is_private and e.VR != "SQ"
-        ]
+        public = [(e.tag, e.VM, str(e.value)) for e in all_elements(data_set) if not e.tag.is_private and e.VR != "SQ"]
         pixels = data_set.PixelData
         if name == "ct-explicit-be":
             pixels = bytes(pixels[k ^ 1] for k in range(4096))
@@ -117,6 +113,16 @@ def test_a_corpus_is_generated_once(tmp_path):
     other = workloads.corpus("ct-explicit-le", "XS", root=tmp_path, files=3)
     assert len(other.paths) == 3
     assert other.folder != first.folder
+
+
+def test_corpora_of_an_earlier_generator_are_removed(tmp_path):
+    corpus = workloads.corpus("sr-known", "XS", root=tmp_path)
+    other = workloads.corpus("sr-known", "XS", root=tmp_path, groups=1)
+    stale = tmp_path / "sr-known-XS-0123456789abcdef"
+    corpus.folder.rename(stale)
+    assert workloads.corpus("sr-known", "XS", root=tmp_path) == corpus
+    assert not stale.exists()
+    assert other.folder.exists()
 
 
 def test_unknown_names_are_refused(tmp_path):

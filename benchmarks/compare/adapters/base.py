@@ -85,6 +85,10 @@ class Toolkit:
         """Return rows of ten values by the toolkit's way for many files; by default file by file."""
         return self.header10(paths)
 
+    def rows(self, result: Any) -> list[Sequence[Any]]:
+        """Return the rows of a result of `header10` or `scan`, for the check, untimed."""
+        return list(result)
+
     def all_values(self, path: str) -> list[Any]:
         """Return every value of a file as a Python object, nested ones too, Pixel Data left out."""
         raise NotImplementedError

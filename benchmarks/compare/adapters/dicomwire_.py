@@ -43,3 +43,11 @@ class DicomwireScan(Dicomwire):
 
     def scan(self, paths: Sequence[str]) -> list[Any]:
         return list(self.api.scan(paths, columns=KEYWORDS, workers=1))
+
+    def rows(self, result: Any) -> list[Sequence[Any]]:
+        rows: list[Sequence[Any]] = []
+        for batch in result:
+            if any(batch.errors):
+                raise ValueError("the scan has rows with errors")
+            rows.extend(zip(*[batch.columns[keyword] for keyword in KEYWORDS], strict=True))
+        return rows

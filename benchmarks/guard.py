@@ -1,0 +1,396 @@
+"""Guards of what machines reproduce: bytes read, objects made, peak memory, growth, instructions.
+
+    python benchmarks/guard.py             measure, compare with guard.json, exit 1 if a limit is exceeded
+    python benchmarks/guard.py --update    set the limits to what is measured now, plus each guard's margin
+
+Every guard runs in a fresh process.  Instructions are counted by valgrind's callgrind where it is installed, as
+the difference of two runs that do the same work a different number of times; they hold for one minor version of
+Python and the release build.  Ratios to plain C come from interleaved runs, best against best, with a wide
+margin.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from benchmarks import workloads  # noqa: E402
+from benchmarks.compare.adapters.base import KEYWORDS  # noqa: E402
+
+LIMITS = Path(__file__).with_suffix(".json")
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+ENHANCED_FRAMES = 200
+CT_FILES = 50
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A measured quantity: its unit, how far above it `--update` sets the limit, and why it is guarded."""
+
+    name: str
+    unit: str
+    margin: float
+    slack: int
+    why: str
+    measure: Callable[[], float]
+
+    def limit_for(self, value: float) -> float:
+        limit = value * self.margin + self.slack
+        return round(limit, 2) if limit < 100 else round(limit)
+
+
+# ----------------------------------------------------------------------------------------- inputs
+
+
+def ct_paths() -> list[str]:
+    return workloads.corpus("ct-explicit-le", "S", files=CT_FILES).paths
+
+
+def report_path(lengths: str) -> str:
+    return workloads.corpus(f"sr-{lengths}", "S").path
+
+
+def enhanced_path(lengths: str) -> str:
+    return workloads.corpus(f"enhanced-{lengths}", "S", frames=ENHANCED_FRAMES).path
+
+
+# ----------------------------------------------------------------------------------------- in a child
+
+
+def _proc(file: str, field: str) -> int:
+    with open(f"/proc/self/{file}") as stream:
+        for line in stream:
+            if line.startswith(field + ":"):
+                return int(line.split()[1])
+    raise ValueError(f"no {field} in /proc/self/{file}")
+
+
+def _read_by(field: str, run: Callable[[str], Any], path: str) -> int:
+    """Return by how much a counter of /proc/self/io grows, without what reading the counter itself adds."""
+    run(path)
+    first = _proc("io", field)
+    second = _proc("io", field)
+    result = run(path)
+    third = _proc("io", field)
+    del result
+    return (third - second) - (second - first)
+
+
+def _blocks_of(run: Callable[[str], Any], path: str) -> int:
+    """Return how many blocks of memory Python's allocator holds for a result."""
+    run(path)
+    gc.collect()
+    gc.disable()
+    before = sys.getallocatedblocks()
+    result = run(path)
+    after = sys.getallocatedblocks()
+    gc.enable()
+    del result
+    return after - before
+
+
+def _header10(path: str) -> list[Any]:
+    import dicomwire
+
+    ds = dicomwire.dcmread(path)
+    return [getattr(ds, keyword) for keyword in KEYWORDS]
+
+
+def _all_values(path: str) -> list[Any]:
+    import dicomwire
+
+    ds = dicomwire.dcmread(path, stop_before_pixels=True)
+    return [element.value for element in ds.iterall()]
+
+
+def _open(path: str) -> Any:
+    import dicomwire
+
+    return dicomwire.dcmread(path)
+
+
+def _position(path: str) -> list[float]:
+    import dicomwire
+
+    group = dicomwire.dcmread(path).PerFrameFunctionalGroupsSequence[ENHANCED_FRAMES // 2]
+    return list(group.PlanePositionSequence[0].ImagePositionPatient)
+
+
+def _peak_growth(path: str) -> int:
+    """Return by how many kB the peak memory grows when one nested value is read."""
+    import dicomwire
+
+    ct = ct_paths()[0]
+    dicomwire.dcmread(ct).PatientID  # noqa: B018 - first use: what is loaded lazily is loaded
+    before = _proc("status", "VmHWM")
+    _position(path)
+    return _proc("status", "VmHWM") - before
+
+
+def _growth() -> int:
+    """Return how many blocks more are held after 2,000 opened files with all values read than after 200."""
+    paths = ct_paths()
+
+    def many(count: int) -> int:
+        for number in range(count):
+            _all_values(paths[number % len(paths)])
+        gc.collect()
+        return sys.getallocatedblocks()
+
+    before = many(200)
+    return many(2000) - before
+
+
+def _ratio(run: Callable[[str], Any], rounds: int = 25) -> float:
+    """Return the best time of our run over that of the plain C walk of the same files, interleaved."""
+    from benchmarks import yardsticks
+
+    paths = ct_paths()
+    library, names = yardsticks.library(), yardsticks.PathList(paths)
+    ours, limit = [], []
+    for _ in range(rounds):
+        library.walk_files(names)
+        limit.append(library.walk_files(names)[0])
+        start = time.perf_counter_ns()
+        for path in paths:
+            run(path)
+        ours.append(time.perf_counter_ns() - start)
+    return min(ours) / min(limit)
+
+
+CHILD: dict[str, Callable[[], float]] = {
+    "ct_bytes_read": lambda: _read_by("rchar", _header10, ct_paths()[0]),
+    "ct_read_calls": lambda: _read_by("syscr", _header10, ct_paths()[0]),
+    "sr_known_bytes_read": lambda: _read_by("rchar", _open, report_path("known")),
+    "sr_undefined_bytes_read": lambda: _read_by("rchar", _open, report_path("undefined")),
+    "enhanced_known_bytes_read": lambda: _read_by("rchar", _position, enhanced_path("known")),
+    "enhanced_undefined_bytes_read": lambda: _read_by("rchar", _position, enhanced_path("undefined")),
+    "ct_open_blocks": lambda: _blocks_of(_open, ct_paths()[0]),
+    "ct_values_blocks": lambda: _blocks_of(_all_values, ct_paths()[0]),
+    "sr_undefined_open_blocks": lambda: _blocks_of(_open, report_path("undefined")),
+    "enhanced_known_peak": lambda: _peak_growth(enhanced_path("known")),
+    "enhanced_undefined_peak": lambda: _peak_growth(enhanced_path("undefined")),
+    "growth_of_2000_files": _growth,
+    "header10_to_c": lambda: _ratio(_header10),
+    "values_to_c": lambda: _ratio(_all_values),
+}
+
+
+def environment() -> dict[str, str]:
+    paths = [str(ROOT), *[path for path in sys.path if path]]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)), "PYTHONHASHSEED": "0"}
+
+
+def in_child(name: str) -> Callable[[], float]:
+    """Return a measurement that runs in a fresh process."""
+
+    def measure() -> float:
+        done = subprocess.run(
+            [sys.executable, __file__, "--child", name],
+            env=environment(),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"guard {name} failed:\n{done.stderr}")
+        return float(done.stdout)
+
+    return measure
+
+
+# ----------------------------------------------------------------------------------------- instructions
+
+BARE = """
+import sys
+import dicomwire
+KEYWORDS, (operation, ct, report, times) = {keywords!r}, sys.argv[1:]
+dcmread = dicomwire.dcmread
+
+def header10():
+    ds = dcmread(ct)
+    for keyword in KEYWORDS:
+        getattr(ds, keyword)
+
+def values():
+    ds = dcmread(ct, stop_before_pixels=True)
+    [element.value for element in ds.iterall()]
+
+def report_open():
+    dcmread(report)
+
+def report_values():
+    ds = dcmread(report)
+    [element.value for element in ds.iterall()]
+
+for run in (header10, values, report_open, report_values):
+    run()
+    run()
+for _ in range(int(times)):
+    globals()[operation]()
+"""
+REPEATED = {"header10": 50, "values": 20, "report_open": 4, "report_values": 2}
+
+
+def instructions(operation: str, times: int) -> int:
+    """Return the instructions of one process that does an operation `times` times after a warm-up."""
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            [
+                "valgrind",
+                "--tool=callgrind",
+                f"--callgrind-out-file={folder}/out",
+                sys.executable,
+                "-c",
+                BARE.format(keywords=KEYWORDS),
+                operation,
+                ct_paths()[0],
+                report_path("undefined"),
+                str(times),
+            ],
+            env=environment() | {"PYTHONMALLOC": "pymalloc"},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    found = re.search(r"Collected\s*:\s*(\d+)", done.stderr)
+    if done.returncode != 0 or found is None:
+        raise RuntimeError(f"callgrind failed:\n{done.stderr[-2000:]}")
+    return int(found.group(1))
+
+
+class Instructions:
+    """Counts instructions of one operation as a difference to a run without it, which all operations share."""
+
+    def __init__(self) -> None:
+        self.base: int | None = None
+
+    def of(self, operation: str) -> Callable[[], float]:
+        def measure() -> float:
+            if self.base is None:
+                self.base = instructions("header10", 0)
+            times = REPEATED[operation]
+            return (instructions(operation, times) - self.base) / times
+
+        return measure
+
+
+def guards() -> list[Guard]:
+    """Return all guards; margins are tight where a figure is exact and wide where it is a time."""
+
+    def exact(name: str, unit: str, why: str, margin: float = 1.0, slack: int = 0) -> Guard:
+        return Guard(name, unit, margin, slack, why, in_child(name))
+
+    listed = [
+        exact("ct_bytes_read", "bytes", "a CT header is read in one piece of at most 16 KiB"),
+        exact("ct_read_calls", "calls", "system calls are half of the time of a header"),
+        exact("sr_known_bytes_read", "bytes", "known lengths: what is not asked for is not read"),
+        exact("sr_undefined_bytes_read", "bytes", "undefined lengths: every byte once"),
+        exact("enhanced_known_bytes_read", "bytes", "pixel data is never read for a nested value"),
+        exact("enhanced_undefined_bytes_read", "bytes", "pixel data is never read for a nested value"),
+        exact("ct_open_blocks", "blocks", "an opened file is a handful of objects", 1.0, 2),
+        exact("ct_values_blocks", "blocks", "values are plain objects, nothing beside them", 1.02, 4),
+        exact("sr_undefined_open_blocks", "blocks", "no object per element: the same for any count", 1.0, 4),
+        exact("enhanced_known_peak", "kB", "peak memory does not follow the pixel data", 1.1, 1024),
+        exact("enhanced_undefined_peak", "kB", "peak memory does not follow the pixel data", 1.1, 1024),
+        exact("growth_of_2000_files", "blocks", "opened and forgotten files leave nothing", 1.0, 50),
+        exact("header10_to_c", "times", "open + ten values over plain C open + read + walk", 1.6),
+        exact("values_to_c", "times", "open + all values over plain C open + read + walk", 1.6),
+    ]
+    counter = Instructions()
+    whys = {
+        "header10": "open a CT file and read ten values",
+        "values": "open a CT file and read its 200 values",
+        "report_open": "open a report of 22,672 elements of undefined lengths",
+        "report_values": "read all its values",
+    }
+    for operation, why in whys.items():
+        name = f"instructions_{operation}"
+        listed.append(Guard(name, "instructions", 1.1, 0, why, counter.of(operation)))
+    return listed
+
+
+# ----------------------------------------------------------------------------------------- the program
+
+
+def skipped(guard: Guard) -> str | None:
+    """Return why a guard is not measured here, or None."""
+    if guard.name.startswith("instructions_"):
+        if shutil.which("valgrind") is None:
+            return "valgrind is not installed"
+        if os.environ.get("DICOMWIRE_BUILD", "release") != "release":
+            return "not the release build"
+    elif guard.unit == "times":
+        if os.environ.get("DICOMWIRE_BUILD", "release") != "release":
+            return "not the release build"
+    elif not Path("/proc/self/io").exists():
+        return "needs /proc"
+    return None
+
+
+def limit_of(limits: dict[str, Any], guard: Guard) -> float | None:
+    limit = limits.get(guard.name)
+    return limit.get(PYTHON) if isinstance(limit, dict) else limit
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="benchmarks/guard.py", description=__doc__.split("\n")[0])
+    parser.add_argument("--update", action="store_true", help="set the limits from this run")
+    parser.add_argument("--only", nargs="*", default=[], metavar="NAME", help="only guards with such a name")
+    parser.add_argument("--child", choices=list(CHILD), help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.child:
+        print(CHILD[options.child]())
+        return 0
+    limits: dict[str, Any] = json.loads(LIMITS.read_text()) if LIMITS.exists() else {}
+    exceeded = 0
+    for guard in guards():
+        if options.only and not any(part in guard.name for part in options.only):
+            continue
+        reason = skipped(guard)
+        if reason is not None:
+            print(f"skip  {guard.name:32} {reason}")
+            continue
+        value, limit = guard.measure(), limit_of(limits, guard)
+        if options.update:
+            new = guard.limit_for(value)
+            if guard.name.startswith("instructions_") or guard.unit == "blocks":
+                limits[guard.name] = {**limits.get(guard.name, {}), PYTHON: new}
+            else:
+                limits[guard.name] = new
+            print(f"set   {guard.name:32} {value:>14,.2f} {guard.unit:13} limit {new:,}")
+            continue
+        if limit is None:
+            print(f"tell  {guard.name:32} {value:>14,.2f} {guard.unit:13} no limit for Python {PYTHON}")
+            continue
+        good = value <= limit
+        exceeded += not good
+        word = "ok" if good else "OVER"
+        print(f"{word:5} {guard.name:32} {value:>14,.2f} {guard.unit:13} limit {limit:,}; {guard.why}")
+    if options.update:
+        LIMITS.write_text(json.dumps(limits, indent=2) + "\n")
+    if exceeded:
+        print(f"{exceeded} guards over their limit; if that is meant, say why and run with --update")
+    return 1 if exceeded else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
