@@ -279,18 +279,31 @@ cdef class Block:
     cdef uint16_t _private_vr(self, uint32_t index) except? 0:
         """VR of a private element by its block's Private Creator (PS3.5 section 7.8.1), 0 when unknown."""
         cdef TapeEntry* entry = self.entries + index
-        cdef uint32_t number = (entry.tag >> 8) & 0xFF, creator
+        cdef uint32_t tag = entry.tag, number = (entry.tag >> 8) & 0xFF, creator
         cdef const uint8_t* p
-        if number < 0x10 or "private_vr" not in HOOKS:
+        cdef object key, vrs, code
+        if number < 0x10:
             return 0
-        creator = self.find(entry.parent, (entry.tag & 0xFFFF0000u) | number)
-        if creator == 0:
+        # The creator's table is looked for once for each block of each item.
+        key = (<uint64_t>entry.parent << 32) | (tag & 0xFFFF0000u) | number
+        if self.privates is None:
+            self.privates = {}
+        if key in self.privates:
+            vrs = self.privates[key]
+        else:
+            vrs = None
+            creator = self.find(entry.parent, (tag & 0xFFFF0000u) | number)
+            if creator:
+                p = self.pointer(self.entries + creator)
+                if p != NULL:
+                    vrs = hook("private_vrs")((<const char*>p)[:trimmed(p, self.entries[creator].length)].decode("latin-1"))
+            self.privates[key] = vrs
+        if vrs is None:
             return 0
-        p = self.pointer(self.entries + creator)
-        if p == NULL:
-            return 0
-        name = (<const char*>p)[:trimmed(p, self.entries[creator].length)].decode("latin-1")
-        return <uint16_t>HOOKS["private_vr"](name, self.entries[index].tag)
+        code = vrs.get(tag & 0xFFFF00FFu)
+        if code is None:
+            code = vrs.get(tag & 0xFF, 0)
+        return <uint16_t>code
 
     cdef uint16_t _ambiguous_vr(self, uint32_t index, uint16_t choice) except? 0:
         cdef uint32_t other

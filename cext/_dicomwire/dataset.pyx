@@ -41,6 +41,7 @@ cdef extern from "Python.h":
 
 # Set once by dicomwire/__init__.py (bind), read-only afterwards.
 cdef dict _KEYWORDS = {}
+cdef str _VALUE = "value"       # interned, as attribute names in code are
 
 
 def bind(dict keywords):
@@ -233,6 +234,12 @@ cdef class DataElement:
 
     def __init__(self):
         raise TypeError("a DataElement is a view and comes from a DataSet")
+
+    def __getattribute__(self, name):
+        # The one attribute that loops over thousands of elements ask for takes the short way.
+        if name is _VALUE:
+            return value_at(self.block, self.index)
+        return PyObject_GenericGetAttr(self, name)
 
     @property
     def tag(self):

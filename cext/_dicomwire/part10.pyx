@@ -26,7 +26,7 @@ from .vr cimport DW_VR_KNOWN, DW_VR_LONG, dw_vr_traits
 from .errors import DecodeError, Deviation
 
 cdef enum:
-    ROOT_ENTER_LIMIT = 0        # bytes; known-length containers up to this are entered while opening
+    ROOT_ENTER_LIMIT = 4096     # bytes; known-length containers up to this are entered while opening
     FIRST_ENTRIES = 256         # room for the tape of a usual header without growing
     PIXEL_TAGS = 0x7FE00008     # Float Pixel Data, the first of the three; stop_before_pixels stops here
 

@@ -27,7 +27,7 @@ def table() -> dict[str, Callable[..., object]]:
         "element_name": _element_name,
         "element_text": _element_text,
         "keyword_for_tag": keyword_for_tag,
-        "private_vr": _private_vr,
+        "private_vrs": _private_vrs,
         "read_meta": read_meta,
         "restore": restore,
         "restore_item": read_item,
@@ -54,15 +54,30 @@ def _decode_text(data: bytes, charset: CharacterSet, multi: bool, is_name: bool)
     return [text], problem
 
 
-def _private_vr(creator: str, tag: int) -> int:
-    """The VR code of a private element, 0 when the private dictionary does not list it or is not sure."""
-    from dicomwire.dictionary import private_element
+def _private_vrs(creator: str) -> dict[int, int] | None:
+    """VR codes of a creator's elements by tag without the block number (gggg00ee); None for an unknown creator.
 
-    entry = private_element(creator, tag)
-    if entry is None or len(entry[0]) != 2:
-        return 0
-    vr = entry[0]
-    return ord(vr[0]) | ord(vr[1]) << 8
+    Elements whose group differs from device to device stand under 0000ee; those with an unclear VR are left out.
+    """
+    found = _tables.get(creator)
+    if found is None:
+        from dicomwire.dictionary._private import CREATORS
+
+        text = CREATORS.get(creator)
+        if text is None:
+            return None
+        found = {}
+        for row in text.split("\n"):
+            mask, vr, _ = row.split("|", 2)
+            if len(vr) == 2 and "x" not in mask[6:]:
+                group = 0 if "x" in mask[:4] else int(mask[:4], 16)
+                found[group << 16 | int(mask[6:], 16)] = ord(vr[0]) | ord(vr[1]) << 8
+        _tables[creator] = found
+    return found
+
+
+# Filled from the private dictionary, at most one entry for each of its creators; never changed after that.
+_tables: dict[str, dict[int, int]] = {}
 
 
 def _tag_for_text(text: str) -> int | None:
