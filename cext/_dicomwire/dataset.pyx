@@ -5,7 +5,7 @@ kept in the block.  Views keep the source alive and never each other.  PS3.5 sec
 """
 cimport cython
 from cpython.buffer cimport PyBuffer_FillInfo
-from cpython.mem cimport PyMem_Malloc
+from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 from cpython.unicode cimport PyUnicode_DecodeLatin1, PyUnicode_DecodeUTF8
@@ -113,16 +113,14 @@ cdef object _typed(Block block, uint32_t index, uint16_t vr, str text):
 
 
 cdef object _decode_text(Block block, uint32_t index, uint16_t vr, int traits, const uint8_t* p, uint64_t n):
-    """A text value: one component, or a list of them."""
+    """A text value that plain_value has no answer for: odd numbers, or bytes that a character set gives a meaning."""
     cdef list values
-    cdef object value, text, charset
+    cdef object text, charset
     cdef str problem = None
     cdef PyObject* declared = NULL
     cdef int kind
-    cdef bint odd = False
     if is_plain(p, n):
-        value = plain_value(vr, traits, p, n, &odd)
-        return value if not odd else _odd_numbers(block, index, vr, p, n)
+        return _odd_numbers(block, index, vr, p, n)
     if not traits & DW_VR_CHARSET:
         text = PyUnicode_DecodeLatin1(<const char*>p, <Py_ssize_t>n, NULL)
         block.report("character_set", index, "bytes outside the default repertoire", "PS3.5 6.1")
@@ -165,38 +163,67 @@ cdef object _decode_tags(const uint8_t* p, uint64_t n, bint big):
 
 cdef object value_at(Block block, uint32_t index):
     """The value of an element as users see it; decoded once, except for views, which are made anew."""
+    if index < block.cache_size and block.cache[index] != NULL and not block.entries[index].flags & NOT_ENTERED:
+        return <object>block.cache[index]
+    return _first_value(block, index)
+
+
+cdef object _first_value(Block block, uint32_t index):
+    # Few object variables here: each one costs every call.
     cdef TapeEntry* entry = block.entries + index
-    cdef uint16_t vr
+    cdef uint16_t vr = entry.vr
     cdef int traits
     cdef const uint8_t* p
-    cdef object value, held = None
-    if index < block.cache_size and block.cache[index] != NULL and not entry.flags & NOT_ENTERED:
-        return <object>block.cache[index]
-    vr = block.vr_of(index)
-    entry = block.entries + index
+    cdef bint odd = False
+    cdef object value
+    if vr <= DW_VR_NONE or vr == DW_VR_UN:
+        vr = block.vr_of(index)
+        entry = block.entries + index
     if vr == DW_VR_SQ:
         return _sequence_at(block, index)
     traits = dw_vr_traits(vr)
     if traits & DW_VR_BYTES:
-        if entry.flags & FRAGMENTS:
-            return new_fragments(block, index)
-        return _view(block, entry)
+        return new_fragments(block, index) if entry.flags & FRAGMENTS else _view(block, entry)
     p = block.pointer(entry)
     if p == NULL:
-        held = block.fetch(entry)
-        p = <const uint8_t*><const char*><bytes>held
+        return _fetched_value(block, index, vr, traits)
     if traits & DW_VR_TEXT:
-        value = _decode_text(block, index, vr, traits, p, entry.length)
+        value = plain_value(vr, traits, p, entry.length, &odd)
+        if odd:
+            value = _decode_text(block, index, vr, traits, p, entry.length)
     else:
-        if entry.length % <uint64_t>word_size(vr):
-            block.report("value", index, f"{entry.length} bytes are no whole number of {vr_name(vr)} values", "PS3.5 6.2")
-            return _view(block, entry)
-        if vr == DW_VR_AT:
-            value = _decode_tags(p, entry.length, block.is_big_endian(index))
-        else:
-            value = decode_numbers(p, entry.length, vr, block.is_big_endian(index) if block.encoding else False)
+        value = _decode_binary(block, index, vr, p)
     block.put(index, value)
     return value
+
+
+cdef object _fetched_value(Block block, uint32_t index, uint16_t vr, int traits):
+    """A value that no window holds: read from the source, decoded and kept."""
+    cdef bytes held = block.fetch(block.entries + index)
+    cdef const uint8_t* p = <const uint8_t*>PyBytes_AS_STRING(held)
+    cdef uint64_t n = <uint64_t>len(held)
+    cdef bint odd = False
+    cdef object value
+    if traits & DW_VR_TEXT:
+        value = plain_value(vr, traits, p, n, &odd)
+        if odd:
+            value = _decode_text(block, index, vr, traits, p, n)
+    else:
+        value = _decode_binary(block, index, vr, p)
+    block.put(index, value)
+    return value
+
+
+cdef object _decode_binary(Block block, uint32_t index, uint16_t vr, const uint8_t* p):
+    """Numbers and tags; a length that is no multiple of the word size gives the bytes themselves."""
+    cdef TapeEntry* entry = block.entries + index
+    cdef bint big = block.is_big_endian(index) if block.encoding else False
+    if entry.length & <uint64_t>(word_size(vr) - 1):
+        block.report("value", index, f"{entry.length} bytes are no whole number of {vr_name(vr)} values", "PS3.5 6.2")
+        return bytes((<const char*>p)[:entry.length])
+    if vr == DW_VR_AT:
+        return _decode_tags(p, entry.length, big)
+    return decode_numbers(p, entry.length, vr, big)
 
 
 # ------------------------------------------------------------------------------------------------------------------ keys

@@ -29,22 +29,26 @@ cdef double[23] _POWERS = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e1
 
 # ---------------------------------------------------------------------------------------------------------------- text
 
+cdef inline uint64_t _marks(uint64_t word) noexcept nogil:
+    """High bits set where a byte is 0x80 and up, or an ESC (a zero after the exclusive or borrows into its high bit)."""
+    cdef uint64_t escapes = word ^ 0x1B1B1B1B1B1B1B1Bu
+    return (word | ((escapes - 0x0101010101010101u) & ~escapes)) & 0x8080808080808080u
+
+
 cdef bint is_plain(const uint8_t* p, uint64_t n) noexcept nogil:
     """Whether there is neither a byte of 0x80 and up nor an ESC, so that every character set reads it alike."""
-    cdef uint64_t i = 0, word, high = 0
-    while i + 8 <= n:
-        word = dw_load64le(p + i)
-        high |= word
-        word ^= 0x1B1B1B1B1B1B1B1Bu
-        # A zero byte in word (an ESC) borrows into its high bit.
-        high |= (word - 0x0101010101010101u) & ~word
-        i += 8
-    if high & 0x8080808080808080u:
-        return False
-    while i < n:
+    cdef uint64_t i = 8, marks
+    if n >= 8:
+        marks = _marks(dw_load64le(p + n - 8))      # the last word may overlap the one before
+        while i <= n:
+            marks |= _marks(dw_load64le(p + i - 8))
+            i += 8
+        return marks == 0
+    if n >= 4:
+        return _marks(<uint64_t>dw_load32le(p) << 32 | dw_load32le(p + n - 4)) == 0
+    for i in range(n):
         if p[i] >= 0x80 or p[i] == 0x1B:
             return False
-        i += 1
     return True
 
 
@@ -123,10 +127,16 @@ cdef object plain_component(uint16_t vr, const uint8_t* p, uint64_t n, bint* odd
 
 
 cdef object plain_value(uint16_t vr, int traits, const uint8_t* p, uint64_t n, bint* odd):
-    """A value of plain text (see is_plain): one component, or a list of them; ``odd`` as for plain_component."""
+    """A text value: one component, or a list of them; ``odd`` as for plain_component.
+
+    None, with ``odd`` set, when the text is not plain (see is_plain) and its character set matters.
+    """
     cdef const uint8_t* end
     cdef const uint8_t* delimiter = NULL
     cdef list values
+    if not is_plain(p, n):
+        odd[0] = True
+        return None
     n = trimmed(p, n)
     if n and not traits & DW_VR_SINGLE:
         delimiter = <const uint8_t*>memchr(p, 0x5C, <size_t>n)
