@@ -1,4 +1,4 @@
-"""Builds small data sets byte by byte for tests: an obvious encoder, apart from the one under test (PS3.5 section 7)."""
+"""Builds small data sets byte by byte: an obvious encoder, apart from what is tested (PS3.5 section 7)."""
 
 import struct
 

@@ -5,8 +5,8 @@ from tests.encoding import UNDEFINED, delimiter, explicit, item, part10
 
 FRAGMENTED = part10(
     explicit(0x00280010, "US", b"\x01\x00")
-    + explicit(0x7FE00010, "OB", item() + item(b"\x01\x02") + item(b"\x03\x04") + delimiter(), length=UNDEFINED)
-    + explicit(0xFFFCFFFC, "OB", b"\x00\x00"),
+    + explicit(0x7FE00010, "OB", item() + item(b"\x01\x02") + item(b"\x03\x04") + delimiter(),
+    length=UNDEFINED) + explicit(0xFFFCFFFC, "OB", b"\x00\x00"),
     "1.2.840.10008.1.2.5",
 )
 NATIVE = part10(explicit(0x7FE00010, "OW", b"\x01\x02") + explicit(0xFFFCFFFC, "OB", b"\x00\x00"))
