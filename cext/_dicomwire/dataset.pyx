@@ -218,7 +218,8 @@ cdef object _decode_binary(Block block, uint32_t index, uint16_t vr, const uint8
     """Numbers and tags; a length that is no multiple of the word size gives the bytes themselves."""
     cdef TapeEntry* entry = block.entries + index
     cdef bint big = block.is_big_endian(index) if block.encoding else False
-    if entry.length & <uint64_t>(word_size(vr) - 1):
+    cdef int size = word_size(vr)
+    if size == 0 or entry.length & <uint64_t>(size - 1):
         block.report("value", index, f"{entry.length} bytes are no whole number of {vr_name(vr)} values", "PS3.5 6.2")
         return bytes((<const char*>p)[:entry.length])
     if vr == DW_VR_AT:
@@ -521,8 +522,7 @@ cdef class DataSet:
     def __iter__(self):
         cdef _Elements elements = _Elements.__new__(_Elements)
         elements.block = self.block
-        elements.item = self.index
-        elements.next = self.index + 1
+        elements.item = elements.last = self.index
         if self.block.entries[self.index].flags & UNORDERED:
             if self.index == 0:
                 self.block.resume()
@@ -726,11 +726,14 @@ cdef list _tag_order(Block block, uint32_t item):
 cdef class _Elements:
     """Iterator over the elements of one item."""
     cdef Block block
-    cdef uint32_t item, next
+    cdef uint32_t item, last    # last: what was handed out, the item itself at first; its subtree may still grow
     cdef list order
 
     def __iter__(self):
         return self
+
+    cdef inline uint32_t _following(self) noexcept:
+        return self.last + 1 if self.last == self.item else self.block.entries[self.last].next
 
     def __next__(self):
         cdef uint32_t i
@@ -738,26 +741,16 @@ cdef class _Elements:
             if not self.order:
                 raise StopIteration
             return new_element(self.block, self.order.pop(0))
-        i = self.next
+        i = self._following()
         if i >= self.block.entries[self.item].next:
             if self.item != 0 or self.block.complete:
                 raise StopIteration
             self.block.resume()
-            # What was the last child may have grown a subtree: go on behind it.
-            if i > 1:
-                i = self.block._last_child() if self.block.entries[i - 1].parent == 0 else i
-                i = self._after(i)
+            i = self._following()
             if i >= self.block.entries[0].next:
                 raise StopIteration
-        self.next = self.block.entries[i].next
+        self.last = i
         return new_element(self.block, i)
-
-    cdef uint32_t _after(self, uint32_t seen):
-        """Index of the first root element at or behind the one that comes after what was handed out."""
-        cdef uint32_t i = 1
-        while i < self.next and i < self.block.entries[0].next:
-            i = self.block.entries[i].next
-        return i
 
 
 @cython.final
@@ -826,11 +819,12 @@ cdef class _AllElements:
                 return new_element(self.block, i)
             if self.stack:
                 self.block, self.next, self.stop = self.stack.pop()
-            elif self.top == 0 and not self.block.complete:
-                self.block.resume()
-                self.stop = self.block.entries[0].next
             else:
-                raise StopIteration
+                if self.top == 0:
+                    self.block.resume()     # someone else may have done it since this walk began
+                if self.top != 0 or self.stop == self.block.entries[0].next:
+                    raise StopIteration
+                self.stop = self.block.entries[0].next
 
 
 def _walk_ordered(DataSet data_set):

@@ -51,6 +51,7 @@ cdef class Source:
     cdef const uint8_t* find(self, uint64_t offset, uint64_t length) noexcept nogil
     cdef Window* window_at(self, uint64_t offset) noexcept nogil
     cdef int need(self, uint64_t offset, uint64_t length) except -1
+    cdef uint64_t _gather(self, uint8_t* buffer, uint64_t offset, uint64_t length) noexcept
     cdef object fetch(self, uint64_t offset, uint64_t length)
     cdef int read_piece(self, uint8_t* data, uint64_t offset, uint64_t length, uint64_t* got) except -1
     cdef int _inflate_to(self, uint64_t stop) except -1

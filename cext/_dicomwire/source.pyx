@@ -212,13 +212,29 @@ cdef class Source:
         if data != NULL:
             memcpy(buffer, data, <size_t>length)
             return 0
-        if self.is_file:
+        if self.inflater is not None:
+            got = self._gather(buffer, offset, length)
+        elif self.is_file:
             self.ensure_open()
             self.read_piece(buffer, offset, length, &got)
         if got < length:
             raise TruncatedError(f"value needs {length} bytes, the source has {got} left", offset=offset,
                                  section="PS3.5 7.1.1")
         return 0
+
+    cdef uint64_t _gather(self, uint8_t* buffer, uint64_t offset, uint64_t length) noexcept:
+        """Copy from as many windows as it takes; the number of bytes that they hold from ``offset`` on."""
+        cdef uint64_t got = 0, piece
+        cdef Window* window
+        cdef int i = -1
+        while got < length and i < self.more_count:
+            window = &self.first if i < 0 else self.more + i
+            if window.start <= offset + got < window.stop:
+                piece = min(length - got, window.stop - (offset + got))
+                memcpy(buffer + got, window.data + (offset + got - window.start), <size_t>piece)
+                got += piece
+            i += 1
+        return got
 
     cdef object fetch(self, uint64_t offset, uint64_t length):
         """These bytes, read now, as a bytes object; for what no window holds."""
