@@ -69,11 +69,8 @@ def _tag_for_text(text: str) -> int | None:
     """The tag of a repeating group's keyword or of eight hexadecimal digits; None for other text."""
     from dicomwire.dictionary import tag_for_keyword
 
-    if len(text) == 8:
-        try:
-            return int(text, 16)
-        except ValueError:
-            pass
+    if len(text) == 8 and all(letter in "0123456789abcdefABCDEF" for letter in text):
+        return int(text, 16)
     return tag_for_keyword(text)
 
 
