@@ -14,7 +14,8 @@ from .tape cimport Stepper, TapeEntry
 cdef class PathNode:
     """Where a block hangs: an element, or an item by number, inside another node; rendered only for messages."""
     cdef PathNode up
-    cdef uint32_t tag           # of an element; 0 for an item
+    cdef bint is_item
+    cdef uint32_t tag           # of an element
     cdef uint32_t ordinal       # of an item
 
 
@@ -28,7 +29,9 @@ cdef enum CharsetKind:
 
 cdef class Block:
     cdef Source source
-    cdef Window own             # bytes of this block alone, when no window of the source holds them
+    cdef Window own             # borrowed from ``held``: bytes that no window of the source holds
+    cdef bytes held             # ... shared with the blocks inside
+    cdef dict orders            # sort keys of the elements of items out of order, by item
     cdef TapeEntry* entries
     cdef uint32_t count
     cdef uint32_t capacity
@@ -53,10 +56,14 @@ cdef class Block:
     cdef uint32_t counted       # ... is the n-th of its sequence
 
     cdef const uint8_t* pointer(self, TapeEntry* entry) noexcept nogil
+    cdef const uint8_t* reach(self, TapeEntry* entry) except? NULL
     cdef object fetch(self, TapeEntry* entry)
     cdef int put(self, uint32_t index, object value) except -1
     cdef uint32_t find(self, uint32_t item, uint32_t tag) except? 0
+    cdef bytes order_of(self, uint32_t item)
+    cdef uint32_t _find_in_large(self, uint32_t item, uint32_t tag) except? 0
     cdef int resume(self) except -1
+    cdef int _walk_on(self, Stepper* s, Window* scratch) except -1
     cdef uint16_t vr_of(self, uint32_t index) except? 0
     cdef bint is_big_endian(self, uint32_t index) noexcept
     cdef bint is_implicit(self, uint32_t index) noexcept

@@ -4,11 +4,12 @@ VRs of implicit VR elements, ambiguous VRs (PS3.5 Annex A, PS3.6 section 6), UN 
 inherited character sets (PS3.3 section C.12.1.1.2) and containers of known length are resolved here.
 """
 cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.ref cimport Py_INCREF, Py_XDECREF
-from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.stdlib cimport free, malloc, qsort, realloc
 from libc.string cimport memset
 
-from .source cimport IGNORE, STRICT
+from .source cimport IGNORE, MAX_DEVIATIONS, STRICT
 from .tagindex cimport dw_tag_vr
 from .tape cimport (
     BIG_ENDIAN, CUT_SHORT, DATA_SET, DEFAULT_MAX_DEPTH, DONE, END_UNKNOWN, FRAGMENTS, HEADER_CUT, IMPLICIT, IMPLICIT_IN_UN,
@@ -27,6 +28,7 @@ from .errors import DecodeError, Deviation, NestingError, TruncatedError
 cdef enum:
     ENTER_LIMIT = 65536         # bytes; when a container is opened, smaller ones inside it come along on its tape
     SCRATCH = 65536             # bytes read at once when fragments are walked
+    LARGE = 64                  # entries of an item out of order from which on its elements are sorted for searching
 
 # What floors above provide, set once by dicomwire/__init__.py: names in the comments of the callers.
 cdef dict HOOKS = {}
@@ -55,6 +57,11 @@ cdef str element_word(uint32_t tag):
     return <str>keyword if keyword else f"{tag:08X}"
 
 
+cdef int _compare_keys(const void* a, const void* b) noexcept nogil:
+    cdef uint64_t left = (<const uint64_t*>a)[0], right = (<const uint64_t*>b)[0]
+    return (left > right) - (left < right)
+
+
 @cython.final
 @cython.no_gc
 @cython.freelist(64)
@@ -75,8 +82,6 @@ cdef class Block:
                 Py_XDECREF(self.cache[i])
             free(self.cache)
         dw_release(self.entries, <size_t>self.capacity * sizeof(TapeEntry))
-        if self.own.capacity:
-            dw_release(self.own.data, self.own.capacity)
 
     # -------------------------------------------------------------------------------------------------- value bytes
 
@@ -86,9 +91,28 @@ cdef class Block:
             return self.own.data + (entry.offset - self.own.start)
         return self.source.find(entry.offset, entry.length)
 
+    cdef const uint8_t* reach(self, TapeEntry* entry) except? NULL:
+        """Same as pointer, after inflating a deflated data set up to the value's end; clips the value if that comes early."""
+        cdef uint64_t declared = entry.length
+        if self.source.inflater is not None:
+            self.source._inflate_value(entry.offset, declared)
+            if self.source.size_known and entry.offset + declared > self.source.size:
+                entry.length = self.source.size - entry.offset if self.source.size > entry.offset else 0
+                entry.flags |= CUT_SHORT
+                if self.source.policy == STRICT:
+                    raise TruncatedError(f"value needs {declared} bytes, {entry.length} left", offset=entry.offset,
+                                         path=self.path_of(<uint32_t>(entry - self.entries)), section="PS3.5 7.1.1")
+                self.report("truncated_value", <uint32_t>(entry - self.entries),
+                            f"value needs {declared} bytes, {entry.length} left", "PS3.5 7.1.1")
+        return self.pointer(entry)
+
     cdef object fetch(self, TapeEntry* entry):
         """The value as bytes read from the source now."""
-        return self.source.fetch(entry.offset, entry.length)
+        try:
+            return self.source.fetch(entry.offset, entry.length)
+        except TruncatedError as error:
+            raise TruncatedError(error.message, offset=error.offset, path=self.path_of(<uint32_t>(entry - self.entries)),
+                                 section=error.section) from None
 
     cdef int put(self, uint32_t index, object value) except -1:
         """Keep a decoded value, or the block of a container, in the entry's slot."""
@@ -115,10 +139,15 @@ cdef class Block:
             low = item + 1
             stop = high = entries[item].next
             if entries[item].flags & UNORDERED:
-                while low < stop:
-                    if entries[low].tag == tag:
+                if stop - low > LARGE:
+                    low = self._find_in_large(item, tag)
+                    if low:
                         return low
-                    low = entries[low].next
+                else:
+                    while low < stop:
+                        if entries[low].tag == tag:
+                            return low
+                        low = entries[low].next
             else:
                 # Bisection over the whole subtree: what lies deeper stands for the child that it belongs to.
                 while low < high:
@@ -138,6 +167,47 @@ cdef class Block:
             self.resume()
             entries = self.entries
 
+    cdef bytes order_of(self, uint32_t item):
+        """Sort keys of an item's elements, ascending: tag in the high half of each uint64, tape index in the low half."""
+        cdef uint32_t i, n = 0, stop = self.entries[item].next
+        cdef uint64_t* keys
+        cdef object order
+        if self.orders is not None:
+            order = self.orders.get(item)
+            if order is not None:
+                return <bytes>order
+        i = item + 1
+        while i < stop:
+            i = self.entries[i].next
+            n += 1
+        order = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>n * sizeof(uint64_t))
+        keys = <uint64_t*><char*>PyBytes_AS_STRING(order)
+        i, n = item + 1, 0
+        while i < stop:
+            keys[n] = <uint64_t>self.entries[i].tag << 32 | i
+            i = self.entries[i].next
+            n += 1
+        if self.entries[item].flags & UNORDERED:
+            qsort(keys, n, sizeof(uint64_t), _compare_keys)
+        if self.orders is None:
+            self.orders = {}
+        self.orders[item] = order
+        return <bytes>order
+
+    cdef uint32_t _find_in_large(self, uint32_t item, uint32_t tag) except? 0:
+        """The first element with ``tag`` in an item of many entries out of order, or 0."""
+        cdef bytes order = self.order_of(item)
+        cdef const uint64_t* keys = <const uint64_t*><const char*>PyBytes_AS_STRING(order)
+        cdef Py_ssize_t low = 0, n = len(order) // <Py_ssize_t>sizeof(uint64_t), high = n, middle
+        cdef uint64_t wanted = <uint64_t>tag << 32
+        while low < high:
+            middle = (low + high) >> 1
+            if keys[middle] < wanted:
+                low = middle + 1
+            else:
+                high = middle
+        return <uint32_t>keys[low] if low < n and keys[low] >> 32 == tag else 0
+
     cdef uint32_t _last_child(self) noexcept:
         cdef uint32_t i = self.count - 1
         while self.entries[i].parent != 0:
@@ -147,12 +217,12 @@ cdef class Block:
     cdef int resume(self) except -1:
         """Go on with a root that was left at its pixel data: walk fragments, read what stands behind them.
 
-        Reads through a scratch window, so that walking the fragments of a long file keeps nothing of it.
+        Reads through a scratch window, so that walking the fragments of a long file keeps nothing of it.  After an error
+        the tape is as before, and the next call meets the same error.
         """
         cdef Stepper s
         cdef Window scratch
-        cdef int status
-        cdef uint64_t got = 0, room
+        cdef uint32_t count = self.count
         if self.complete:
             return 0
         memset(&s, 0, sizeof(Stepper))
@@ -163,54 +233,76 @@ cdef class Block:
         s.strict = self.source.policy == STRICT
         s.pos = self.resume_pos
         s.base, s.start, s.stop = self.source.first.data, self.source.first.start, self.source.first.stop
-        # A source that shrinks while it is open changes its end, never a tape entry that was handed out.
-        if stepper_reopen(&s, self.resume_pieces, min(self.end, self.source.size), self.encoding) != DONE:
-            raise MemoryError
-        s.frames[0].last_tag = self.entries[self._last_child()].tag + 1 if self.count > 1 else 0
         self.complete = True
         try:
-            while True:
-                status = stepper_run(&s)
-                self.entries, self.count, self.capacity = s.entries, s.count, s.capacity
-                if status == PAUSED:
-                    continue
-                if status != NEED_DATA:
-                    break
-                if self.source.find(s.pos, s.need) != NULL:
-                    window = self.source.window_at(s.pos)
-                    s.base, s.start, s.stop = window.data, window.start, window.stop
-                    continue
-                if self.source.inflater is not None:
-                    self.source._inflate_value(s.pos, s.need)
-                    if self.source.find(s.pos, s.need) != NULL:
-                        continue
-                room = min(<uint64_t>SCRATCH, self.source.size - s.pos) if self.source.size > s.pos else 0
-                if room < s.need:
-                    status = stepper_set_end(&s, max(self.source.size, self.entries[0].offset))
-                    if status != DONE:
-                        break
-                    continue
-                if scratch.data == NULL:
-                    scratch.data = <uint8_t*>malloc(SCRATCH)
-                    if scratch.data == NULL:
-                        raise MemoryError
-                self.source.ensure_open()
-                self.source.read_piece(scratch.data, s.pos, room, &got)
-                if got < s.need:
-                    self.source.size = s.pos + got
-                    status = stepper_set_end(&s, self.source.size)
-                    if status != DONE:
-                        break
-                    continue
-                s.base, s.start, s.stop = scratch.data, s.pos, s.pos + got
-            collect_findings(self, &s)
-            if status != DONE and status != STOPPED:
-                raise_status(status, self, &s)
+            # A source that shrinks while it is open changes its end, never a tape entry that was handed out.
+            if stepper_reopen(&s, self.resume_pieces, min(self.end, self.source.size), self.encoding) != DONE:
+                raise MemoryError
+            s.frames[0].last_tag = self.entries[self._last_child()].tag + 1 if self.count > 1 else 0
+            self._walk_on(&s, &scratch)
             self.entries[0].next = self.count
+            if self.orders is not None:
+                self.orders.pop(0, None)
+        except BaseException:
+            self.complete = False
+            self.count = count
+            if self.resume_pieces:
+                self.entries[self.resume_pieces].next = self.resume_pieces + 1
+                self.entries[self.resume_pieces].flags |= END_UNKNOWN
+            raise
         finally:
             free(scratch.data)
             s.entries = NULL
             stepper_free(&s)
+            self.source.release()
+        return 0
+
+    cdef int _walk_on(self, Stepper* s, Window* scratch) except -1:
+        """Run a stepper to the root's end, showing it what windows hold and else a scratch window."""
+        cdef int status
+        cdef Window* window
+        cdef Source source = self.source
+        cdef uint64_t got = 0, room
+        while True:
+            status = stepper_run(s)
+            self.entries, self.count, self.capacity = s.entries, s.count, s.capacity
+            if status == PAUSED:
+                continue
+            if status != NEED_DATA:
+                break
+            if source.inflater is not None and source.find(s.pos, s.need) == NULL:
+                window = source.more + (source.more_count - 1) if source.more_count else &source.first
+                if s.pos > window.stop and not source.may_grow(s.pos - window.stop):
+                    source.note("deflate", s.pos, f"what comes after {s.pos - window.stop} deflated bytes of pixel data "
+                                "was not looked at", "PS3.5 A.5")
+                    status = stepper_set_end(s, s.pos)
+                    if status != DONE:
+                        break
+                    continue
+                source._inflate_value(s.pos, s.need)
+            if source.find(s.pos, s.need) != NULL:
+                window = source.window_at(s.pos)
+                s.base, s.start, s.stop = window.data, window.start, window.stop
+                if s.pos + s.need <= s.stop:
+                    continue
+            room = min(<uint64_t>SCRATCH, source.size - s.pos) if source.size > s.pos else 0
+            if room >= s.need and source.is_file:
+                if scratch.data == NULL:
+                    scratch.data = <uint8_t*>malloc(SCRATCH)
+                    if scratch.data == NULL:
+                        raise MemoryError
+                source.ensure_open()
+                source.read_piece(scratch.data, s.pos, room, &got)
+                if got >= s.need:
+                    s.base, s.start, s.stop = scratch.data, s.pos, s.pos + got
+                    continue
+                source.size = s.pos + got
+            status = stepper_set_end(s, max(min(source.size, s.pos + s.need - 1), self.entries[0].offset))
+            if status != DONE:
+                break
+        collect_findings(self, s)
+        if status != DONE and status != STOPPED:
+            raise_status(status, self, s)
         return 0
 
     # ----------------------------------------------------------------------------------------------------- encoding
@@ -369,7 +461,7 @@ cdef class Block:
                 self.charset_kind = <int8_t>kind
             else:
                 self.charset_kind = CHARSET_DEFAULT
-        charset[0] = <PyObject*>self.charset
+        charset[0] = <PyObject*>self.charset if self.charset is not None else NULL
         return self.charset_kind
 
     cdef int _declared_charset(self, uint32_t index, PyObject** charset) except -2:
@@ -418,7 +510,8 @@ cdef class Block:
             up = self.entries[up].parent
             depth += 1
         if depth >= DEFAULT_MAX_DEPTH:
-            raise NestingError(f"nested more than {DEFAULT_MAX_DEPTH} deep", offset=offset, section="PS3.5 7.5")
+            raise NestingError(f"nested more than {DEFAULT_MAX_DEPTH} deep", offset=offset,
+                               path=_shortened(self.path_of(index)), section="PS3.5 7.5")
         kind = DATA_SET if entry.tag == ITEM_TAG else ITEMS
         encoding = IMPLICIT if entry.flags & IMPLICIT_IN_UN or self.is_implicit(index) else self.encoding & BIG_ENDIAN
         if encoding & IMPLICIT and self.is_big_endian(index) and not entry.flags & IMPLICIT_IN_UN:
@@ -432,19 +525,13 @@ cdef class Block:
         memset(&s, 0, sizeof(Stepper))
         p = self.pointer(entry)
         if p == NULL:
-            if self.source.inflater is not None:
-                self.source._inflate_value(offset, length)
-            if length > self.source.size or offset > self.source.size - length:
-                raise TruncatedError(f"needs {length} bytes, the source has {max(0, self.source.size - offset)} left",
-                                     offset=offset, path=self.path_of(index), section="PS3.5 7.5")
-            block.own.data = <uint8_t*>dw_grow(NULL, 0, length)
-            if block.own.data == NULL:
-                raise MemoryError
-            block.own.capacity = length
+            block.held = <bytes>self.fetch(entry)
+            block.own.data = <uint8_t*>PyBytes_AS_STRING(block.held)
             block.own.start = offset
-            self.source.read_into(block.own.data, offset, length)
             block.own.stop = offset + length
             p = block.own.data
+        elif self.held is not None:
+            block.held, block.own = self.held, self.own
         s.base = p
         s.start = offset
         s.stop = offset + length
@@ -501,6 +588,7 @@ cdef class Block:
         node = PathNode.__new__(PathNode)
         node.up = self._node(self.entries[index].parent)
         if self.entries[index].tag == ITEM_TAG:
+            node.is_item = True
             node.ordinal = self.ordinal_of(index)
         else:
             node.tag = self.entries[index].tag
@@ -511,7 +599,7 @@ cdef class Block:
         cdef PathNode node = self._node(index)
         cdef list words = []
         while node is not None:
-            words.append(element_word(node.tag) if node.tag else str(node.ordinal))
+            words.append(str(node.ordinal) if node.is_item else element_word(node.tag))
             node = node.up
         words.reverse()
         return ".".join(words)
@@ -519,7 +607,8 @@ cdef class Block:
     cdef int report(self, str kind, uint32_t index, str message, str section) except -1:
         """Tell of a value that departs from the standard: an error when strict, else a deviation."""
         cdef TapeEntry* entry = self.entries + index
-        if self.source.policy == IGNORE:
+        if self.source.policy == IGNORE or self.source.findings is not None and (
+                len(self.source.findings) > MAX_DEVIATIONS):
             return 0
         path = self.path_of(index)
         if self.source.policy == STRICT:
@@ -529,11 +618,7 @@ cdef class Block:
 
 
 cdef int add_finding(Source source, object deviation) except -1:
-    if source.findings is None:
-        source.findings = []
-    if deviation not in source.findings:
-        source.findings.append(deviation)
-    return 0
+    return source.add(deviation)
 
 
 cdef Block block_of_tape(Source source, Stepper* s):
@@ -571,7 +656,14 @@ cdef int collect_findings(Block block, Stepper* s) except -1:
 cdef int raise_status(int status, Block block, Stepper* s) except -1:
     """The error of a stepper that cannot go on."""
     if status == TOO_DEEP:
-        raise NestingError(f"nested more than {DEFAULT_MAX_DEPTH} deep", offset=s.pos, section="PS3.5 7.5")
+        raise NestingError(f"nested more than {DEFAULT_MAX_DEPTH} deep", offset=s.pos,
+                           path=_shortened(block.path_of(s.frames[s.depth].entry)), section="PS3.5 7.5")
     if status == OUT_OF_MEMORY:
         raise MemoryError
-    raise DecodeError("unexpected end of the source", offset=s.pos, section="PS3.5 7.1")
+    raise DecodeError("unexpected end of the source", offset=s.pos, path="", section="PS3.5 7.1")
+
+
+cdef str _shortened(str path):
+    """A path for messages: the first steps and the last ones of a very deep one."""
+    cdef list words = path.split(".")
+    return path if len(words) <= 16 else ".".join(words[:8] + ["..."] + words[len(words) - 4:])

@@ -68,6 +68,8 @@ cdef object _view(Block block, TapeEntry* entry):
     cdef _ValueBuffer buffer
     cdef const uint8_t* p = block.pointer(entry)
     if p == NULL:
+        p = block.reach(entry)
+    if p == NULL:
         return PyMemoryView_FromObject(block.fetch(entry))
     buffer = _ValueBuffer.__new__(_ValueBuffer)
     buffer.owner = block if block.own.data != NULL else block.source
@@ -88,7 +90,7 @@ cdef object _odd_numbers(Block block, uint32_t index, uint16_t vr, const uint8_t
         if odd:
             text = text.strip(b" \0")
             number = decode_decimal_string(text, <uint64_t>len(text)) if vr == DW_VR_IS else None
-            if number is not None and number == int(number):
+            if number is not None and -1e300 < number < 1e300 and number == int(number):
                 block.report("value", index, "an IS value is written as a decimal", "PS3.5 6.2")
                 value = int(number)
             elif text:
@@ -185,6 +187,9 @@ cdef object _first_value(Block block, uint32_t index):
     if traits & DW_VR_BYTES:
         return new_fragments(block, index) if entry.flags & FRAGMENTS else _view(block, entry)
     p = block.pointer(entry)
+    if p == NULL:
+        p = block.reach(entry)
+        entry = block.entries + index
     if p == NULL:
         return _fetched_value(block, index, vr, traits)
     if traits & DW_VR_TEXT:
@@ -526,7 +531,7 @@ cdef class DataSet:
         if self.block.entries[self.index].flags & UNORDERED:
             if self.index == 0:
                 self.block.resume()
-            elements.order = _tag_order(self.block, self.index)
+            elements.order = self.block.order_of(self.index)
         return elements
 
     def __len__(self):
@@ -534,7 +539,7 @@ cdef class DataSet:
         if self.index == 0:
             self.block.resume()
         if self.block.entries[self.index].flags & UNORDERED:
-            return len(_tag_order(self.block, self.index))
+            return sum(1 for _ in self)
         i = self.index + 1
         while i < self.block.entries[self.index].next:
             i = self.block.entries[i].next
@@ -668,7 +673,7 @@ cdef class DataSet:
             return NotImplemented
         if self is other:
             return True
-        return list(self) == list(other)
+        return _same(self, other)
 
     __hash__ = None
 
@@ -709,15 +714,31 @@ cdef DataSet new_data_set(Block block, uint32_t index):
     return data_set
 
 
-cdef list _tag_order(Block block, uint32_t item):
-    """Indices of an item's elements in tag order; of elements with the same tag the first counts."""
-    cdef dict first = {}
-    cdef uint32_t i = item + 1
-    while i < block.entries[item].next:
-        if block.entries[i].tag not in first:
-            first[block.entries[i].tag] = i
-        i = block.entries[i].next
-    return [first[tag] for tag in sorted(first)]
+cdef bint _same(a, b) except -1:
+    """Whether two data sets, sequences or lists of items are equal; nesting costs no stack."""
+    cdef list pairs = [(iter(a), iter(b))]
+    cdef object end = object()
+    while pairs:
+        left, right = pairs[len(pairs) - 1]
+        x, y = next(left, end), next(right, end)
+        if x is end or y is end:
+            if x is not y:
+                return False
+            pairs.pop()
+        elif isinstance(x, DataSet) and isinstance(y, DataSet):
+            pairs.append((iter(x), iter(y)))
+        elif not isinstance(x, DataElement) or not isinstance(y, DataElement):
+            if x != y:
+                return False
+        elif x.tag != y.tag or x.VR != y.VR:
+            return False
+        else:
+            x, y = x.value, y.value
+            if isinstance(x, Sequence) and isinstance(y, Sequence):
+                pairs.append((iter(x), iter(y)))
+            elif x != y:
+                return False
+    return True
 
 
 @cython.final
@@ -727,7 +748,8 @@ cdef class _Elements:
     """Iterator over the elements of one item."""
     cdef Block block
     cdef uint32_t item, last    # last: what was handed out, the item itself at first; its subtree may still grow
-    cdef list order
+    cdef bytes order            # of an item out of order: Block.order_of, or None
+    cdef Py_ssize_t at          # position there
 
     def __iter__(self):
         return self
@@ -738,19 +760,33 @@ cdef class _Elements:
     def __next__(self):
         cdef uint32_t i
         if self.order is not None:
-            if not self.order:
-                raise StopIteration
-            return new_element(self.block, self.order.pop(0))
+            return self._next_in_order()
         i = self._following()
         if i >= self.block.entries[self.item].next:
             if self.item != 0 or self.block.complete:
                 raise StopIteration
             self.block.resume()
+            if self.block.entries[0].flags & UNORDERED:
+                self.order = self.block.order_of(0)
+                return self._next_in_order()
             i = self._following()
             if i >= self.block.entries[0].next:
                 raise StopIteration
         self.last = i
         return new_element(self.block, i)
+
+    cdef DataElement _next_in_order(self):
+        """The next element by tag; of elements with the same tag the first counts."""
+        cdef const uint64_t* keys = <const uint64_t*><const char*>self.order
+        cdef Py_ssize_t n = len(self.order) // <Py_ssize_t>sizeof(uint64_t), at = self.at
+        cdef uint32_t first = self._following() if self.item == 0 else 0
+        # What was handed out before the order was known to be lost is not handed out again.
+        while at < n and (at and keys[at] >> 32 == keys[at - 1] >> 32 or <uint32_t>keys[at] < first):
+            at += 1
+        self.at = at + 1
+        if at >= n:
+            raise StopIteration
+        return new_element(self.block, <uint32_t>keys[at])
 
 
 @cython.final
@@ -829,11 +865,18 @@ cdef class _AllElements:
 
 def _walk_ordered(DataSet data_set):
     """All elements of an item whose own elements are not in tag order."""
-    for element in data_set:
-        yield element
-        if (<DataElement>element).block.vr_of((<DataElement>element).index) == DW_VR_SQ:
-            for item in element.value:
-                yield from item.iterall()
+    stack = [iter(data_set)]
+    while stack:
+        for found in stack[len(stack) - 1]:
+            if isinstance(found, DataSet):
+                stack.append(iter(found))
+                break
+            yield found
+            if (<DataElement>found).block.vr_of((<DataElement>found).index) == DW_VR_SQ:
+                stack.append(iter(found.value))
+                break
+        else:
+            stack.pop()
 
 
 cdef dict _plain(DataSet data_set):
@@ -939,7 +982,7 @@ cdef class Sequence:
 
     def __eq__(self, other):
         if isinstance(other, Sequence) or isinstance(other, list):
-            return list(self) == list(other)
+            return _same(self, other)
         return NotImplemented
 
     __hash__ = None

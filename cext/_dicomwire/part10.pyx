@@ -16,7 +16,7 @@ from .source cimport (
 from .tagindex cimport dw_tag_vr
 from .tape cimport (
     BIG_ENDIAN, DATA_SET, DEFAULT_MAX_DEPTH, DONE, EXPLICIT_LE, IMPLICIT, ITEM_TAG, NEED_DATA, PAUSED, REFUSED, STOPPED,
-    SEQUENCE_DELIMITER, TapeEntry, dw_load16be, dw_load16le, dw_load32be, dw_load32le, dw_load64le,
+    SEQUENCE_DELIMITER, TapeEntry, UNORDERED, dw_load16be, dw_load16le, dw_load32be, dw_load32le, dw_load64le,
     stepper_begin, stepper_free,
     stepper_reserve, stepper_run, stepper_set_end,
 )
@@ -180,11 +180,7 @@ cdef bint skim_meta(const uint8_t* p, uint64_t n, FileStart* start) noexcept nog
 
 cdef int _note(Source source, str kind, uint64_t offset, str message, str section) except -1:
     """A deviation of the file as a whole."""
-    if source.policy == STRICT:
-        raise DecodeError(message, offset=offset, section=section)
-    if source.policy == REPORT:
-        add_finding(source, Deviation(kind, "", offset, f"{message}; {section}"))
-    return 0
+    return source.note(kind, offset, message, section)
 
 
 cdef int _run(Source source, Stepper* s, bint leave_pixels) except -1:
@@ -204,6 +200,9 @@ cdef int _run(Source source, Stepper* s, bint leave_pixels) except -1:
             return status
         if leave_pixels and s.depth == 0 and s.count > 1 and s.entries[s.count - 1].tag >> 16 == 0x7FE0:
             return NEED_DATA
+        if source.inflater is not None and not source.may_grow(source.first.stop + <uint64_t>s.capacity * sizeof(TapeEntry)):
+            raise DecodeError(f"the deflated data set grew to {source.first.stop} bytes and {s.count} elements before its "
+                              "pixel data", offset=s.pos, path="", section="PS3.5 A.5")
         if not source.need(s.pos, s.need):
             # The source ends inside the header, or before it: now the stepper knows, and says what is cut.
             status = stepper_set_end(s, source.size)
@@ -289,6 +288,44 @@ cdef int _look_for_other_formats(Source source, const uint8_t* p) except -1:
     return 0
 
 
+cdef int _refuse_archives(const uint8_t* p, uint64_t n) except -1:
+    """Name the compressed files that data sets often come in; they are for others to unpack, within bounds."""
+    cdef str name = None
+    if n >= 3 and p[0] == 0x1F and p[1] == 0x8B and p[2] == 8:
+        name = "gzip"
+    elif n >= 4 and p[0] == 0x50 and p[1] == 0x4B and p[2] == 3 and p[3] == 4:
+        name = "zip"
+    elif n >= 3 and memcmp(p, b"BZh", 3) == 0:
+        name = "bzip2"
+    elif n >= 6 and memcmp(p, b"\xfd7zXZ\0", 6) == 0:
+        name = "xz"
+    elif n >= 4 and memcmp(p, b"\x28\xb5\x2f\xfd", 4) == 0:
+        name = "Zstandard"
+    if name is not None:
+        raise DecodeError(f"this is a {name} file, not DICOM: unpack it first", offset=0, path="", section="PS3.10 7.1")
+    return 0
+
+
+cdef int _note_foreign_groups(Block block) except -1:
+    """Report group 0000 and 0002 in a data set, where they have no place (PS3.10 section 7.1, PS3.7 section 6.3)."""
+    cdef uint32_t i = 1, group
+    cdef bint command = False, meta = False
+    cdef TapeEntry* e
+    while i < block.count:
+        e = block.entries + i
+        group = e.tag >> 16
+        if group > 2 and not block.entries[0].flags & UNORDERED:
+            break
+        if group == 0 and not command or group == 2 and not meta:
+            if group == 0:
+                command = True
+            else:
+                meta = True
+            block.report("foreign_group", i, f"group {group:04X} inside a data set", "PS3.10 7.1")
+        i = e.next
+    return 0
+
+
 cdef DataSet open_data_set(Source source, bint force, uint32_t stop_tag, object wanted, object arguments):
     """Read a root tape and wrap it; ``stop_tag`` 0 means no stop, ``wanted`` is a frozenset of tags or None."""
     cdef FileStart start
@@ -303,16 +340,18 @@ cdef DataSet open_data_set(Source source, bint force, uint32_t stop_tag, object 
     cdef Window* window
     cdef uint32_t i
     if source.size == 0:
-        raise DecodeError("the source is empty", offset=0, section="PS3.10 7.1")
+        raise DecodeError("the source is empty", offset=0, path="", section="PS3.10 7.1")
     p = source.first.data
     look_at_start(p, source.first.stop, &start)
     if start.has_preamble and p[0]:
         _look_for_other_formats(source, p)
     if not start.has_preamble:
+        if not force and not start.has_magic:
+            _refuse_archives(p, source.first.stop)
         if not force and not start.has_magic and likely_encoding(
                 p, source.first.stop, source.size, EXPLICIT_LE if start.has_meta else -1) < 0:
             raise DecodeError("this is not DICOM: no preamble with DICM, and the bytes do not read as a data set "
-                              "(force=True tries all the same)", offset=0, section="PS3.10 7.1")
+                              "(force=True tries all the same)", offset=0, path="", section="PS3.10 7.1")
         _note(source, "preamble", 0, "no preamble and DICM prefix before the data", "PS3.10 7.1")
     offset = start.meta_offset
     if skim_meta(p, source.first.stop, &start):
@@ -325,9 +364,13 @@ cdef DataSet open_data_set(Source source, bint force, uint32_t stop_tag, object 
 
     if kind == SYNTAX_DEFLATED:
         content = source_inflating(source, offset)
-        offset = 0
-        content.need(0, 1)
         declared = EXPLICIT_LE
+        if _is_inflatable(content, source, offset):
+            offset = 0
+        else:
+            content = source
+            _note(source, "encoding", offset, "the data set is not deflated, its transfer syntax says it is", "PS3.5 A.5")
+            kind = SYNTAX_UNKNOWN
     elif kind == SYNTAX_UNKNOWN:
         declared = -1
     else:
@@ -342,7 +385,8 @@ cdef DataSet open_data_set(Source source, bint force, uint32_t stop_tag, object 
     if encoding < 0:
         encoding = declared if declared >= 0 else IMPLICIT
         if left >= 8 and not force and meta is None:
-            raise DecodeError("the bytes do not read as a data set in any encoding", offset=offset, section="PS3.5 7.1")
+            raise DecodeError("the bytes do not read as a data set in any encoding", offset=offset, path="",
+                              section="PS3.5 7.1")
     if declared >= 0 and encoding != declared:
         _note(content, "encoding", offset, f"the data set is in {_encoding_name(encoding)}, its transfer syntax says "
               f"{_encoding_name(declared)}", "PS3.5 10")
@@ -357,8 +401,6 @@ cdef DataSet open_data_set(Source source, bint force, uint32_t stop_tag, object 
                 &s, offset, max(content.size, offset), DATA_SET, <uint8_t>encoding) != DONE:
             raise MemoryError
         status = _run(content, &s, True)
-        if wanted is not None:
-            _keep_only(&s, wanted)
         block = block_of_tape(content, &s)
         block.stop_tag = stop_tag
         if status == NEED_DATA or status == PAUSED:
@@ -373,6 +415,10 @@ cdef DataSet open_data_set(Source source, bint force, uint32_t stop_tag, object 
         stepper_free(&s)
     source.settle()
     content.frozen = True
+    if block.count > 1 and (block.entries[1].tag < 0x00030000 or block.entries[0].flags & UNORDERED):
+        _note_foreign_groups(block)
+    if wanted is not None:
+        _keep_only(block, wanted)
 
     root = Root.__new__(Root)
     root.meta = meta
@@ -405,13 +451,39 @@ cdef str _encoding_name(int encoding):
         "big" if encoding & BIG_ENDIAN else "little") + " endian"
 
 
-cdef int _keep_only(Stepper* s, object wanted) except -1:
+cdef bint _is_inflatable(Source content, Source source, uint64_t offset) except -1:
+    """Whether a data set that should be deflated is; raises what the inflater does when it is nothing else either."""
+    cdef Window* window
+    try:
+        content.need(0, 1)
+        return True
+    except DecodeError:
+        source.need(offset, 12)
+        window = source.window_at(offset)
+        if window == NULL or likely_encoding(window.data + (offset - window.start), window.stop - offset,
+                                             source.size - offset, -1) != EXPLICIT_LE:
+            raise
+    return False
+
+
+cdef int _keep_only(Block block, object wanted) except -1:
     """Take all root elements off the tape that are not wanted; Specific Character Set and private creators stay."""
-    cdef uint32_t i = 1, j = 1, k, following, shift
-    cdef TapeEntry* e = s.entries
-    while i < s.count:
+    cdef uint32_t i = 1, j = 1, k, following, shift, last
+    cdef TapeEntry* e
+    cdef object private_groups = {tag >> 16 for tag in wanted if (tag >> 16) & 1}
+    if not block.complete:
+        last = block.entries[block._last_child()].tag
+        if max(wanted, default=0) > last:
+            block.resume()          # what is wanted stands behind the pixel data
+        elif last not in wanted or not block.resume_pieces:
+            block.complete = True   # nothing behind them is
+    e = block.entries
+    while i < block.count:
         following = e[i].next
-        if e[i].tag in wanted or e[i].tag == 0x00080005:
+        if e[i].tag in wanted or e[i].tag == 0x00080005 or (
+                e[i].tag & 0xFF00 == 0 and e[i].tag & 0xFF >= 0x10 and (e[i].tag >> 16) in private_groups):
+            if block.resume_pieces == i:
+                block.resume_pieces = j
             shift = i - j
             if shift:
                 for k in range(i, following):
@@ -421,7 +493,8 @@ cdef int _keep_only(Stepper* s, object wanted) except -1:
                         e[j + (k - i)].parent -= shift
             j += following - i
         i = following
-    s.count = j
+    block.count = j
+    block.orders = None
     e[0].next = j
     return 0
 

@@ -3,7 +3,7 @@
 A window is a stretch of the source that is in memory.  One is the common case; a header that goes on behind a large value
 has more.  Windows are stable once the data set is open, so views may point into them.
 """
-from libc.stdint cimport uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 cdef struct Window:
     uint8_t* data
@@ -18,6 +18,7 @@ cdef enum Policy:
 
 cdef enum:
     FIRST_READ = 8192       # bytes; holds the header of most single-frame images, and a second read is cheap
+    MAX_DEVIATIONS = 1000   # kept for each source; one more says that there are others
     KEEP_OPEN_BELOW = 128   # file descriptors up to here are kept while their data set lives
 
 cdef int open_and_read(const char* path, uint8_t* buffer, size_t room, int* descriptor, uint64_t* size,
@@ -37,13 +38,14 @@ cdef class Source:
     cdef uint8_t policy
     cdef uint64_t size              # of the whole source in bytes
     cdef uint64_t origin            # where the source begins in its file
-    cdef uint64_t device, inode
+    cdef uint64_t device, inode, length_then
+    cdef int64_t modified           # these four of the file that was opened: another one is not read
     cdef object path                # as given by the caller, or None
     cdef object encoded_path        # bytes
     cdef object inflater            # of a deflated data set, or None
     cdef Source deflated            # what the inflater reads
-    cdef list held                  # inflated bytes that windows point into
-    cdef list findings              # Deviation objects
+    cdef list findings              # Deviation objects, at most MAX_DEVIATIONS
+    cdef set found                  # the same, to find them again
     cdef object charset             # the caller's override, a tuple of terms, or None
     cdef Py_buffer view
     cdef bint has_view
@@ -54,11 +56,17 @@ cdef class Source:
     cdef uint64_t _gather(self, uint8_t* buffer, uint64_t offset, uint64_t length) noexcept
     cdef object fetch(self, uint64_t offset, uint64_t length)
     cdef int read_piece(self, uint8_t* data, uint64_t offset, uint64_t length, uint64_t* got) except -1
+    cdef uint64_t _gather(self, uint8_t* buffer, uint64_t offset, uint64_t length) noexcept
+    cdef bint may_grow(self, uint64_t length) noexcept
     cdef int _inflate_to(self, uint64_t stop) except -1
+    cdef int _stream_ended(self, uint64_t size) except -1
     cdef int _inflate_value(self, uint64_t offset, uint64_t length) except -1
     cdef int read_into(self, uint8_t* buffer, uint64_t offset, uint64_t length) except -1
     cdef int ensure_open(self) except -1
     cdef int settle(self) except -1
+    cdef int release(self) except -1
+    cdef int add(self, object deviation) except -1
+    cdef int note(self, str kind, uint64_t offset, str message, str section) except -1
 
 
 cdef Source source_from_path(object path)

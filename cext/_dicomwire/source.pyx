@@ -12,7 +12,7 @@ from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
 from posix.types cimport off_t
 
-from .errors import DecodeError, TruncatedError
+from .errors import DecodeError, Deviation, TruncatedError
 
 cdef extern from "bigmem.h" nogil:
     void* dw_grow(void* old, size_t old_size, size_t new_size) noexcept
@@ -37,6 +37,17 @@ cdef extern from "<sys/stat.h>" nogil:
         uint64_t st_ino
     int fstat(int, stat_t*) noexcept
     bint S_ISREG(unsigned int) noexcept
+    bint S_ISCHR(unsigned int) noexcept
+
+cdef extern from *:
+    """
+    #if defined(__APPLE__)
+    #define DW_MODIFIED(info) ((info)->st_mtimespec.tv_sec * 1000000000LL + (info)->st_mtimespec.tv_nsec)
+    #else
+    #define DW_MODIFIED(info) ((info)->st_mtim.tv_sec * 1000000000LL + (info)->st_mtim.tv_nsec)
+    #endif
+    """
+    int64_t DW_MODIFIED(stat_t*) noexcept nogil
 
 cdef extern from "Python.h":
     object PyOS_FSPath(object)
@@ -45,6 +56,7 @@ cdef extern from "Python.h":
 cdef enum:
     NEAR_BYTES = 65536              # a gap up to this is read through, a longer one gets a window of its own
     INFLATE_STEP = 65536
+    INFLATE_MOST = 1 << 20
     INFLATE_RATIO = 16              # a header may grow to this multiple of the deflated bytes ...
     INFLATE_FREE = 32 << 20         # ... plus this many bytes, before it counts as a bomb
 
@@ -74,7 +86,7 @@ cdef int open_and_read(const char* path, uint8_t* buffer, size_t room, int* desc
     if end < 0:
         return 1
     size[0] = <uint64_t>end
-    if read_at(fd, buffer, 0, room, got) != 0:
+    if read_at(fd, buffer, 0, min(<uint64_t>room, size[0]) if end else room, got) != 0:
         c_close(fd)
         descriptor[0] = -1
         return -1
@@ -92,11 +104,9 @@ cdef int read_at(int descriptor, uint8_t* buffer, uint64_t offset, uint64_t leng
                 continue
             got[0] = total
             return -1
-        total += <uint64_t>n
-        if n == 0 or total >= length:
+        if n == 0:
             break
-        if n < 4096:
-            break           # regular files give less than asked only at their end
+        total += <uint64_t>n
     got[0] = total
     return 0
 
@@ -206,44 +216,44 @@ cdef class Source:
         """Fill ``buffer`` with ``length`` bytes from ``offset``; TruncatedError when the source has fewer."""
         cdef const uint8_t* data = self.find(offset, length)
         cdef uint64_t got = 0
-        if data == NULL and self.inflater is not None:
-            self._inflate_value(offset, length)
-            data = self.find(offset, length)
         if data != NULL:
             memcpy(buffer, data, <size_t>length)
             return 0
         if self.inflater is not None:
+            self._inflate_value(offset, length)
             got = self._gather(buffer, offset, length)
-        elif self.is_file:
+        if self.is_file:
             self.ensure_open()
             self.read_piece(buffer, offset, length, &got)
+            self.release()
         if got < length:
             raise TruncatedError(f"value needs {length} bytes, the source has {got} left", offset=offset,
                                  section="PS3.5 7.1.1")
         return 0
 
     cdef uint64_t _gather(self, uint8_t* buffer, uint64_t offset, uint64_t length) noexcept:
-        """Copy from as many windows as it takes; the number of bytes that they hold from ``offset`` on."""
-        cdef uint64_t got = 0, piece
+        """Copy what windows hold of these bytes from the first one on, across their borders; how many."""
+        cdef uint64_t got = 0, n
         cdef Window* window
         cdef int i = -1
         while got < length and i < self.more_count:
             window = &self.first if i < 0 else self.more + i
             if window.start <= offset + got < window.stop:
-                piece = min(length - got, window.stop - (offset + got))
-                memcpy(buffer + got, window.data + (offset + got - window.start), <size_t>piece)
-                got += piece
+                n = min(length - got, window.stop - offset - got)
+                memcpy(buffer + got, window.data + (offset + got - window.start), <size_t>n)
+                got += n
             i += 1
         return got
 
     cdef object fetch(self, uint64_t offset, uint64_t length):
         """These bytes, read now, as a bytes object; for what no window holds."""
         cdef object data
-        if self.size_known and offset + length > self.size:
-            raise TruncatedError(f"value needs {length} bytes, the source has {max(0, self.size - offset)} left",
-                                 offset=offset, section="PS3.5 7.1.1")
         if self.inflater is not None:
             self._inflate_value(offset, length)
+        if self.size_known and offset + length > self.size:
+            raise TruncatedError(f"value needs {length} bytes, the source has "
+                                 f"{self.size - offset if self.size > offset else 0} left",
+                                 offset=offset, section="PS3.5 7.1.1")
         data = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>length)
         self.read_into(<uint8_t*>PyBytes_AS_STRING(data), offset, length)
         return data
@@ -258,10 +268,18 @@ cdef class Source:
         self.descriptor = c_open(PyBytes_AS_STRING(self.encoded_path), O_RDONLY | O_CLOEXEC)
         if self.descriptor < 0 or fstat(self.descriptor, &info) != 0:
             PyErr_SetFromErrnoWithFilenameObject(OSError, self.path)
-        if info.st_dev != self.device or info.st_ino != self.inode:
+        if (info.st_dev != self.device or info.st_ino != self.inode or <uint64_t>info.st_size != self.length_then
+                or DW_MODIFIED(&info) != self.modified):
             c_close(self.descriptor)
             self.descriptor = -1
-            raise DecodeError("the file at this path is not the one that was opened")
+            raise DecodeError("the file at this path is not the one that was opened, or has changed since")
+        return 0
+
+    cdef int release(self) except -1:
+        """Close the descriptor again if it is one of many; it is opened anew by its path."""
+        if self.descriptor >= KEEP_OPEN_BELOW and self.encoded_path is not None and self.frozen:
+            c_close(self.descriptor)
+            self.descriptor = -1
         return 0
 
     cdef int settle(self) except -1:
@@ -277,11 +295,46 @@ cdef class Source:
             if fstat(self.descriptor, &info) == 0:
                 self.device = info.st_dev
                 self.inode = info.st_ino
-                c_close(self.descriptor)
-                self.descriptor = -1
+                self.length_then = <uint64_t>info.st_size
+                self.modified = DW_MODIFIED(&info)
+                self.release()
+        return 0
+
+    # --------------------------------------------------------------------------------------------------- deviations
+
+    cdef int add(self, object deviation) except -1:
+        """List a deviation once; there is an end to the list."""
+        if self.findings is None:
+            self.findings, self.found = [], set()
+        if deviation in self.found or len(self.findings) > MAX_DEVIATIONS:
+            return 0
+        if len(self.findings) == MAX_DEVIATIONS:
+            deviation = Deviation("more", "", deviation.offset, "further deviations are not listed")
+        self.findings.append(deviation)
+        self.found.add(deviation)
+        return 0
+
+    cdef int note(self, str kind, uint64_t offset, str message, str section) except -1:
+        """A deviation of the source as a whole: an error when strict."""
+        if self.policy == STRICT:
+            raise DecodeError(message, offset=offset, path="", section=section)
+        if self.policy == REPORT:
+            self.add(Deviation(kind, "", offset, f"{message}; {section}"))
         return 0
 
     # ---------------------------------------------------------------------------------------------- deflated streams
+
+    cdef bint may_grow(self, uint64_t length) noexcept:
+        """Whether ``length`` bytes are in proportion to the deflated ones, for what nobody has asked for by name."""
+        return length <= INFLATE_RATIO * self.deflated.size + INFLATE_FREE
+
+    cdef int _stream_ended(self, uint64_t size) except -1:
+        """The inflater has no more: now the size is known, and what was wrong with the stream."""
+        self.size_known = True
+        self.size = size
+        if self.inflater.problem is not None:
+            self.note("deflate", size, self.inflater.problem, "PS3.5 A.5")
+        return 0
 
     cdef int _inflate_to(self, uint64_t stop) except -1:
         """Grow the first window until it ends at ``stop`` or later; 0 when the stream ends before."""
@@ -289,10 +342,10 @@ cdef class Source:
         cdef uint8_t* data
         cdef uint64_t room
         while self.first.stop < stop and not self.size_known:
-            if self.first.stop > INFLATE_RATIO * self.deflated.size + INFLATE_FREE:
+            if not self.may_grow(self.first.stop):
                 raise DecodeError(f"the deflated data set grew to {self.first.stop} bytes from {self.deflated.size} "
-                                  "before its pixel data", offset=self.first.stop, section="PS3.5 A.5")
-            piece = self.inflater(max(<uint64_t>INFLATE_STEP, self.first.stop))
+                                  "before its pixel data", offset=self.first.stop, path="", section="PS3.5 A.5")
+            piece = self.inflater(min(max(<uint64_t>INFLATE_STEP, self.first.stop), <uint64_t>INFLATE_MOST))
             room = self.first.stop
             if len(piece):
                 data = <uint8_t*>dw_grow(self.first.data, self.first.capacity, <size_t>(room + len(piece)))
@@ -302,42 +355,45 @@ cdef class Source:
                 self.first.data = data
                 self.first.stop = self.first.capacity = room + len(piece)
             else:
-                self.size_known = True
-                self.size = self.first.stop
+                self._stream_ended(self.first.stop)
         return self.first.stop >= stop
 
     cdef int _inflate_value(self, uint64_t offset, uint64_t length) except -1:
         """Give a value behind the header a window of its own; it was asked for, so its declared length is the bound."""
         cdef Window* windows
         cdef Window* last = self.more + (self.more_count - 1) if self.more_count else &self.first
-        cdef uint64_t start = min(offset, last.stop), at = last.stop
-        cdef list pieces = []
-        cdef bytes piece, joined
-        if self.find(offset, length) != NULL or self.size_known or offset < last.start:
+        cdef uint64_t start = min(max(offset, last.start), last.stop), target = offset + length, capacity
+        cdef uint8_t* data
+        cdef bytes piece
+        if self.find(offset, length) != NULL or self.size_known or target <= last.stop:
             return 0
-        if start < at:
-            pieces.append(PyBytes_FromStringAndSize(<char*>last.data + (start - last.start), <Py_ssize_t>(at - start)))
-        while at < offset + length:
-            piece = self.inflater(min(<uint64_t>1 << 20, offset + length - at))
-            if not piece:
-                self.size_known = True
-                self.size = at
-                break
-            pieces.append(piece)
-            at += len(piece)
-        joined = b"".join(pieces)
         windows = <Window*>realloc(self.more, (self.more_count + 1) * sizeof(Window))
         if windows == NULL:
             raise MemoryError
         self.more = windows
+        last = windows + (self.more_count - 1) if self.more_count else &self.first
         windows += self.more_count
-        windows.data = <uint8_t*>PyBytes_AS_STRING(joined)
-        windows.start = start
-        windows.stop = at
-        windows.capacity = 0
-        self.held.append(joined)
+        memset(windows, 0, sizeof(Window))
+        windows.start = windows.stop = start
         self.more_count += 1
-        return 0
+        piece = PyBytes_FromStringAndSize(<char*>last.data + (start - last.start), <Py_ssize_t>(last.stop - start))
+        while True:
+            if windows.stop + len(piece) - start > windows.capacity:
+                capacity = max(windows.capacity * 2, windows.stop + len(piece) - start)
+                capacity = min(capacity, target - start)
+                data = <uint8_t*>dw_grow(windows.data, windows.capacity, <size_t>capacity)
+                if data == NULL:
+                    raise MemoryError
+                windows.data = data
+                windows.capacity = capacity
+            memcpy(windows.data + (windows.stop - start), PyBytes_AS_STRING(piece), len(piece))
+            windows.stop += len(piece)
+            if windows.stop >= target:
+                return 0
+            piece = self.inflater(min(<uint64_t>INFLATE_MOST, target - windows.stop))
+            if not piece:
+                self._stream_ended(windows.stop)
+                return 0
 
     # ------------------------------------------------------------------------------------------------ copies and state
 
@@ -354,6 +410,7 @@ cdef Source source_from_path(object path):
     cdef object fs_path = PyOS_FSPath(path)
     cdef bytes encoded = <bytes>(fs_path if isinstance(fs_path, bytes) else PyUnicode_EncodeFSDefault(fs_path))
     cdef const char* name = PyBytes_AS_STRING(encoded)
+    cdef stat_t info
     cdef int outcome
     if b"\0" in encoded:
         raise ValueError("embedded null byte in a path")
@@ -370,6 +427,8 @@ cdef Source source_from_path(object path):
     if outcome < 0:
         PyErr_SetFromErrnoWithFilenameObject(OSError, path)
     if outcome > 0:
+        if fstat(source.descriptor, &info) == 0 and S_ISCHR(info.st_mode):
+            raise DecodeError("a character device is no file of bytes", offset=0, path="", section="PS3.10 7")
         with open(path, "rb") as file:
             other = source_from_buffer(file.read())
         (<Source>other).path = path
@@ -426,7 +485,10 @@ cdef Source source_from_file(object file):
 
 
 class _Inflater:
-    """Feeds a deflated source to zlib (isal where installed) and gives up to ``limit`` bytes a call, b"" at the end."""
+    """Feeds a deflated source to zlib (isal where installed) and gives up to ``limit`` bytes a call, b"" at the end.
+
+    ``problem`` says what was tolerated: a stream that is cut, damaged, wrapped, or followed by something.
+    """
 
     def __init__(self, Source deflated, offset):
         try:
@@ -439,33 +501,51 @@ class _Inflater:
         self.deflated = deflated
         self.offset = offset
         self.started = False
+        self.ended = False
+        self.problem = None
 
     def __call__(self, limit):
         cdef Source deflated = <Source>self.deflated
+        if self.ended:
+            return b""
         data = self.decompressor.unconsumed_tail
-        while True:
-            if self.decompressor.eof:
-                return b""
+        while not self.decompressor.eof:
             if not data:
                 length = min(262144, deflated.size - self.offset)
                 if length <= 0:
-                    return self.decompressor.flush() if not self.decompressor.eof else b""
+                    piece = self.decompressor.flush()
+                    if piece:
+                        return piece        # what the decompressor held back when it had reached the limit
+                    if self.decompressor.eof:
+                        break
+                    self.ended = True
+                    self.problem = "the deflated stream ends before its final block does"
+                    return b""
                 data = deflated.fetch(self.offset, length)
                 self.offset += length
             try:
                 piece = self.decompressor.decompress(data, limit)
             except self.error as error:
                 if not self.started and data[:1] == b"\x78":
-                    # A zlib header, which the standard does not have here (PS3.5 A.5).
                     self.decompressor = self.make_wrapped()
                     self.started = True
+                    self.problem = "the deflated stream has a zlib header"
                     continue
-                raise DecodeError(f"deflated data set cannot be inflated ({error})", offset=self.offset,
-                                  section="PS3.5 A.5") from error
+                if self.problem is not None or not self.started:
+                    raise DecodeError(f"the deflated data set cannot be inflated ({error})", offset=self.offset - len(data),
+                                      path="", section="PS3.5 A.5") from error
+                self.ended = True
+                self.problem = f"the deflated stream is damaged ({error})"
+                return b""
             self.started = True
             if piece:
                 return piece
             data = self.decompressor.unconsumed_tail
+        self.ended = True
+        behind = len(self.decompressor.unused_data) + deflated.size - self.offset
+        if behind > 1 and self.problem is None:       # one NUL makes the length even
+            self.problem = f"{behind} bytes behind the deflated stream"
+        return b""
 
 
 cdef Source source_inflating(Source deflated, uint64_t offset):
@@ -473,11 +553,12 @@ cdef Source source_inflating(Source deflated, uint64_t offset):
     cdef Source source = Source.__new__(Source)
     source.inflater = _Inflater(deflated, offset)
     source.deflated = deflated
-    source.held = []
     source.size_known = False
     source.size = UNKNOWN_SIZE
     source.path = deflated.path
     source.policy = deflated.policy
     source.charset = deflated.charset
-    source.findings = deflated.findings
+    if deflated.findings is None:
+        deflated.findings, deflated.found = [], set()
+    source.findings, source.found = deflated.findings, deflated.found
     return source

@@ -156,6 +156,25 @@ cdef int stepper_note(Stepper* s, uint16_t kind, uint32_t entry, uint32_t tag, u
     return REFUSED if s.strict else DONE
 
 
+cdef int _note_coming(Stepper* s, uint16_t kind, uint32_t parent, uint32_t tag, uint64_t offset,
+                      uint64_t expected) noexcept nogil:
+    """Keep a finding about the element that gets the next entry; when strict, this entry is the last one."""
+    cdef TapeEntry* entry
+    cdef int status
+    if s.count == s.capacity and _grow(s) != DONE:
+        return OUT_OF_MEMORY
+    status = stepper_note(s, kind, s.count, tag, offset, expected, 0)
+    if status == REFUSED:
+        entry = s.entries + s.count
+        memset(entry, 0, sizeof(TapeEntry))
+        entry.offset = offset
+        entry.tag = tag
+        entry.parent = parent
+        s.count += 1
+        entry.next = s.count
+    return status
+
+
 cdef int stepper_set_end(Stepper* s, uint64_t end) noexcept nogil:
     """Tell the stepper where the source really ends, once that is known; clips the last value.  A Status."""
     cdef uint32_t i
@@ -165,7 +184,7 @@ cdef int stepper_set_end(Stepper* s, uint64_t end) noexcept nogil:
         if s.frames[i].bound > end:
             s.frames[i].bound = end
     if s.entries[0].offset + s.entries[0].length > end:
-        s.entries[0].length = end - s.entries[0].offset
+        s.entries[0].length = end - s.entries[0].offset if end > s.entries[0].offset else 0
     if s.count > 1 and last.offset + length > end and not last.flags & UNDEFINED_LENGTH:
         last.length = end - last.offset if end > last.offset else 0
         last.flags |= CUT_SHORT
@@ -180,6 +199,14 @@ cdef inline uint32_t _tag_at(const uint8_t* p, uint8_t encoding) noexcept nogil:
     if encoding & BIG_ENDIAN:
         return dw_load32be(p)
     return (<uint32_t>dw_load16le(p) << 16) | dw_load16le(p + 2)
+
+
+cdef bint _all_zero(const uint8_t* p, uint64_t n) noexcept nogil:
+    cdef uint64_t i
+    for i in range(n):
+        if p[i]:
+            return False
+    return True
 
 
 cdef inline uint32_t _u32_at(const uint8_t* p, uint8_t encoding) noexcept nogil:
@@ -279,6 +306,7 @@ cdef int stepper_run(Stepper* s) noexcept nogil:
     cdef const uint8_t* p
     cdef uint64_t pos = s.pos, stop = s.stop, bound = frame.bound, end, left
     cdef uint8_t kind = frame.kind, encoding = frame.encoding, traits, undefined, inner
+    cdef bint in_place
     cdef Header h
     cdef int status
     cdef uint32_t index
@@ -306,8 +334,12 @@ cdef int stepper_run(Stepper* s) noexcept nogil:
         left = bound - pos
         if left < 8:
             s.pos = pos
-            status = stepper_note(s, TRAILING_BYTES if s.depth == 0 and kind == DATA_SET else HEADER_CUT, frame.entry,
-                                  s.entries[frame.entry].tag, pos, 8, left)
+            if pos + left > stop or pos < s.start:
+                s.need = left
+                return NEED_DATA
+            # At the end of everything zeros are padding; anything else was going to be an element.
+            status = stepper_note(s, TRAILING_BYTES if s.depth == 0 and kind == DATA_SET and s.count > 1 and _all_zero(
+                s.base + (pos - s.start), left) else HEADER_CUT, frame.entry, s.entries[frame.entry].tag, pos, 8, left)
             if status != DONE:
                 return status
             pos = bound
@@ -434,11 +466,18 @@ cdef int stepper_run(Stepper* s) noexcept nogil:
                 pos += 8
             elif s.depth > 0 and frame.undefined and (h.tag == SEQUENCE_DELIMITER or h.tag == ITEM_TAG):
                 # The item lost its delimiter: it ends at the sequence's, or where the next item begins.
+                in_place = h.tag == SEQUENCE_DELIMITER and not s.frames[s.depth - 1].undefined
+                if h.tag == SEQUENCE_DELIMITER and not in_place and left >= 16:
+                    # Written in place of the item's own delimiter, if another item follows.
+                    if pos + 16 > stop:
+                        s.need = 16
+                        return NEED_DATA
+                    in_place = _tag_at(p + 8, encoding) == ITEM_TAG
                 status = stepper_note(s, MISSING_DELIMITER, frame.entry, ITEM_TAG, pos, ITEM_DELIMITER, h.tag)
                 if status != DONE:
                     return status
-                if h.tag == SEQUENCE_DELIMITER and not s.frames[s.depth - 1].undefined:
-                    pos += 8            # written in place of the item's own delimiter
+                if in_place:
+                    pos += 8
             else:
                 status = stepper_note(s, STRAY_ITEM if h.tag == ITEM_TAG else STRAY_DELIMITER, frame.entry, h.tag, pos,
                                       0, h.length)
@@ -513,13 +552,16 @@ cdef int stepper_run(Stepper* s) noexcept nogil:
                             return status
                         pos = s.pos
                         continue
-                status = stepper_note(s, h.finding, frame.entry, h.tag, pos, h.vr, left)
-                if status != DONE:
-                    return status
                 if h.finding == UNREADABLE or h.finding == TRAILING_BYTES:
+                    status = stepper_note(s, h.finding, frame.entry, h.tag, pos, 0, left)
+                    if status != DONE:
+                        return status
                     s.entries[frame.entry].flags |= CUT_SHORT
                     pos = bound
                     continue
+                status = _note_coming(s, h.finding, frame.entry, h.tag, pos, dw_load16le(p + 4))
+                if status != DONE:
+                    return status
 
         if s.count == s.capacity and _grow(s) != DONE:
             return OUT_OF_MEMORY
@@ -627,7 +669,7 @@ cdef str finding_text(RawFinding* f):
     """One sentence: what is wrong, expected against found, and the section of the standard."""
     cdef int kind = f.kind
     if kind == HEADER_CUT or kind == TRAILING_BYTES:
-        return f"{f.found} bytes left where an element header needs at least 8; PS3.5 7.1"
+        return f"{f.found} bytes left where an element header needs {f.expected or 8}; PS3.5 7.1"
     if kind == VALUE_CUT:
         return f"value needs {f.expected} bytes, {f.found} left; PS3.5 7.1.1"
     if kind == OVERRUN:
