@@ -273,7 +273,7 @@ def instructions(operation: str, times: int) -> int:
         )
     found = re.search(r"Collected\s*:\s*(\d+)", done.stderr)
     if done.returncode != 0 or found is None:
-        raise RuntimeError(f"callgrind failed:\n{done.stderr[-2000:]}")
+        raise RuntimeError(f"callgrind, {operation}: exit {done.returncode}\n{done.stderr[-1000:]}")
     return int(found.group(1))
 
 

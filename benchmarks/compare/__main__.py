@@ -56,6 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--tasks", nargs="*", default=[*TASKS, "import"], choices=[*TASKS, "import"], metavar="TASK")
     parser.add_argument("--toolkits", nargs="*", default=[], metavar="NAME", help="default: all that are installed")
     parser.add_argument("--rounds", type=int, help="rounds after the warm-up (default 5, 7 or 9 by size)")
+    parser.add_argument("--clock", default="wall", choices=["wall", "cpu"], help="cpu: on a busy machine")
     parser.add_argument("--full", action="store_true", help="slow toolkits run the whole report too")
     parser.add_argument("--json", type=Path, default=ROOT / "build" / "compare.json", metavar="FILE")
     options = parser.parse_args(arguments)
@@ -66,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
     started = time.time()
     toolkits, absent = load_toolkits(names)
     facts = report.machine()
-    print(f"# Comparison, size {options.size}, {rounds} rounds, {time.strftime('%Y-%m-%d')}\n")
+    print(f"# Comparison, size {options.size}, {rounds} rounds, {options.clock} time, {time.strftime('%Y-%m-%d')}\n")
     print(f"`{report.command()}`\n")
     print("\n".join(f"- {key}: {value}" for key, value in facts.items()))
     versions = dict.fromkeys(f"{toolkit.name} {toolkit.version()}" for toolkit in toolkits)
@@ -81,7 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
         if name not in TASKS:
             continue
         task = TASKS[name](context)
-        measure(task, rounds)
+        measure(task, rounds, options.clock)
         print(report.table(task), flush=True)
         results.append(report.as_json(task))
     imports: dict[str, dict[str, float]] = {}
@@ -94,6 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
         "command": report.command(),
         "size": options.size,
         "rounds": rounds,
+        "clock": options.clock,
         "started": time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(started)),
         "seconds": time.time() - started,
         "machine": facts,

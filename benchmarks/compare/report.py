@@ -130,7 +130,7 @@ def table(task: Task) -> str:
             _times(peer.median_ns / entry.median_ns) if peer else "-",
             _times(reference.median_ns / entry.median_ns) if reference else "-",
             f"{bottom.median_ns / entry.median_ns:.3g}" if bottom and not void else ("void" if void else "-"),
-            entry.answer + (" (machine busy)" if entry.busy > BUSY and entry.role != "check" else ""),
+            entry.answer + (" (machine busy)" if entry.busy > BUSY and entry.clock == "wall" else ""),
         ]
         lines.append("| " + " | ".join(cells) + " |")
     lines.append("")

@@ -48,7 +48,7 @@ class Toolkit:
     variant: ClassVar[str] = ""
     how: ClassVar[str] = ""
     tasks: ClassVar[frozenset[str]] = frozenset({"header10", "scan", "all_values", "open", "nested"})
-    skips_crashing_files: ClassVar[bool] = False
+    gives_group_length: ClassVar[bool] = True  # (0002,0000), the first of all values
 
     def __init__(self) -> None:
         self.api: Any = importlib.import_module(self.module)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.compare.adapters.base import KEYWORDS, Toolkit
+from benchmarks.compare.adapters.base import KEYWORDS, PIXEL_DATA, Toolkit
 
 
 class Pydcm(Toolkit):
@@ -14,6 +14,7 @@ class Pydcm(Toolkit):
     module = "pydcm"
     distribution = "pydcm"
     how = "dcmread(stop_before_pixels=True), attributes; all values: recursion over elements"
+    gives_group_length = False
 
     @classmethod
     def unavailable(cls) -> str | None:
@@ -34,6 +35,8 @@ class Pydcm(Toolkit):
 
         def collect(data_set: Any) -> None:
             for element in data_set:
+                if element.tag == PIXEL_DATA:  # there, although reading was to stop before it
+                    continue
                 value = element.value
                 values.append(value)
                 if element.VR == "SQ":
