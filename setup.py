@@ -26,6 +26,7 @@ from setuptools.command.build_ext import build_ext
 MODULES = (
     "vr",
     "tagindex",
+    "mapping",
     "source",
     "tape",
     "values",

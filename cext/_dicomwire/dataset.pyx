@@ -64,13 +64,15 @@ cdef class _ValueBuffer:
 
 
 cdef object _view(Block block, TapeEntry* entry):
-    """A read-only memoryview of a value, without a copy where the value is in memory."""
+    """A read-only memoryview of a value: of the memory that it is in, of a mapping of the file, or of bytes read now."""
     cdef _ValueBuffer buffer
+    cdef object mapped
     cdef const uint8_t* p = block.pointer(entry)
     if p == NULL:
         p = block.reach(entry)
     if p == NULL:
-        return PyMemoryView_FromObject(block.fetch(entry))
+        mapped = block.source.mapped(entry.offset, entry.length)
+        return PyMemoryView_FromObject(block.fetch(entry) if mapped is None else mapped)
     buffer = _ValueBuffer.__new__(_ValueBuffer)
     buffer.owner = block if block.own.data != NULL else block.source
     buffer.data = p

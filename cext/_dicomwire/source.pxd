@@ -62,6 +62,7 @@ cdef class Source:
     cdef int _stream_ended(self, uint64_t size) except -1
     cdef int _inflate_value(self, uint64_t offset, uint64_t length) except -1
     cdef int read_into(self, uint8_t* buffer, uint64_t offset, uint64_t length) except -1
+    cdef object mapped(self, uint64_t offset, uint64_t length)
     cdef int ensure_open(self) except -1
     cdef int settle(self) except -1
     cdef int release(self) except -1

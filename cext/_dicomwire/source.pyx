@@ -12,6 +12,8 @@ from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
 from posix.types cimport off_t
 
+from .mapping cimport MAP_FROM, map_value
+
 from .errors import DecodeError, Deviation, TruncatedError
 
 cdef extern from "bigmem.h" nogil:
@@ -257,6 +259,19 @@ cdef class Source:
         data = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>length)
         self.read_into(<uint8_t*>PyBytes_AS_STRING(data), offset, length)
         return data
+
+    cdef object mapped(self, uint64_t offset, uint64_t length):
+        """An exporter of these bytes as a mapping of the file; None where they must be read, as small values are."""
+        cdef stat_t info
+        cdef object value
+        if not self.is_file or length < MAP_FROM:
+            return None
+        self.ensure_open()
+        if fstat(self.descriptor, &info) != 0 or <uint64_t>info.st_size < self.origin + offset + length:
+            return None             # reading it says how much is left
+        value = map_value(self.descriptor, self.origin + offset, length)
+        self.release()
+        return value
 
     cdef int ensure_open(self) except -1:
         """Open the file again if it was closed for want of descriptors; an error when it is another file by now."""
