@@ -188,7 +188,10 @@ cdef object _first_value(Block block, uint32_t index):
     traits = dw_vr_traits(vr)
     if traits & DW_VR_BYTES:
         return new_fragments(block, index) if entry.flags & FRAGMENTS else _view(block, entry)
-    p = block.pointer(entry)
+    if block.own.data == NULL and entry.offset + entry.length <= block.source.first.stop:
+        p = block.source.first.data + entry.offset          # the usual case of pointer(), without the calls
+    else:
+        p = block.pointer(entry)
     if p == NULL:
         p = block.reach(entry)
         entry = block.entries + index
@@ -200,7 +203,11 @@ cdef object _first_value(Block block, uint32_t index):
             value = _decode_text(block, index, vr, traits, p, entry.length)
     else:
         value = _decode_binary(block, index, vr, p)
-    block.put(index, value)
+    if index < block.cache_size and block.cache[index] == NULL:
+        Py_INCREF(value)
+        block.cache[index] = <PyObject*>value
+    else:
+        block.put(index, value)
     return value
 
 
@@ -816,6 +823,7 @@ cdef class _AllElements:
 
     def __next__(self):
         cdef uint32_t i
+        cdef uint16_t vr
         cdef TapeEntry* entry
         cdef Block inner
         if self.ordered is not None:
@@ -852,7 +860,10 @@ cdef class _AllElements:
                     self.next = self.block.entries[i].next
                     return new_element(self.block, i)
                 self.next = i + 1
-                if self.block.vr_of(i) == DW_VR_SQ and self.block.entries[i].flags & NOT_ENTERED:
+                vr = entry.vr
+                if vr <= DW_VR_NONE or vr == DW_VR_UN:
+                    vr = self.block.vr_of(i)
+                if vr == DW_VR_SQ and self.block.entries[i].flags & NOT_ENTERED:
                     self.entering = self.block.inner(i)
                 return new_element(self.block, i)
             if self.stack:
