@@ -296,6 +296,63 @@ cdef bint _unwrap_length(Stepper* s, TapeEntry* last, uint64_t bound, uint8_t en
 
 # ------------------------------------------------------------------------------------------------------------ the loop
 
+cdef inline uint64_t _take_plain(Stepper* s, Frame* frame, uint64_t pos) noexcept nogil:
+    """Take elements of an item in little endian as long as there is nothing to them; the position of the first other one.
+
+    Known length, even, inside the container, in order, no sequence: four elements of five.  Whatever is not, and
+    whatever is the last in a window, is left to the loop below, which says what it is.
+    """
+    cdef TapeEntry* entry = s.entries + s.count
+    cdef TapeEntry* full = s.entries + s.capacity
+    cdef const uint8_t* base = s.base - s.start     # indexed by absolute offsets
+    cdef uint64_t bound = frame.bound, limit = min(bound, s.stop), word
+    cdef uint64_t end
+    cdef uint32_t tag, length, last_tag = frame.last_tag, parent = frame.entry, index = s.count
+    # Below the root every tag is wanted.
+    cdef uint32_t first_tag = s.first_tag if s.depth == 0 else 0, tag_span = s.tag_span if s.depth == 0 else 0xFFFFFFFFu
+    cdef uint16_t vr = 0
+    cdef uint8_t traits, implicit = frame.encoding & IMPLICIT, look_up = s.look_up, size = 8
+    while pos + 12 <= limit and entry < full:
+        word = dw_load64le(base + pos)
+        tag = <uint32_t>(word << 16) | <uint32_t>((word >> 16) & 0xFFFF)
+        length = <uint32_t>(word >> 32)
+        if implicit:
+            if look_up and dw_tag_vr(tag) == DW_VR_SQ:
+                break
+        else:
+            vr = <uint16_t>length
+            traits = dw_vr_traits(vr)
+            if traits & DW_VR_LONG:
+                length = dw_load32le(base + pos + 8)
+                size = 12
+                if vr == DW_VR_SQ:
+                    break
+            elif traits:
+                length >>= 16
+                size = 8
+            else:
+                break
+        end = pos + size
+        if (length == UNDEFINED or length & 1 or length > bound - end or tag < last_tag or tag >= 0xFFFE0000u
+                or tag - first_tag > tag_span or tag == 0):
+            break
+        index += 1
+        entry.offset = end
+        entry.length = length
+        entry.tag = tag
+        entry.next = index
+        entry.parent = parent
+        entry.vr = vr
+        entry.header_size = size
+        entry.flags = 0
+        entry += 1
+        last_tag = tag + 1
+        pos = end + length
+    s.count = index
+    frame.last_tag = last_tag
+    return pos
+
+
 cdef int stepper_run(Stepper* s) noexcept nogil:
     """Step over headers until the root ends or something is needed; a Status.
 
@@ -312,6 +369,9 @@ cdef int stepper_run(Stepper* s) noexcept nogil:
     cdef uint32_t index
 
     while True:
+        if kind == DATA_SET and not encoding & BIG_ENDIAN and pos >= s.start:
+            pos = _take_plain(s, frame, pos)
+
         # ---------------------------------------------------------------- the container's end
         if pos >= bound:
             if frame.undefined:
