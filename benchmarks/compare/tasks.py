@@ -137,7 +137,7 @@ def file_verdict(elements: int) -> Callable[[Task], list[str]]:
     def judge(task: Task) -> list[str]:
         walk, bare, python = (entry for entry in task.entries if entry.role in ("limit", "check"))
         reasons = []
-        if bare.best_ns > 1.1 * python.best_ns:
+        if bare.best_ns > 1.25 * python.best_ns:
             reasons.append("plain C opens and reads slower than Python does")
         per_element = (walk.best_ns - bare.best_ns) / elements
         if per_element > 15:
