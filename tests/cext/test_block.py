@@ -22,8 +22,9 @@ def test_a_declared_default_repertoire_reads_alike(declared):
 
 
 def test_default_repertoire_is_inherited_by_items():
-    data_set = dicomwire.dcmread(part10(explicit(0x00101002, "SQ", item(explicit(0x00100020, "LO",
-    b"\xc4\xd6"))))) assert data_set.OtherPatientIDsSequence[0].PatientID == "ÄÖ"
+    other = item(explicit(0x00100020, "LO", b"\xc4\xd6"))
+    data_set = dicomwire.dcmread(part10(explicit(0x00101002, "SQ", other)))
+    assert data_set.OtherPatientIDsSequence[0].PatientID == "ÄÖ"
     assert [found.path for found in data_set.deviations] == ["OtherPatientIDsSequence.0.PatientID"]
 
 
@@ -58,8 +59,14 @@ def test_lut_data_with_one_entry_is_a_number(entries, vr, value):
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [(b"1.0 ", 1), (b"1.5 ", 1.5), (b"1e3 ", 1000), (b"2\\1.5", [2, 1.5]), (b"1e400 ", "1e400"), (b"abc ",
-    "abc")],
+    [
+        (b"1.0 ", 1),
+        (b"1.5 ", 1.5),
+        (b"1e3 ", 1000),
+        (b"2\\1.5", [2, 1.5]),
+        (b"1e400 ", "1e400"),
+        (b"abc ", "abc"),
+    ],
 )
 def test_integer_strings_that_are_none(text, value):
     data_set = dicomwire.dcmread(part10(explicit(0x00200013, "IS", text + b" " * (len(text) % 2))))

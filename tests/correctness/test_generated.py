@@ -1,5 +1,4 @@
-"""Data sets made for the purpose, in every encoding, as pydicom reads them: each tag, VR, emptiness and
-nesting."""
+"""Data sets made for the purpose, in every encoding, as pydicom reads them: tags, VRs, padding, nesting."""
 
 import random
 import struct
@@ -39,20 +38,24 @@ def compared(data: bytes) -> tuple[FileReadings, FileReadings, dict[str, list[st
 # --- values
 
 TEXTS = [
-    b"", b" ", b"  ", b"A ", b" A", b"A\0", b"\\", b"\\\\ ", b"A\\", b"\\A", b"A\\\\B", b"A \\ B ", b"
-    A\\B\0", b"A\\ ", b"AB\0C", b"a\r\nb", b"A\xe4", b"\xc3\xa4", b"^^", b"A^B=C^D=E", b"=A", b"==A ",
-    b"A^B^C^D^E\\F=G",
-]  # fmt: skip
+    *(b"", b" ", b"  ", b"A ", b" A", b"A\0", b"\\", b"\\\\ ", b"A\\", b"\\A", b"A\\\\B", b"A \\ B "),
+    *(b" A\\B\0", b"A\\ ", b"AB\0C", b"a\r\nb", b"A\xe4", b"\xc3\xa4"),
+    *(b"^^", b"A^B=C^D=E", b"=A", b"==A ", b"A^B^C^D^E\\F=G"),
+]
 NUMBER_STRINGS = {
-    "DS": [b"", b" ", b"1", b"1.5 ", b" 1.5", b"1e5", b"1E-05", b"-.5", b"5.", b"+3", b"1,5 ", b"abc ", "
-    "b"1\\2",
-           b"1\\", b"\\1", b"1\\\\2", b"nan ", b"1.5.5 ", b"1 2 ", b"0x10", b"- 5 ",
-           b"12345678901234567890.123", b"0.1\\0.2\\0.30000000000000004", b"-0", b"1d5 "],
-    "IS": [b"", b" ", b"1", b"1.0 ", b"1.5 ", b" 12", b"+3", b"-7", b"1e2 ", b"abc ", b"1\\2", b"1\\", b"\\1",
-           b"- 5 ", b"007 ", b"0x10", b"2147483648"],
-}  # fmt: skip
+    "DS": [
+        *(b"", b" ", b"1", b"1.5 ", b" 1.5", b"1e5", b"1E-05", b"-.5", b"5.", b"+3", b"-0"),
+        *(b"1\\2", b"1\\", b"\\1", b"1\\\\2", b"0.1\\0.2\\0.30000000000000004", b"12345678901234567890.123"),
+        *(b"1,5 ", b"abc ", b"nan ", b"1.5.5 ", b"1 2 ", b"0x10", b"- 5 ", b"1d5 "),
+    ],
+    "IS": [
+        *(b"", b" ", b"1", b" 12", b"+3", b"-7", b"007 ", b"2147483648", b"1\\2", b"1\\", b"\\1"),
+        *(b"1.0 ", b"1.5 ", b"1e2 ", b"abc ", b"- 5 ", b"0x10"),
+    ],
+}
 STRING_VRS = ["AE", "AS", "CS", "DA", "DT", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT"]
-WORDS = dict(AT=4, FD=8, FL=4, OB=1, OD=8, OF=4, OL=4, OV=8, OW=2, SL=4, SS=2, SV=8, UL=4, UN=1, US=2, UV=8)
+SIZES = {1: "OB UN", 2: "OW SS US", 4: "AT FL OF OL SL UL", 8: "FD OD OV SV UV"}
+WORDS = {vr: size for size, vrs in SIZES.items() for vr in vrs.split()}
 
 
 @pytest.mark.parametrize("vr", [*STRING_VRS, "DS", "IS"])
@@ -77,14 +80,16 @@ def test_words_of_every_vr_in_both_orders(vr, syntax, order):
 
 # --- VRs that the encoding leaves open
 
-AMBIGUOUS = {
-    tag: vr for tag, (vr, *_) in pydicom.datadict.DicomDictionary.items() if " or " in vr
-}  # fmt: skip
+AMBIGUOUS = {tag: vr for tag, (vr, *_) in pydicom.datadict.DicomDictionary.items() if " or " in vr}
 # pydicom leaves these ambiguous; they are read as one of the VRs that the dictionary names.
 LEFT_OPEN = {0x00143050, 0x00143070, 0x00280071, 0x00281100, 0x00281111, 0x00281112, 0x00281113, 0x00281200}
-OTHERS_NEEDED = {0x00283006: 0x00283002, 0x54000110: 0x54001004, 0x54000112: 0x54001004, 0x5400100A:
-0x54001004,
-                 0x54001010: 0x54001004}  # fmt: skip
+OTHERS_NEEDED = {
+    0x00283006: 0x00283002,  # LUT Data by LUT Descriptor, the rest by Waveform Bits Allocated
+    0x54000110: 0x54001004,
+    0x54000112: 0x54001004,
+    0x5400100A: 0x54001004,
+    0x54001010: 0x54001004,
+}
 
 
 def test_vr_of_every_tag_in_implicit_vr():
@@ -109,10 +114,8 @@ def test_ambiguous_vrs(signed, bits, is_un):
             elements[OTHERS_NEEDED[tag]] = struct.pack("<H", bits) * (3 if tag == 0x00283006 else 1)
         elements[tag] = b"\x81\x82\x83\x84\x85\x86"
         if is_un:
-            data = part10(
-                b"".join(explicit(key, "UN" if key == tag else "US", elements[key]) for key in
-                sorted(elements))
-            )
+            vrs = {tag: "UN"}
+            data = part10(b"".join(explicit(key, vrs.get(key, "US"), elements[key]) for key in sorted(elements)))
         else:
             data = part10(b"".join(implicit(key, elements[key]) for key in sorted(elements)), IMPLICIT)
         ours, _, different = compared(data)
@@ -155,11 +158,26 @@ def test_private_elements_by_their_creator(encoding):
     ours, _, different = compared(data)
     assert different == {}
     assert [ours.elements[f"{tag:08X}"].vr for tag in (0x0019100A, 0x0019100C, 0x00191102, 0x00191202)] == [
-        "US", "IS", "SL", "UN"
-    ]  # fmt: skip
+        "US",
+        "IS",
+        "SL",
+        "UN",
+    ]
 
 
 # --- nesting
+
+
+TREE = (
+    (0x00080060, "CS"),
+    (0x00081140, "SQ"),
+    (0x00100010, "PN"),
+    (0x00280010, "US"),
+    (0x00280106, "SS"),
+    (0x00400260, "SQ"),
+    (0x00420011, "OB"),
+    (0x52009229, "SQ"),
+)
 
 
 class Writer:
@@ -190,21 +208,18 @@ class Writer:
 
     def data_set(self, depth: int = 0, is_implicit: bool = False) -> bytes:
         out = b""
-        for tag, vr in (
-            (0x00080060, "CS"), (0x00081140, "SQ"), (0x00100010, "PN"), (0x00280010, "US"), (0x00280106,
-            "SS"), (0x00400260, "SQ"), (0x00420011, "OB"), (0x52009229, "SQ"),
-        ):  # fmt: skip
+        order = "<" if is_implicit else self.order
+        # US or SS is left to other tests: the value of Smallest Image Pixel Value is the same in both.
+        numbers = {"US": struct.pack(order + "H", 258), "SS": struct.pack(order + "H", 3)}
+        for tag, vr in TREE:
             if self.random.random() < 0.5:
                 continue
             if vr == "SQ":
                 if depth < 4:
                     out += self.sequence(tag, depth, is_implicit)
                 continue
-            # US or SS is left to other tests: the signed value is the same in both.
-            order = "<" if is_implicit else self.order
-            values = {"US": struct.pack(order + "H", 258), "SS": struct.pack(order + "H", 3)}
-            value = values.get(vr, bytes(self.random.choice(b"ABC ") for _ in range(2 *
-            self.random.randrange(4)))) out += self.element(tag, vr, value, None, is_implicit)
+            letters = bytes(self.random.choice(b"ABC ") for _ in range(2 * self.random.randrange(4)))
+            out += self.element(tag, vr, numbers.get(vr, letters), None, is_implicit)
         return out
 
 

@@ -97,11 +97,7 @@ def canonical(value: Any, vr: str) -> Value:
     if isinstance(value, bytes | bytearray | memoryview):
         return "bytes", digest(value)
     if value is None or (isinstance(value, str | PersonName) and not str(value).strip(" \0")):
-        return (
-            ("bytes", b"")
-            if vr in BYTES_VRS
-            else ("numbers" if vr in NUMBER_VRS or vr == "AT" else "text", ())
-        )
+        return ("bytes", b"") if vr in BYTES_VRS else ("numbers" if vr in NUMBER_VRS or vr == "AT" else "text", ())
     # pydicom's PersonName can be iterated over: by characters.
     is_one = isinstance(value, str | int | float | PersonName) or not hasattr(value, "__iter__")
     values = [value] if is_one else list(value)
@@ -143,9 +139,7 @@ def read_dicomwire(source: Path | bytes) -> FileReadings:
     return found
 
 
-def _add_dicomwire(
-    found: FileReadings, data: bytes, top: dicomwire.DataSet, top_path: str, top_implicit: bool
-) -> None:
+def _add_dicomwire(found: FileReadings, data: bytes, top: dicomwire.DataSet, top_path: str, top_implicit: bool) -> None:
     stack = [(top, top_path, top_implicit)]
     while stack:
         item, prefix, implicit = stack.pop()
@@ -187,9 +181,7 @@ def read_pydicom(source: Path | bytes) -> FileReadings:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            data_set = pydicom.dcmread(
-                io.BytesIO(source) if isinstance(source, bytes) else source, force=True
-            )
+            data_set = pydicom.dcmread(io.BytesIO(source) if isinstance(source, bytes) else source, force=True)
         except PYDICOM_ERRORS as error:
             found.error = f"{type(error).__name__}: {error}"
             return found
@@ -230,9 +222,7 @@ def _add_pydicom(found: FileReadings, top: pydicom.Dataset, top_path: str, top_b
                 if element.VR == "SQ":
                     reading.value = "items", len(element.value)
                     inner_base = base if undefined else base + (offset or 0)
-                    stack += [
-                        (inner, f"{path}.{number}.", inner_base) for number, inner in enumerate(element.value)
-                    ]
+                    stack += [(inner, f"{path}.{number}.", inner_base) for number, inner in enumerate(element.value)]
                 else:
                     reading.value = canonical(element.value, element.VR)
             except PYDICOM_ERRORS as error:
