@@ -233,3 +233,45 @@ def test_random_nesting(encoding):
         elements += len(ours.elements)
         assert different == {}, seed
     assert elements > 3_000
+
+
+# --- beginnings: what stands before the data set, and whether it tells the encoding
+
+SYNTAXES = {"explicit": EXPLICIT, "implicit": IMPLICIT, "big": BIG}
+NO_SYNTAX = explicit(0x00020012, "UI", b"1.2\0")
+BEGINNINGS = {
+    "nothing": lambda data, _: data,
+    "DICM": lambda data, _: b"DICM" + data,
+    "no meta": lambda data, _: bytes(128) + b"DICM" + data,
+    "no syntax": lambda data, _: part10(data).replace(explicit(0x00020010, "UI", EXPLICIT.encode() + b"\0"), NO_SYNTAX),
+    "private syntax": lambda data, _: part10(data, "1.2.3.4"),
+    "wrong syntax": lambda data, encoding: part10(data, EXPLICIT if encoding == "implicit" else IMPLICIT),
+    "zeros behind": lambda data, encoding: part10(data, SYNTAXES[encoding]) + bytes(16),
+}
+# pydicom takes DICM at the beginning, and zeros at the end, for elements, and believes the transfer syntax.
+MISREAD = {"DICM": {"explicit", "implicit", "big"}, "zeros behind": {"explicit", "implicit", "big"}}
+MISREAD |= {"private syntax": {"implicit", "big"}, "wrong syntax": {"implicit", "big"}}
+
+
+@pytest.mark.parametrize("encoding", SYNTAXES)
+@pytest.mark.parametrize("beginning", BEGINNINGS)
+def test_beginnings(beginning, encoding):
+    order = ">" if encoding == "big" else "<"
+
+    def element(tag: int, vr: str, value: bytes) -> bytes:
+        return implicit(tag, value) if encoding == "implicit" else explicit(tag, vr, value, order=order)
+
+    data = element(0x00080005, "CS", b"ISO_IR 100") + element(0x00100010, "PN", b"A^\xc4 ")
+    data += element(0x00280010, "US", struct.pack(order + "H", 3)) + element(0x7FE00010, "OW", b"\1\2\3\4")
+    data += element(0xFFFCFFFC, "OB", bytes(6))
+    ours, _, different = compared(BEGINNINGS[beginning](data, encoding))
+    found = {path: reading.value for path, reading in ours.elements.items() if not path.startswith("0002")}
+    assert found == {
+        "00080005": ("text", ("ISO_IR 100",)),
+        "00100010": ("text", ("A^Ä",)),
+        "00280010": ("numbers", (3,)),
+        "7FE00010": ("bytes", b"\1\2\3\4"),
+        "FFFCFFFC": ("bytes", bytes(6)),
+    }
+    assert bool(different) == (encoding in MISREAD.get(beginning, ()))
+    assert ours.remarks != []
