@@ -22,13 +22,9 @@ from tools.correctness import dcmtk, report
 def main() -> int:
     """Runs the command of the module's docstring; returns the exit status."""
     parser = argparse.ArgumentParser(description="dicomwire, pydicom and DCMTK on the same real files.")
-    parser.add_argument(
-        "--write", metavar="FILE", type=Path, help="write the table as a page of documentation"
-    )
+    parser.add_argument("--write", metavar="FILE", type=Path, help="write the table as a page of documentation")
     parser.add_argument("--show", metavar="CAUSE", help="list the differences of this cause")
-    parser.add_argument(
-        "packages", nargs="*", metavar="PACKAGE", help="packages to compare; all when none is named"
-    )
+    parser.add_argument("packages", nargs="*", metavar="PACKAGE", help="packages to compare; all when none is named")
     options = parser.parse_args()
     unknown = set(options.packages).difference(package.name for package in test_data.PACKAGES)
     if unknown:

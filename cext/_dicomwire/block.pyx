@@ -411,7 +411,16 @@ cdef class Block:
             return DW_VR_OW
         if choice == DW_VR_US_SS_OW:
             return DW_VR_OW
-        return DW_VR_OW if self.is_implicit(index) else DW_VR_OB
+        if self.is_implicit(index):
+            return DW_VR_OW
+        # Explicit VR that says UN: samples of more than 8 bits are words (PS3.5 section 8.1.2, Annex A.2).
+        other = self.find(self.entries[index].parent,
+                          0x54001004 if self.entries[index].tag >> 16 == 0x5400 else 0x00280100)
+        if other and self.entries[other].length >= 2:
+            p = self.pointer(self.entries + other)
+            if p != NULL and (dw_load16be(p) if self.is_big_endian(other) else dw_load16le(p)) > 8:
+                return DW_VR_OW
+        return DW_VR_OB
 
     cdef int _pixel_representation(self, uint32_t index) except -2:
         """Pixel Representation (0028,0103) of the item or the nearest one around it: 0, 1, or -1."""

@@ -81,7 +81,7 @@ cdef object _view(Block block, TapeEntry* entry):
 
 
 cdef object _odd_numbers(Block block, uint32_t index, uint16_t vr, const uint8_t* p, uint64_t n):
-    """An IS or DS value with components that do not conform: an integral IS is taken, other text is handed over."""
+    """An IS or DS value with components that do not conform: a decimal as IS is taken, other text is handed over."""
     cdef list values = []
     cdef bytes text
     cdef object value, number
@@ -92,9 +92,9 @@ cdef object _odd_numbers(Block block, uint32_t index, uint16_t vr, const uint8_t
         if odd:
             text = text.strip(b" \0")
             number = decode_decimal_string(text, <uint64_t>len(text)) if vr == DW_VR_IS else None
-            if number is not None and -1e300 < number < 1e300 and number == int(number):
+            if number is not None and -1e300 < number < 1e300:
                 block.report("value", index, "an IS value is written as a decimal", "PS3.5 6.2")
-                value = int(number)
+                value = int(number) if number == int(number) else number
             elif text:
                 block.report("value", index, f"{vr_name(vr)} value of {len(text)} bytes is not a number", "PS3.5 6.2")
                 value = text.decode("latin-1")

@@ -173,9 +173,7 @@ def _value(text: bytes, reading: Reading, is_utf8: bool) -> Value:
     if vr in HEXADECIMAL:
         return "bytes", _octets(text, HEXADECIMAL[vr])
     if vr in DECIMAL:
-        return "bytes", digest(
-            b"".join(int(part).to_bytes(DECIMAL[vr], "little") for part in text.split(b"\\"))
-        )
+        return "bytes", digest(b"".join(int(part).to_bytes(DECIMAL[vr], "little") for part in text.split(b"\\")))
     if vr in BYTES_VRS:
         return "not shown", None  # OF and OD come rounded
     if vr == "AT":

@@ -23,9 +23,7 @@ class Difference:
     file: str
     path: str
     reader: str
-    kind: (
-        str  # "absent" in the reader, "extra" there, "error", "vr", "vm", "value", "raw", "offset", "length"
-    )
+    kind: str  # "absent" in the reader, "extra" there, "error", "vr", "vm", "value", "raw", "offset", "length"
     ours: Reading | None
     theirs: Reading | None
     our_file: FileReadings
@@ -141,9 +139,7 @@ def _is_odd(d: Difference) -> bool:
         return False
     if d.ours.length is None or not d.ours.length & 1 or d.theirs.length != d.ours.length + 1:
         return False
-    return d.kind == "length" or (
-        isinstance(d.ours.raw, bytes) and d.theirs.value == ("bytes", d.ours.raw + b"\0")
-    )
+    return d.kind == "length" or (isinstance(d.ours.raw, bytes) and d.theirs.value == ("bytes", d.ours.raw + b"\0"))
 
 
 def _is_cut(d: Difference) -> bool:
@@ -199,8 +195,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "odd length",
-        "An odd length, which the standard forbids: dicomwire and pydicom give the value as it is, DCMTK "
-        "adds a NUL",
+        "An odd length, which the standard forbids: dicomwire and pydicom give the value as it is, DCMTK adds a NUL",
         "open",
         _is_odd,
     ),
@@ -220,8 +215,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "no delimiter",
-        "Encapsulated Pixel Data without its delimiter at the end of the file: pydicom then gives an "
-        "empty data set",
+        "Encapsulated Pixel Data without its delimiter at the end of the file: pydicom then gives an empty data set",
         "dicomwire",
         lambda d: (
             d.reader == "pydicom"
@@ -249,8 +243,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "empty component group",
-        "An empty last component group of a name: pydicom drops its '=', dicomwire and DCMTK keep the "
-        "text as it is",
+        "An empty last component group of a name: pydicom drops its '=', dicomwire and DCMTK keep the text as it is",
         "open",
         _is_name_without_last_group,
     ),

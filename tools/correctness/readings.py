@@ -7,6 +7,7 @@ compares alike: text without padding, numbers by value, bytes as they are or by 
 from __future__ import annotations
 
 import hashlib
+import io
 import math
 import struct
 import warnings
@@ -96,11 +97,7 @@ def canonical(value: Any, vr: str) -> Value:
     if isinstance(value, bytes | bytearray | memoryview):
         return "bytes", digest(value)
     if value is None or (isinstance(value, str | PersonName) and not str(value).strip(" \0")):
-        return (
-            ("bytes", b"")
-            if vr in BYTES_VRS
-            else ("numbers" if vr in NUMBER_VRS or vr == "AT" else "text", ())
-        )
+        return ("bytes", b"") if vr in BYTES_VRS else ("numbers" if vr in NUMBER_VRS or vr == "AT" else "text", ())
     # pydicom's PersonName can be iterated over: by characters.
     is_one = isinstance(value, str | int | float | PersonName) or not hasattr(value, "__iter__")
     values = [value] if is_one else list(value)
@@ -122,29 +119,27 @@ def canonical(value: Any, vr: str) -> Value:
 # --- dicomwire
 
 
-def _plain_bytes(path: Path, data_set: dicomwire.DataSet) -> bytes:
+def _inflated(data: bytes, data_set: dicomwire.DataSet) -> bytes:
     """The bytes that offsets of the data set count in: the file's, or of a deflated one what it inflates
     to."""
-    data = path.read_bytes()
     if data_set.transfer_syntax in DEFLATED:
         meta = max((element.offset + element.length for element in data_set.file_meta), default=0)
         return zlib.decompressobj(-15).decompress(data[meta:])
     return data
 
 
-def read_dicomwire(path: Path) -> FileReadings:
+def read_dicomwire(source: Path | bytes) -> FileReadings:
     """Every element by dicomwire, nested ones and File Meta Information too."""
-    data_set = dicomwire.dcmread(path, force=True)
+    data = source if isinstance(source, bytes) else source.read_bytes()
+    data_set = dicomwire.dcmread(source, force=True)
     found = FileReadings()
-    _add_dicomwire(found, path.read_bytes(), data_set.file_meta, "", False)
-    _add_dicomwire(found, _plain_bytes(path, data_set), data_set, "", data_set.is_implicit_VR)
+    _add_dicomwire(found, data, data_set.file_meta, "", False)
+    _add_dicomwire(found, _inflated(data, data_set), data_set, "", data_set.is_implicit_VR)
     found.remarks = [f"{deviation.kind} {deviation.path}" for deviation in data_set.deviations]
     return found
 
 
-def _add_dicomwire(
-    found: FileReadings, data: bytes, top: dicomwire.DataSet, top_path: str, top_implicit: bool
-) -> None:
+def _add_dicomwire(found: FileReadings, data: bytes, top: dicomwire.DataSet, top_path: str, top_implicit: bool) -> None:
     stack = [(top, top_path, top_implicit)]
     while stack:
         item, prefix, implicit = stack.pop()
@@ -180,13 +175,13 @@ def _add_dicomwire(
 # --- pydicom
 
 
-def read_pydicom(path: Path) -> FileReadings:
+def read_pydicom(source: Path | bytes) -> FileReadings:
     """Every element by pydicom, nested ones and File Meta Information too."""
     found = FileReadings()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            data_set = pydicom.dcmread(path, force=True)
+            data_set = pydicom.dcmread(io.BytesIO(source) if isinstance(source, bytes) else source, force=True)
         except PYDICOM_ERRORS as error:
             found.error = f"{type(error).__name__}: {error}"
             return found
@@ -227,9 +222,7 @@ def _add_pydicom(found: FileReadings, top: pydicom.Dataset, top_path: str, top_b
                 if element.VR == "SQ":
                     reading.value = "items", len(element.value)
                     inner_base = base if undefined else base + (offset or 0)
-                    stack += [
-                        (inner, f"{path}.{number}.", inner_base) for number, inner in enumerate(element.value)
-                    ]
+                    stack += [(inner, f"{path}.{number}.", inner_base) for number, inner in enumerate(element.value)]
                 else:
                     reading.value = canonical(element.value, element.VR)
             except PYDICOM_ERRORS as error:

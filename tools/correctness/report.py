@@ -52,9 +52,7 @@ class Report:
         return total
 
 
-def compare_file(
-    report: Report, package: str, file: Path, ours: FileReadings, others: dict[str, FileReadings]
-) -> None:
+def compare_file(report: Report, package: str, file: Path, ours: FileReadings, others: dict[str, FileReadings]) -> None:
     """Add one file: for each element that any reader has, with whom dicomwire agrees and why not."""
     tally = report.packages.setdefault(package, Tally())
     tally.files += 1
@@ -119,8 +117,7 @@ def describe(difference: Difference) -> str:
 def table(report: Report) -> str:
     """Packages, elements and agreements as a Markdown table."""
     lines = [
-        "| package | files | elements | agrees with both | pydicom only | DCMTK only | neither | with one or "
-        "both |",
+        "| package | files | elements | agrees with both | pydicom only | DCMTK only | neither | with one or both |",
         "| --- | --: | --: | --: | --: | --: | --: | --: |",
     ]
     for name, tally in (*report.packages.items(), ("all", report.total)):
@@ -146,9 +143,7 @@ def rules_table(report: Report) -> str:
             differences = report.explained.get((rule.name, reader), [])
             if differences:
                 elements = len({(d.package, d.file, d.path) for d in differences})
-                lines.append(
-                    f"| {reader} | {elements:,} | {rule.reason} | {_right(rule)} | {_sources(differences)} |"
-                )
+                lines.append(f"| {reader} | {elements:,} | {rule.reason} | {_right(rule)} | {_sources(differences)} |")
     return "\n".join(lines)
 
 
