@@ -1,0 +1,82 @@
+"""Read by mypy and never run: the types that users see, as assertions (see test_public_api.py)."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import assert_type
+
+import dicomwire
+from dicomwire.errors import DecodeError, Deviation
+
+ds = dicomwire.dcmread("a.dcm", stop_before_pixels=True, specific_tags=["PatientID", 0x00280010, (0x28, 0x11)])
+assert_type(ds, dicomwire.DataSet)
+assert_type(dicomwire.dcmread(Path("a.dcm"), stop_at="PixelData", policy="strict"), dicomwire.DataSet)
+assert_type(dicomwire.dcmread(b"", force=True, charset=["", "ISO 2022 IR 87"]), dicomwire.Dataset)
+
+# attributes, by VR and VM
+assert_type(ds.PatientName, dicomwire.PersonName)
+assert_type(ds.PatientName.family_name, str)
+assert_type(ds.PatientID, str)
+assert_type(ds.ImageType, str | list[str])
+assert_type(ds.Rows, int | None)
+assert_type(ds.PatientWeight, float | None)
+assert_type(ds.PixelSpacing, float | list[float] | None)
+assert_type(ds.InstanceNumber, int | None)
+assert_type(ds.SOPClassUID, dicomwire.UID)
+assert_type(ds.FrameIncrementPointer, dicomwire.Tag | list[dicomwire.Tag] | None)
+assert_type(ds.StudyDate, str)
+assert_type(ds.RequestAttributesSequence, dicomwire.Sequence)
+assert_type(ds.RequestAttributesSequence[0], dicomwire.DataSet)
+assert_type(ds.RequestAttributesSequence[0:2], list[dicomwire.DataSet])
+assert_type(ds.RequestAttributesSequence[0].ScheduledProcedureStepID, str)
+assert_type(ds.ExtendedOffsetTable, memoryview | None)
+for one in ds.RequestAttributesSequence:
+    assert_type(one, dicomwire.DataSet)
+
+# elements
+element = ds["PatientID"]
+assert_type(element, dicomwire.DataElement)
+assert_type(ds[0x0010, 0x0020], dicomwire.DataElement)
+assert_type(ds[0x00100020], dicomwire.DataElement)
+assert_type(element.tag, dicomwire.Tag)
+assert_type(element.VR, str)
+assert_type(element.VM, int)
+assert_type(element.value, object)
+assert_type(element.raw, memoryview)
+assert_type(element.offset, int)
+assert_type(element.length, int)
+assert_type(element.keyword, str)
+assert_type(element.path, str)
+assert_type(element.is_private, bool)
+assert_type(ds.get(0x00100020), dicomwire.DataElement | None)
+assert_type(ds.get((0x0010, 0x0020)), dicomwire.DataElement | None)
+assert_type(ds.get("PatientID"), object)
+
+# containers
+assert_type(iter(ds), Iterator[dicomwire.DataElement])
+assert_type(ds.iterall(), Iterator[dicomwire.DataElement])
+assert_type(ds.keys(), list[dicomwire.Tag])
+assert_type(ds.values(), list[dicomwire.DataElement])
+assert_type(ds.items(), list[tuple[dicomwire.Tag, dicomwire.DataElement]])
+assert_type(len(ds), int)
+assert_type("PatientID" in ds, bool)
+assert_type(ds.dir("Patient"), list[str])
+assert_type(ds.private_block(0x0009, "MINE")[0x01], dicomwire.DataElement)
+
+# the whole data set
+assert_type(ds.file_meta, dicomwire.DataSet)
+assert_type(ds.file_meta.TransferSyntaxUID, dicomwire.UID)
+assert_type(ds.preamble, bytes | None)
+assert_type(ds.transfer_syntax, dicomwire.UID | None)
+assert_type(ds.is_implicit_VR, bool)
+assert_type(ds.deviations, list[Deviation])
+assert_type(ds.deviations[0].offset, int)
+assert_type(dicomwire.errors.DecodeError("", offset=1).offset, int | None)
+assert_type(DecodeError("").path, str | None)
+
+# fragments
+pixels = ds["PixelData"].value
+if isinstance(pixels, dicomwire.Fragments):
+    assert_type(pixels[0], memoryview)
+    assert_type(pixels[:2], list[memoryview])
+    assert_type(pixels.basic_offset_table, list[int])
+    assert_type(pixels.extent(0), tuple[int, int])
