@@ -125,7 +125,7 @@ def value_text(element: DataElement) -> str:
         return f"<Sequence, length {len(value)}>"
     if isinstance(value, Fragments):
         return f"Array of {element.length} elements"
-    if isinstance(value, memoryview):
+    if isinstance(value, (bytes, memoryview)):
         return repr(bytes(value)) if len(value) <= SHORT_VALUE else f"Array of {len(value)} elements"
     if isinstance(value, list):
         if len(value) > SHORT_VALUE:

@@ -1,0 +1,49 @@
+"""The command ``dicomwire``: finds the module of the sub-command that was asked for and imports only that."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from dicomwire import __version__
+
+# Name: (module, function, line for the list of commands, or None for an alias that is not listed).
+COMMANDS: dict[str, tuple[str, str, str | None]] = {
+    "dump": ("dicomwire.cli.dump", "dump", "Print files element by element, as text or JSON."),
+    "scan": ("dicomwire.cli.scan", "scan", "Index the headers of many files as CSV, NDJSON or Parquet."),
+    "dcmdump": ("dicomwire.cli.dump", "dump", None),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called, not when they are listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for name, (_, _, summary) in COMMANDS.items() if summary]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, function, _ = COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(module), function)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, _, summary) in COMMANDS.items() if summary])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="dicomwire", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Reads DICOM files.  Not a medical device, not for diagnosis or treatment."""
+
+
+def main() -> None:
+    """Runs the command line and ends the process with its exit status."""
+    cli(prog_name="dicomwire")
+
+
+if __name__ == "__main__":
+    main()
