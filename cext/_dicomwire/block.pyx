@@ -53,8 +53,9 @@ cdef class PathNode:
 
 cdef str element_word(uint32_t tag):
     """Keyword of a tag, or its eight hexadecimal digits, as used in paths."""
-    keyword = HOOKS["keyword_for_tag"](tag) if "keyword_for_tag" in HOOKS else ""
-    return <str>keyword if keyword else f"{tag:08X}"
+    keyword = hook("keyword_for_tag")(tag)
+    # A repeating group's keyword names the first group only.
+    return <str>keyword if keyword and hook("tag_for_text")(keyword) == tag else f"{tag:08X}"
 
 
 cdef int _compare_keys(const void* a, const void* b) noexcept nogil:
@@ -472,6 +473,15 @@ cdef class Block:
                 self.charset_kind = CHARSET_DEFAULT
         charset[0] = <PyObject*>self.charset if self.charset is not None else NULL
         return self.charset_kind
+
+    cdef int inherit(self, object terms) except -1:
+        """Take over a character set from around the block: its terms, or None for the default repertoire."""
+        if terms is None:
+            self.charset_kind = CHARSET_DEFAULT
+        else:
+            self.charset = hook("charset_from_terms")(terms)
+            self.charset_kind = CHARSET_OTHER
+        return 0
 
     cdef int _declared_charset(self, uint32_t index, PyObject** charset) except -2:
         cdef TapeEntry* entry = self.entries + index

@@ -40,6 +40,8 @@ cdef class Fragments:
 
 
 cdef DataSet new_data_set(Block block, uint32_t index)
+cdef Sequence new_sequence(Block block, uint32_t index)
+cdef Fragments new_fragments(Block block, uint32_t index)
 cdef DataElement new_element(Block block, uint32_t index)
 cdef object value_at(Block block, uint32_t index)
 cdef object parse_key(object key)

@@ -17,8 +17,8 @@ from .block cimport (
 )
 from .source cimport IGNORE, STRICT
 from .tape cimport (
-    BIG_ENDIAN, CUT_SHORT, END_UNKNOWN, FRAGMENTS, IMPLICIT, ITEM_TAG, ITEMS, NOT_ENTERED, TapeEntry, UNDEFINED_LENGTH,
-    UNORDERED, dw_load32be, dw_load16be, dw_load16le, dw_load32le,
+    BIG_ENDIAN, CUT_SHORT, DATA_SET, END_UNKNOWN, FRAGMENTS, IMPLICIT, IMPLICIT_IN_UN, ITEM_TAG, ITEMS, NOT_ENTERED, PIECES, TapeEntry, UNDEFINED_LENGTH,
+    UNORDERED, dw_load32be, dw_load16le, dw_load32le,
 )
 from .values cimport (
     as_person_name, as_tag, as_uid, decode_decimal_string, decode_numbers, is_plain, plain_component, plain_value, word_size,
@@ -187,7 +187,9 @@ cdef object _first_value(Block block, uint32_t index):
         return _sequence_at(block, index)
     traits = dw_vr_traits(vr)
     if traits & DW_VR_BYTES:
-        return new_fragments(block, index) if entry.flags & FRAGMENTS else _view(block, entry)
+        if entry.flags & FRAGMENTS:
+            return new_fragments(block, index)
+        return _view(block, entry) if entry.length else None
     if block.own.data == NULL and entry.offset + entry.length <= block.source.first.stop:
         p = block.source.first.data + entry.offset          # the usual case of pointer(), without the calls
     else:
@@ -404,7 +406,17 @@ cdef class DataElement:
         return hook("element_text")(self)
 
     def __reduce__(self):
-        return _pick, (_item_of(self.block, self.index), self.block.entries[self.index].tag)
+        cdef TapeEntry* entry = self.block.entries + self.index
+        cdef uint32_t creator = 0
+        cdef bytes data
+        # The element alone, with the private creator that gives it a meaning.
+        if (entry.tag >> 16) & 1 and (entry.tag & 0xFFFF) >= 0x1000:
+            creator = self.block.find(entry.parent, (entry.tag & 0xFFFF0000u) | ((entry.tag >> 8) & 0xFF))
+        data = _encoded(self.block, creator) if creator else b""
+        data += _encoded(self.block, self.index)
+        return _pick, (hook("restore_inside"), (data, DATA_SET, _encoding_at(self.block, self.index),
+                                                _inside_state(self.block, self.index)),
+                       self.block.entries[self.index].tag)
 
     def __copy__(self):
         return self
@@ -420,9 +432,41 @@ cdef DataElement new_element(Block block, uint32_t index):
     return element
 
 
-def _pick(data_set, tag):
-    """The element of an unpickled item."""
-    return data_set[tag]
+def _pick(restore, arguments, tag):
+    """An unpickled element."""
+    return restore(*arguments)[tag]
+
+
+cdef bytes _encoded(Block block, uint32_t index):
+    """An element as it stands in the source: header, value, and the delimiter of an undefined length."""
+    cdef TapeEntry* entry = block.entries + index
+    cdef TapeEntry whole
+    if entry.flags & END_UNKNOWN:
+        block.resume()
+        entry = block.entries + index
+    whole = entry[0]
+    whole.offset -= whole.header_size
+    whole.length += whole.header_size
+    data = bytes(_view(block, &whole))
+    if entry.flags & UNDEFINED_LENGTH:
+        # Written anew, since a damaged source may have none.
+        data += (b"\xff\xfe\xe0\xdd" if block.encoding & BIG_ENDIAN else b"\xfe\xff\xdd\xe0") + bytes(4)
+    return data
+
+
+cdef int _encoding_at(Block block, uint32_t index):
+    """Encoding of the elements beside an entry."""
+    if not block.is_implicit(index):
+        return block.encoding
+    return IMPLICIT | (BIG_ENDIAN if block.is_big_endian(index) else 0)
+
+
+cdef tuple _inside_state(Block block, uint32_t index):
+    """What an entry has from around it: policy, charset override, inherited terms, Pixel Representation."""
+    cdef PyObject* charset = NULL
+    cdef int kind = block.charset_of(index, &charset)
+    terms = (<object>charset).terms if charset != NULL else (None, ("ISO_IR 192",), ("ISO_IR 100",))[kind]
+    return block.source.policy, block.source.charset, terms, block._pixel_representation(index)
 
 
 cdef DataSet _item_of(Block block, uint32_t index):
@@ -470,8 +514,12 @@ cdef class DataSet:
                     index = self.block.find(self.index, tag)
                     if index:
                         return value_at(self.block, index)
+                    raise AttributeError(f"the data set has no {name}")
                 raise AttributeError(hook("unknown_attribute")(name))
         return PyObject_GenericGetAttr(self, name)
+
+    def __setattr__(self, name, value):
+        raise AttributeError(f"a DataSet is read-only, {name} cannot be set")
 
     cdef uint32_t _index_of(self, object key) except? 0:
         """Index of an element by keyword, tag or pair in this item, or 0."""
@@ -525,9 +573,10 @@ cdef class DataSet:
         if isinstance(key, str):
             if "." in <str>key:
                 try:
-                    return self._by_path(key).value
+                    found = self._by_path(key)
                 except KeyError:
                     return default
+                return found.value if isinstance(found, DataElement) else found
             index = self._index_of(key)
             return value_at(self.block, index) if index else default
         index = self._index_of(key)
@@ -694,25 +743,26 @@ cdef class DataSet:
 
     def __reduce__(self):
         cdef Root root
-        cdef TapeEntry* entry
-        cdef PyObject* charset = NULL
         if self.root is not None:
             root = <Root>self.root
             return hook("restore"), (root.source.read_all(), root.arguments, root.filename)
-        entry = self.block.entries + self.index
-        data = bytes(_view(self.block, entry))
-        kind = self.block.charset_of(self.index, &charset)
-        terms = (<object>charset).terms if charset != NULL else (None, ("ISO_IR 192",), ("ISO_IR 100",))[kind]
-        encoding = self.block.encoding
-        if self.index and self.block.is_implicit(self.index):
-            encoding = IMPLICIT
-        return hook("restore_item"), (data, encoding, terms)
+        return _reduce_inside(self.block, self.index, DATA_SET)
 
     def __copy__(self):
         return self
 
     def __deepcopy__(self, memo):
         return self
+
+
+cdef tuple _reduce_inside(Block block, uint32_t index, int kind):
+    """What pickles an item, a sequence or fragments: the bytes inside, and what they have from around them."""
+    cdef int encoding
+    if block.entries[index].flags & END_UNKNOWN:
+        block.resume()
+    encoding = IMPLICIT if block.entries[index].flags & IMPLICIT_IN_UN else _encoding_at(block, index)
+    data = bytes(_view(block, block.entries + index))
+    return hook("restore_inside"), (data, kind, encoding, _inside_state(block, index))
 
 
 cdef DataSet new_data_set(Block block, uint32_t index):
@@ -1004,7 +1054,13 @@ cdef class Sequence:
         return hook("sequence_text")(self)
 
     def __reduce__(self):
-        return list, (list(self),)
+        return _reduce_inside(self.block, self.index, ITEMS)
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
 
 
 cdef DataSet _item_at(Block block, uint32_t index):
@@ -1034,15 +1090,17 @@ cdef class _Items:
         return _item_at(self.block, i)
 
 
-cdef object _sequence_at(Block block, uint32_t index):
+cdef Sequence new_sequence(Block block, uint32_t index):
     cdef Sequence sequence = Sequence.__new__(Sequence)
-    if block.entries[index].flags & NOT_ENTERED:
-        sequence.block = block.inner(index)
-        sequence.index = 0
-    else:
-        sequence.block = block
-        sequence.index = index
+    sequence.block = block
+    sequence.index = index
     return sequence
+
+
+cdef object _sequence_at(Block block, uint32_t index):
+    if block.entries[index].flags & NOT_ENTERED:
+        return new_sequence(block.inner(index), 0)
+    return new_sequence(block, index)
 
 
 # ------------------------------------------------------------------------------------------------------------ Fragments
@@ -1115,6 +1173,15 @@ cdef class Fragments:
 
     def __repr__(self):
         return f"<Fragments: {len(self)}>"
+
+    def __reduce__(self):
+        return _reduce_inside(self.block, self.index, PIECES)
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
 
 
 cdef Fragments new_fragments(Block block, uint32_t index):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from _dicomwire.dataset import DataSet
+from _dicomwire.dataset import DataSet, Fragments, Sequence
 
 def dcmread(
     source: object,
@@ -16,5 +16,7 @@ def dcmread(
     policy: Literal["strict", "report", "ignore"] | str = "report",
 ) -> DataSet: ...
 def restore(data: bytes, arguments: Mapping[str, object] | None, filename: object) -> DataSet: ...
-def read_item(data: bytes | memoryview, encoding: int, charset: tuple[str, ...] | None = None) -> DataSet: ...
+def restore_inside(
+    data: bytes, kind: int, encoding: int, state: tuple[int, tuple[str, ...] | None, tuple[str, ...] | None, int]
+) -> DataSet | Sequence | Fragments: ...
 def read_meta(data_set: DataSet) -> DataSet: ...

@@ -3,20 +3,21 @@
 The transfer syntax says how the data set should be encoded; the first elements show how it is.  Where the two differ, or nothing
 is said, the bytes decide and a deviation tells so.
 """
+from cpython.buffer cimport PyObject_CheckBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.object cimport PyObject
-from libc.stdlib cimport free
+from libc.stdint cimport int8_t
 from libc.string cimport memcmp, memset
 
 from .block cimport Block, add_finding, block_of_tape, collect_findings, hook, raise_status
-from .dataset cimport DataSet, Root, new_data_set, parse_key
+from .dataset cimport DataSet, Root, new_data_set, new_fragments, new_sequence, parse_key
 from .source cimport (
     IGNORE, REPORT, STRICT, Source, Window, source_from_buffer, source_from_file, source_from_path, source_inflating,
 )
 from .tagindex cimport dw_tag_vr
 from .tape cimport (
-    BIG_ENDIAN, DATA_SET, DEFAULT_MAX_DEPTH, DONE, EXPLICIT_LE, IMPLICIT, ITEM_TAG, NEED_DATA, PAUSED, REFUSED, STOPPED,
-    SEQUENCE_DELIMITER, TapeEntry, UNORDERED, dw_load16be, dw_load16le, dw_load32be, dw_load32le, dw_load64le,
+    BIG_ENDIAN, DATA_SET, DEFAULT_MAX_DEPTH, DONE, EXPLICIT_LE, IMPLICIT, ITEMS, NEED_DATA, PAUSED, STOPPED, TapeEntry,
+    UNORDERED, dw_load16be, dw_load16le, dw_load32be, dw_load32le, dw_load64le,
     stepper_begin, stepper_free,
     stepper_reserve, stepper_run, stepper_set_end,
 )
@@ -106,6 +107,8 @@ cdef int _score(const uint8_t* p, uint64_t in_window, uint64_t left, int encodin
                 length = dw_load32be(p + 8) if encoding & BIG_ENDIAN else dw_load32le(p + 8)
             else:
                 length = dw_load16be(p + 6) if encoding & BIG_ENDIAN else dw_load16le(p + 6)
+        if tag == 0 and length == 0:
+            return good         # zeros are no element
         if length == 0xFFFFFFFFu:
             return good + 1
         if length > left - size:
@@ -440,7 +443,7 @@ def read_meta(DataSet data_set):
     cdef uint64_t end
     if root.meta is None:
         if not root.has_meta:
-            return read_item(b"", EXPLICIT_LE)
+            return new_data_set(_bare_block(b"", DATA_SET, EXPLICIT_LE, root.source.policy), 0)
         look_at_start(root.source.first.data, root.source.first.stop, &start)
         root.meta = _read_meta(root.source, &start, &end)
     return new_data_set(root.meta, 0)
@@ -467,7 +470,11 @@ cdef bint _is_inflatable(Source content, Source source, uint64_t offset) except 
 
 
 cdef int _keep_only(Block block, object wanted) except -1:
-    """Take all root elements off the tape that are not wanted; Specific Character Set and private creators stay."""
+    """Take all root elements off the tape that are not wanted.
+
+    Specific Character Set and the creators of wanted private groups stay.  What decides on VRs may go, so that they
+    are resolved before.
+    """
     cdef uint32_t i = 1, j = 1, k, following, shift, last
     cdef TapeEntry* e
     cdef object private_groups = {tag >> 16 for tag in wanted if (tag >> 16) & 1}
@@ -477,7 +484,13 @@ cdef int _keep_only(Block block, object wanted) except -1:
             block.resume()          # what is wanted stands behind the pixel data
         elif last not in wanted or not block.resume_pieces:
             block.complete = True   # nothing behind them is
+    while i < block.count:
+        if block.entries[i].tag in wanted:
+            block.vr_of(i)
+        i = block.entries[i].next
+    block.outer_pixel_representation = <int8_t>block._pixel_representation(0)
     e = block.entries
+    i = 1
     while i < block.count:
         following = e[i].next
         if e[i].tag in wanted or e[i].tag == 0x00080005 or (
@@ -499,10 +512,10 @@ cdef int _keep_only(Block block, object wanted) except -1:
     return 0
 
 
-cdef uint32_t _stop_tag(object key) except? 0:
+cdef uint32_t _tag_of(str option, object key) except? 0:
     tag = parse_key(key)
     if tag is None:
-        raise ValueError(f"stop_at={key!r} is no tag or keyword")
+        raise ValueError(f"{option}: {key!r} is no tag or keyword")
     return tag
 
 
@@ -538,12 +551,13 @@ def dcmread(source, *, stop_before_pixels=False, specific_tags=None, stop_at=Non
     if stop_before_pixels:
         stop = PIXEL_TAGS
     if stop_at is not None:
-        tag = _stop_tag(stop_at)
+        tag = _tag_of("stop_at", stop_at)
         stop = tag if not stop or tag < stop else stop
         if stop == 0:
             raise ValueError("stop_at=0 leaves nothing to read")
     if specific_tags is not None:
-        wanted = frozenset(_stop_tag(key) for key in specific_tags)
+        specific_tags = list(specific_tags)
+        wanted = frozenset(_tag_of("specific_tags", key) for key in specific_tags)
         tag = max(wanted, default=0x00080005)
         if tag < 0xFFFFFFFF and (not stop or tag + 1 < stop):
             stop = max(tag + 1, 0x00080006)
@@ -551,18 +565,19 @@ def dcmread(source, *, stop_before_pixels=False, specific_tags=None, stop_at=Non
         opened = source_from_path(source)
     elif isinstance(source, (bytes, bytearray, memoryview)):
         opened = source_from_buffer(source)
-    elif hasattr(source, "read"):
-        opened = source_from_file(source)
     elif hasattr(source, "__fspath__"):
         opened = source_from_path(source)
+    elif hasattr(source, "read") and not PyObject_CheckBuffer(source):
+        opened = source_from_file(source)
     else:
         opened = source_from_buffer(source)
     opened.policy = level
     if charset is not None:
-        opened.charset = (charset,) if isinstance(charset, str) else tuple(charset)
+        charset = (charset,) if isinstance(charset, str) else tuple(charset)
+        opened.charset = charset
     if stop or force or charset is not None or level != REPORT:
         arguments = {"stop_before_pixels": bool(stop_before_pixels), "stop_at": stop_at,
-                     "specific_tags": None if specific_tags is None else list(specific_tags),
+                     "specific_tags": specific_tags,
                      "force": bool(force), "charset": charset, "policy": policy}
     return open_data_set(opened, force, stop, wanted, arguments)
 
@@ -574,18 +589,19 @@ def restore(data, arguments, filename):
     return data_set
 
 
-def read_item(data, int encoding, charset=None):
-    """A bare data set or item in a known encoding (bit 0 big endian, bit 1 implicit VR) as a DataSet without file_meta."""
+cdef Block _bare_block(object data, int kind, int encoding, int policy):
+    """A block over bytes that are the inside of an item, a sequence or encapsulated pixel data (a ContainerKind)."""
     cdef Source source = source_from_buffer(data)
     cdef Stepper s
     cdef Block block
     cdef int status
-    source.charset = charset
+    source.policy = <uint8_t>policy
     memset(&s, 0, sizeof(Stepper))
     s.tag_span = 0xFFFFFFFFu
     s.max_depth = DEFAULT_MAX_DEPTH
+    s.strict = policy == STRICT
     try:
-        if stepper_begin(&s, 0, source.size, DATA_SET, <uint8_t>encoding) != DONE:
+        if stepper_begin(&s, 0, source.size, <uint8_t>kind, <uint8_t>encoding) != DONE:
             raise MemoryError
         while True:
             status = _run(source, &s, False)
@@ -597,4 +613,18 @@ def read_item(data, int encoding, charset=None):
             raise_status(status, block, &s)
     finally:
         stepper_free(&s)
-    return new_data_set(block, 0)
+    return block
+
+
+def restore_inside(data, int kind, int encoding, state):
+    """An unpickled item, sequence or sequence of fragments; ``state`` is what it had from around it, see inside_state."""
+    cdef Block block
+    policy, override, inherited, pixel_representation = state
+    block = _bare_block(data, kind, encoding, policy)
+    block.source.charset = override
+    block.outer_pixel_representation = <int8_t>pixel_representation
+    if kind != DATA_SET or not block.find(0, 0x00080005):
+        block.inherit(inherited)
+    if kind == DATA_SET:
+        return new_data_set(block, 0)
+    return new_sequence(block, 0) if kind == ITEMS else new_fragments(block, 0)

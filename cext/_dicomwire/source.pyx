@@ -444,7 +444,10 @@ cdef Source source_from_path(object path):
     if outcome > 0:
         if fstat(source.descriptor, &info) == 0 and S_ISCHR(info.st_mode):
             raise DecodeError("a character device is no file of bytes", offset=0, path="", section="PS3.10 7")
-        with open(path, "rb") as file:
+        # What was opened is read, and not opened again: a pipe has one end only.
+        file = open(source.descriptor, "rb")
+        source.descriptor = -1
+        with file:
             other = source_from_buffer(file.read())
         (<Source>other).path = path
         return other
@@ -469,7 +472,7 @@ cdef Source source_from_file(object file):
     cdef stat_t info
     cdef uint64_t got = 0
     cdef int fd
-    from io import BufferedReader, BytesIO, FileIO
+    from io import BufferedReader, BytesIO, FileIO, TextIOBase
     if type(file) is BytesIO:
         view = file.getbuffer()
         return source_from_buffer(view[file.tell():] if file.tell() else view)
@@ -490,6 +493,8 @@ cdef Source source_from_file(object file):
                 source.read_piece(source.first.data, 0, min(<uint64_t>FIRST_READ, source.size), &got)
                 source.first.stop = got
                 return source
+    if isinstance(file, TextIOBase):
+        raise TypeError("the file object must be opened in binary mode")
     data = file.read()
     if isinstance(data, str):
         raise TypeError("the file object must be opened in binary mode")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def table() -> dict[str, Callable[..., object]]:
     """The hooks by the names that ``_dicomwire`` knows them by."""
-    from _dicomwire.part10 import read_item, read_meta, restore
+    from _dicomwire.part10 import read_meta, restore, restore_inside
 
     return {
         "as_datetime": _as_datetime,
@@ -30,7 +30,7 @@ def table() -> dict[str, Callable[..., object]]:
         "private_vrs": _private_vrs,
         "read_meta": read_meta,
         "restore": restore,
-        "restore_item": read_item,
+        "restore_inside": restore_inside,
         "sequence_text": _sequence_text,
         "tag_for_text": _tag_for_text,
         "unknown_attribute": _unknown_attribute,
@@ -81,11 +81,14 @@ _tables: dict[str, dict[int, int]] = {}
 
 
 def _tag_for_text(text: str) -> int | None:
-    """The tag of a repeating group's keyword or of eight hexadecimal digits; None for other text."""
-    from dicomwire.dictionary import tag_for_keyword
+    """The tag of eight hexadecimal digits, the first one of a repeating group's keyword; None for other text."""
+    from dicomwire.dictionary import repeater_tag, tag_for_keyword
+    from dicomwire.dictionary._keywords import REPEATER_KEYWORD_TO_MASK
 
     if len(text) == 8 and all(digit in "0123456789abcdefABCDEF" for digit in text):
         return int(text, 16)
+    if text in REPEATER_KEYWORD_TO_MASK:
+        return repeater_tag(text)
     return tag_for_keyword(text)
 
 
@@ -144,6 +147,6 @@ def _as_datetime(element: DataElement) -> object:
     if not isinstance(value, (str, list)):
         raise TypeError("the value is not text")
     try:
-        return [parse(text) for text in value] if isinstance(value, list) else parse(value)
+        return [parse(text) if text else None for text in value] if isinstance(value, list) else parse(value)
     except ValueDecodeError as error:
         raise ValueDecodeError(error.message, offset=element.offset, path=element.path, section=error.section) from None
