@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 import dicomwire
 from dicomwire.cli.__main__ import COMMANDS, cli
-from tests.cli.files import element, part10
+from tests.builders import element, part10
 
 HEAVY = ("asyncio", "numpy", "pyarrow", "rich", "isal", "dataclasses", "concurrent", "logging", "html")
 

@@ -17,7 +17,7 @@ from dicomwire.cli.__main__ import cli
 from dicomwire.cli.tables import text_table
 from dicomwire.errors import DicomWireError
 from dicomwire.scanning import Batch
-from tests.cli.files import element, item, part10, sequence
+from tests.builders import element, item, part10, sequence
 
 COLUMNS = (
     "Modality,PatientName,Rows,ImageType,PixelSpacing,TransferSyntaxUID,"
@@ -58,7 +58,7 @@ def folder(tmp_path):
     (data / "below").mkdir(parents=True)
     (data / "a.dcm").write_bytes(series("Doe^Jane", 512))
     (data / "below" / "b.dcm").write_bytes(series("Doe^John", 256))
-    (data / "c.dcm").write_bytes(part10(b"\xff" * 40, transfer_syntax=b"1.2.840.10008.1.2.1.99"))
+    (data / "c.dcm").write_bytes(part10(b"\xff" * 40, syntax="1.2.840.10008.1.2.1.99"))
     (data / "readme.txt").write_text("these are notes and no DICOM at all, not even a bit\n" * 5)
     return data
 

@@ -10,11 +10,18 @@ import pytest
 import dicomwire
 from dicomwire.dataset import text
 from dicomwire.errors import DicomWireError, ValueDecodeError
-from tests.cli.files import element, item, nested, part10, sequence
+from tests.builders import element, item, part10, sequence
 
 
 def read(content: bytes, **options):
     return dicomwire.dcmread(part10(content), **options)
+
+
+def nested(depth, *, undefined, inside=b""):
+    """ContentSequence in ContentSequence, ``depth`` of them with one item each."""
+    for _ in range(depth):
+        inside = sequence(0x0040A730, item(inside, undefined=undefined), undefined=undefined)
+    return inside
 
 
 # --------------------------------------------------------------------------------------------------------------- text
@@ -37,7 +44,8 @@ def test_layout_of_a_data_set():
     )
     assert str(ds).split("\n") == [
         "Dataset.file_meta -------------------------------",
-        "(0002,0000) File Meta Information Group Length  UL: 28",
+        "(0002,0000) File Meta Information Group Length  UL: 42",
+        "(0002,0001) File Meta Information Version       OB: b'\\x00\\x01'",
         "(0002,0010) Transfer Syntax UID                 UI: Explicit VR Little Endian",
         "-------------------------------------------------",
         "(0008,0008) Image Type                          CS: ['ORIGINAL', 'PRIMARY']",
@@ -56,7 +64,7 @@ def test_layout_of_a_data_set():
         "(0028,1101) Red Palette Color Lookup Table Desc US: [256, 0, 8]",
         "(7FE0,0010) Pixel Data                          OW: Array of 34 elements",
     ]
-    assert repr(ds["AccessionNumber"]) == str(ds).split("\n")[6]
+    assert repr(ds["AccessionNumber"]) == str(ds).split("\n")[7]
 
 
 def test_an_item_has_no_file_meta_lines():

@@ -87,38 +87,54 @@ class TextDump:
 
     def _element(self, element: DataElement, values: Values, indent: str, little_endian: bool) -> None:
         vr = element.VR
-        size = vm = 0
-        self.write(f"{indent}{tag_text(element.tag)} {safe(vr)} ")
+        start = f"{indent}{tag_text(element.tag)} {vr if vr.isalpha() else safe(vr)} "
+        fault = None
+        vm = 0
         try:
             value = element.value if vr not in BINARY or element.is_undefined_length else None
             if isinstance(value, Fragments):
+                self.write(start)
                 self._fragments(element, value, values, indent)
                 return
             if vr in BINARY or isinstance(value, (bytes, memoryview)):
                 # Numbers whose length is no multiple of their size come as bytes too.
-                pieces = self._binary(element, vr if vr in BINARY else "OB", values, little_endian)
-                vm = 1 if element.length else 0
-            else:
-                text = NO_VALUE if value is None else plain_value(element, value)
-                pieces = [text if self.full else cut(text)]
-                vm = element.VM
+                self._binary(element, vr if vr in BINARY else "OB", start, values, little_endian)
+                return
+            text = NO_VALUE if value is None else plain_value(element, value)
+            text = safe(text if self.full else cut(text))
+            vm = element.VM
+        except DicomWireError as error:
+            fault = error
+            text = f"(error: {safe(str(error))})"
+        self.write(f"{start}{text:<{VALUE_WIDTH}} #{element.length:4},{vm:2} {label(element)}\n")
+        if fault is not None:
+            self.report(fault)
+
+    def _binary(self, element: DataElement, vr: str, start: str, values: Values, little_endian: bool) -> None:
+        """The line of a binary value; a long one that is printed whole is written piece by piece."""
+        length = element.length
+        self.write(start)
+        pieces: Iterable[str] = [NO_VALUE]
+        size = 0
+        fault = None
+        try:
+            if length and self.full:
+                pieces = joined(words(vr, piece, little_endian) for piece in values.pieces(element))
+            elif length:
+                # Eight bytes give one character and its backslash at least, so this is more than can be shown.
+                shown = values.start(element, 8 * WIDTH)
+                pieces = [cut_words(words(vr, shown, little_endian), length > 8 * WIDTH)]
             for piece in pieces:
                 self.write(piece)
                 size += len(piece)
         except DicomWireError as error:
+            fault = error
             text = f"(error: {safe(str(error))})"
             self.write(text)
             size += len(text)
-            self.report(error)
-        self.write(f"{' ' * (VALUE_WIDTH - size)} #{element.length:4},{vm:2} {label(element)}\n")
-
-    def _binary(self, element: DataElement, vr: str, values: Values, little_endian: bool) -> Iterable[str]:
-        if element.length == 0:
-            return [NO_VALUE]
-        if not self.full:
-            # Two characters of text take one byte at least, so this is more than can be shown.
-            return [cut_words(words(vr, values.start(element, 8 * WIDTH), little_endian), element.length > 8 * WIDTH)]
-        return joined(words(vr, piece, little_endian) for piece in values.pieces(element))
+        self.write(f"{' ' * (VALUE_WIDTH - size)} #{length:4}, {1 if length else 0} {label(element)}\n")
+        if fault is not None:
+            self.report(fault)
 
     def _fragments(self, element: DataElement, fragments: Fragments, values: Values, indent: str) -> None:
         """Encapsulated pixel data: the Basic Offset Table, then the fragments, an item each (PS3.5 Annex A.4)."""
@@ -221,8 +237,10 @@ def number_text(value: float, *, single: bool) -> str:
 
 
 def plain_value(element: DataElement, value: Any) -> str:
-    """A value that is neither binary nor a sequence; text in brackets, registered UIDs by their keywords."""
+    """A value that is neither binary nor a sequence, unescaped: text in brackets, registered UIDs by keyword."""
     vr = element.VR
+    if value.__class__ is str and vr != "UI":
+        return f"[{value}]" if value else NO_VALUE
     parts = value if isinstance(value, list) else [value]
     if vr in NUMBERS:
         if vr == "AT":
@@ -234,8 +252,8 @@ def plain_value(element: DataElement, value: Any) -> str:
         keywords = [getattr(part, "keyword", "") for part in parts]
         if all(keywords):
             return "\\".join(f"={keyword}" for keyword in keywords)
-    text = "\\".join(str(part) for part in parts)
-    return f"[{safe(text)}]" if text else NO_VALUE
+    text = "\\".join([str(part) for part in parts])
+    return f"[{text}]" if text else NO_VALUE
 
 
 NUMBERS = frozenset(("AT", "FL", "FD", "SL", "SS", "SV", "UL", "US", "UV"))
