@@ -224,6 +224,7 @@ def test_elements_behind_the_pixel_data() -> None:
         assert len(wanted) == (100_000 if syntax != JPEG else 3)
         out_of_order = part10(data + element(0x00100020, "LO", b"late") + element(0x00080090, "PN", b"X "), syntax)
         assert [e.tag for e in dcmread(out_of_order)].count(0x00100020) == 1
+        assert [e.tag for e in dcmread(out_of_order).iterall()] == [e.tag for e in dcmread(out_of_order)]
         assert dcmread(out_of_order).PatientID == "12345"
 
 
