@@ -70,10 +70,22 @@ def test_big_endian() -> None:
 
 
 def test_known_length_sequence_is_not_entered() -> None:
+    data = sequence(SQ, *[item(TEXT)] * 1000) + element(0x00500010, "CS", b"A ")
+    assert rows(data) == [
+        (1, SQ, "SQ", 12, NOT_ENTERED, 12, 24_000, 2, 0),
+        (2, 0x00500010, "CS", 8, 0, 24_020, 2, 3, 0),
+    ]
+
+
+def test_small_known_length_sequence_comes_along() -> None:
     data = sequence(SQ, item(TEXT), item(TEXT)) + element(0x00500010, "CS", b"A ")
     assert rows(data) == [
-        (1, SQ, "SQ", 12, NOT_ENTERED, 12, 48, 2, 0),
-        (2, 0x00500010, "CS", 8, 0, 68, 2, 3, 0),
+        (1, SQ, "SQ", 12, 0, 12, 48, 6, 0),
+        (2, ITEM, "", 8, 0, 20, 16, 4, 1),
+        (3, 0x0040A160, "UT", 12, 0, 32, 4, 4, 2),
+        (4, ITEM, "", 8, 0, 44, 16, 6, 1),
+        (5, 0x0040A160, "UT", 12, 0, 56, 4, 6, 4),
+        (6, 0x00500010, "CS", 8, 0, 68, 2, 7, 0),
     ]
 
 
@@ -90,10 +102,11 @@ def test_undefined_length_sequence_is_entered() -> None:
 
 
 def test_mixed_lengths() -> None:
-    known_in_undefined = sequence(SQ, item(TEXT), item(), undefined=True)
+    long = TEXT + element(0x0040A16A, "UT", b"x" * 5000)
+    known_in_undefined = sequence(SQ, item(long), item(), undefined=True)
     assert [(row[1], row[4], row[6:]) for row in rows(known_in_undefined)] == [
-        (SQ, UNDEFINED_LENGTH, (32, 4, 0)), (ITEM, NOT_ENTERED, (16, 3, 1)), (ITEM, 0, (0, 4, 1))]
-    undefined_in_known = sequence(SQ, item(TEXT, undefined=True))
+        (SQ, UNDEFINED_LENGTH, (5044, 4, 0)), (ITEM, NOT_ENTERED, (5028, 3, 1)), (ITEM, 0, (0, 4, 1))]
+    undefined_in_known = sequence(SQ, item(long, undefined=True))
     assert [(row[1], row[4]) for row in rows(undefined_in_known)] == [(SQ, NOT_ENTERED)]
     for data in (known_in_undefined, undefined_in_known):
         ds = dcmread(part10(data))
@@ -178,7 +191,7 @@ def test_entries_are_proportional_to_elements(undefined: bool) -> None:
     for count in (100, 1000, 10_000):
         items = [item(TEXT, undefined=undefined)] * count
         ds = dcmread(part10(sequence(SQ, *items, undefined=undefined)))
-        assert len(ds.tape()) == (2 + 2 * count if undefined else 2)
+        assert len(ds.tape()) == (2 + 2 * count if undefined or count * len(items[0]) <= 4096 else 2)
         assert len(ds.ContentSequence) == count
         assert len(list(ds.iterall())) == 1 + count
 

@@ -179,8 +179,15 @@ case("item longer than its sequence", part10(plain() + sequence(SQ, item(TEXT, l
      values={"ContentSequence.0.TextValue": "text", "DeviceSequence": "A"})
 case("element longer than its item", part10(plain() + sequence(SQ, item(element(0x0040A160, "UT", b"text", length=400)))
                                             + element(0x00500010, "CS", b"A ")),
-     ("truncated_value", "ContentSequence.0.TextValue", at(plain() + element(SQ, "SQ") + item())), strict="TruncatedError",
+     ("overrun", "ContentSequence.0.TextValue", at(plain() + element(SQ, "SQ") + item())), strict="ElementError",
      values={"ContentSequence.0.TextValue": "text", "DeviceSequence": "A"})
+case("element longer than its large item", part10(
+    plain() + sequence(SQ, item(element(0x0040A040, "UC", b"x" * 9000) + element(0x0040A160, "UT", b"text", length=400)))),
+     ("overrun", "ContentSequence.0.TextValue", at(plain() + element(SQ, "SQ") + item() + bytes(9012))),
+     strict="ElementError", values={"ContentSequence.0.TextValue": "text"})
+case("deflated stream that ends in a small sequence", part10(b"", DEFLATED) + deflate(
+    plain() + sequence(SQ, item(TEXT), item(TEXT))[:-24]), ("truncated_value", "ContentSequence", len(plain())),
+     strict="TruncatedError", values={"ContentSequence.0.TextValue": "text"})
 case("element in place of an item", part10(plain() + sequence(SQ, TEXT, item(TEXT)) + element(0x00500010, "CS", b"A ")),
      ("not_an_item", "ContentSequence", at(plain() + element(SQ, "SQ"))), strict="ElementError", section="PS3.5 7.5.1",
      values={"DeviceSequence": "A"})
