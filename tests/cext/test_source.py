@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import random
@@ -99,10 +100,8 @@ def test_descriptors_are_given_back(image: Path) -> None:
     for broken in (part10(b""), b"MZ" * 5000, part10(plain(pixels=PIXELS))[:-5]):
         image.write_bytes(broken)
         for policy in ("strict", "report"):
-            try:
+            with contextlib.suppress(DecodeError):
                 dcmread(image, policy=policy)
-            except DecodeError:
-                pass
     assert len(os.listdir(FDS)) == before
 
 
@@ -220,7 +219,9 @@ def test_what_is_no_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [10, 8_000, 60_000, 70_000, 1_000_000])
 def test_headers_behind_big_values(tmp_path: Path, size: int) -> None:
     values = {0x00110001 + (i << 17): bytes([i]) * size for i in range(20)}
-    data = b"".join(element(tag, "UN", value) + element(tag + 1, "LO", b"%04d" % (tag >> 17)) for tag, value in values.items())
+    data = b"".join(
+        element(tag, "UN", value) + element(tag + 1, "LO", b"%04d" % (tag >> 17)) for tag, value in values.items()
+    )
     path = tmp_path / "windows.dcm"
     path.write_bytes(part10(data))
     for ds in (dcmread(path), dcmread(path.read_bytes())):
@@ -228,14 +229,18 @@ def test_headers_behind_big_values(tmp_path: Path, size: int) -> None:
         assert ds.deviations == []
         for tag in reversed(values):
             assert bytes(ds[tag].raw) == values[tag]
-            assert ds[tag + 1].value == "%04d" % (tag >> 17)
+            assert ds[tag + 1].value == f"{tag >> 17:04d}"
     first, second = dcmread(path), dcmread(path.read_bytes())
     assert first.tape() == second.tape()
 
 
 def test_sequences_of_known_length_outside_the_windows(tmp_path: Path) -> None:
     inner = sequence(0x0040A730, *[item(element(0x0040A160, "UT", b"%05d " % i * 300)) for i in range(200)])
-    data = plain() + sequence(0x0040A730, item(element(0x0040A040, "CS", b"A ") + inner)) + element(0x00500010, "CS", b"B ")
+    data = (
+        plain()
+        + sequence(0x0040A730, item(element(0x0040A040, "CS", b"A ") + inner))
+        + element(0x00500010, "CS", b"B ")
+    )
     path = tmp_path / "nested.dcm"
     path.write_bytes(part10(data))
     ds = dcmread(path)
@@ -333,14 +338,18 @@ def test_deflated_bombs(inflater: str) -> None:
     ds = dcmread(pixels)
     assert ds.PatientID == "12345"
     assert len(ds) == 6  # pixel data of this size are not inflated for a count
-    assert problems(ds) == ["what comes after %d deflated bytes of pixel data was not looked at"
-                            % (len(plain(pixels=b"12")) - 2 + (80 << 20) - 65536)]
+    left = len(plain(pixels=b"12")) - 2 + (80 << 20) - 65536
+    assert problems(ds) == [f"what comes after {left} deflated bytes of pixel data was not looked at"]
     assert len(ds.PixelData) == 80 << 20  # ... but when asked for
     with pytest.raises(DecodeError, match="grew"):
         dcmread(deflated(plain() + element(0x00211001, "UN", bytes(80 << 20)) + element(0x00280010, "US", b"\2\0")))
 
 
-NATIVE = element(0x00280010, "US", b"\2\0") + element(PIXEL_DATA, "OW", PIXELS[:307_200]) + element(0xFFFCFFFC, "OB", b"\7\10")
+NATIVE = (
+    element(0x00280010, "US", b"\2\0")
+    + element(PIXEL_DATA, "OW", PIXELS[:307_200])
+    + element(0xFFFCFFFC, "OB", b"\7\10")
+)
 
 
 @pytest.mark.parametrize("tags", [(PIXEL_DATA, 0xFFFCFFFC), (0xFFFCFFFC, PIXEL_DATA)])

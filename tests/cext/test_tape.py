@@ -90,7 +90,9 @@ def test_small_known_length_sequence_comes_along() -> None:
 
 
 def test_undefined_length_sequence_is_entered() -> None:
-    data = sequence(SQ, item(TEXT, undefined=True), item(TEXT, undefined=True), undefined=True) + element(0x00500010, "CS")
+    data = sequence(SQ, item(TEXT, undefined=True), item(TEXT, undefined=True), undefined=True) + element(
+        0x00500010, "CS"
+    )
     assert rows(data) == [
         (1, SQ, "SQ", 12, UNDEFINED_LENGTH, 12, 64, 6, 0),
         (2, ITEM, "", 8, UNDEFINED_LENGTH, 20, 16, 4, 1),
@@ -105,7 +107,10 @@ def test_mixed_lengths() -> None:
     long = TEXT + element(0x0040A16A, "UT", b"x" * 5000)
     known_in_undefined = sequence(SQ, item(long), item(), undefined=True)
     assert [(row[1], row[4], row[6:]) for row in rows(known_in_undefined)] == [
-        (SQ, UNDEFINED_LENGTH, (5044, 4, 0)), (ITEM, NOT_ENTERED, (5028, 3, 1)), (ITEM, 0, (0, 4, 1))]
+        (SQ, UNDEFINED_LENGTH, (5044, 4, 0)),
+        (ITEM, NOT_ENTERED, (5028, 3, 1)),
+        (ITEM, 0, (0, 4, 1)),
+    ]
     undefined_in_known = sequence(SQ, item(long, undefined=True))
     assert [(row[1], row[4]) for row in rows(undefined_in_known)] == [(SQ, NOT_ENTERED)]
     for data in (known_in_undefined, undefined_in_known):
@@ -141,8 +146,11 @@ def test_un_of_undefined_length_is_implicit_inside() -> None:
     inside = implicit.item(implicit.element(0x0040A160, "UT", b"text"), undefined=True) + implicit.sequence_end()
     row = rows(element(0x00091001, "UN", inside, length=UNDEFINED) + element(0x00100020, "LO", b"12"))
     assert [(r[1], r[3], r[4] & (UNDEFINED_LENGTH | IMPLICIT_IN_UN)) for r in row] == [
-        (0x00091001, 12, UNDEFINED_LENGTH | IMPLICIT_IN_UN), (ITEM, 8, UNDEFINED_LENGTH), (0x0040A160, 8, 0),
-        (0x00100020, 8, 0)]
+        (0x00091001, 12, UNDEFINED_LENGTH | IMPLICIT_IN_UN),
+        (ITEM, 8, UNDEFINED_LENGTH),
+        (0x0040A160, 8, 0),
+        (0x00100020, 8, 0),
+    ]
     ds = dcmread(part10(element(0x00091001, "UN", inside, length=UNDEFINED)))
     assert ds[0x00091001].VR == "SQ"
     assert ds[0x00091001].value[0].TextValue == "text"
@@ -157,6 +165,7 @@ def test_flags_of_what_is_wrong() -> None:
 
 def bytes_read(path: Path, use: Callable[[DataSet], object]) -> int:
     """Bytes that this thread read from files while ``use`` ran on the data set of a file."""
+
     def total() -> int:
         return int(Path("/proc/thread-self/io").read_text().split("rchar:")[1].split()[0])
 
@@ -177,10 +186,14 @@ def test_nested_items_of_known_length_are_not_walked(tmp_path: Path) -> None:
     assert bytes_read(path, len) <= 65_536
     assert bytes_read(path, lambda ds: ds.PatientID) <= 65_536
     ds = dcmread(path)
-    at = ds
-    with pytest.raises(NestingError) as caught:
+
+    def descend() -> None:
+        at = ds
         for _ in range(depth):
             at = at.ContentSequence[0]
+
+    with pytest.raises(NestingError) as caught:
+        descend()
     assert caught.value.section == "PS3.5 7.5"
     assert caught.value.path.startswith("ContentSequence.0.ContentSequence")
     assert len(caught.value.path) < 500
@@ -220,8 +233,12 @@ def test_elements_behind_the_pixel_data() -> None:
     behind = element(0xFFFCFFFC, "OB", b"1234")
     for data, syntax in (
         (plain(pixels=bytes(100_000)) + behind, "1.2.840.10008.1.2.1"),
-        (plain() + element(PIXEL_DATA, "OB", item() + item(bytes(90_000)) * 3 + sequence_end(), length=UNDEFINED) + behind,
-         JPEG),
+        (
+            plain()
+            + element(PIXEL_DATA, "OB", item() + item(bytes(90_000)) * 3 + sequence_end(), length=UNDEFINED)
+            + behind,
+            JPEG,
+        ),
     ):
         file = part10(data, syntax)
         tags = [0x00080005, 0x00080016, 0x00080060, 0x00100010, 0x00100020, PIXEL_DATA, 0xFFFCFFFC]
@@ -231,8 +248,16 @@ def test_elements_behind_the_pixel_data() -> None:
         assert bytes(dcmread(file).DataSetTrailingPadding) == b"1234"
         assert 0xFFFCFFFC not in dcmread(file, stop_at=0xFFFC0000)
         assert len(dcmread(file, stop_before_pixels=True)) == 5
-        assert [e.tag for e in dcmread(file, specific_tags=["PatientID", 0xFFFCFFFC])] == [0x00080005, 0x00100020, 0xFFFCFFFC]
-        assert [e.tag for e in dcmread(file, specific_tags=["PatientID", "PixelData"])] == [0x00080005, 0x00100020, PIXEL_DATA]
+        assert [e.tag for e in dcmread(file, specific_tags=["PatientID", 0xFFFCFFFC])] == [
+            0x00080005,
+            0x00100020,
+            0xFFFCFFFC,
+        ]
+        assert [e.tag for e in dcmread(file, specific_tags=["PatientID", "PixelData"])] == [
+            0x00080005,
+            0x00100020,
+            PIXEL_DATA,
+        ]
         wanted = dcmread(file, specific_tags=["PixelData"]).PixelData
         assert len(wanted) == (100_000 if syntax != JPEG else 3)
         out_of_order = part10(data + element(0x00100020, "LO", b"late") + element(0x00080090, "PN", b"X "), syntax)
@@ -242,8 +267,11 @@ def test_elements_behind_the_pixel_data() -> None:
 
 
 def test_specific_tags_keep_private_creators() -> None:
-    data = (implicit.element(0x00080060, "CS", b"CT") + implicit.element(0x00090010, "LO", b"GEMS_IDEN_01")
-            + implicit.element(0x00091002, "SH", b"CT01"))
+    data = (
+        implicit.element(0x00080060, "CS", b"CT")
+        + implicit.element(0x00090010, "LO", b"GEMS_IDEN_01")
+        + implicit.element(0x00091002, "SH", b"CT01")
+    )
     ds = dcmread(part10(data, IMPLICIT), specific_tags=[0x00091002])
     assert [e.tag for e in ds] == [0x00090010, 0x00091002]
     assert ds[0x00091002].value == "CT01"

@@ -38,31 +38,70 @@ from tests.hostile.reading import POLICIES, use
 MAX_SIZE = 8192  # bytes of a real file that is mutated
 
 TEXT = element(0x0040A160, "UT", b"text")
-TRICKY = (b"\xff\xff\xff\xff", b"\xfe\xff\x00\xe0", b"\xfe\xff\x0d\xe0", b"\xfe\xff\xdd\xe0", b"\0\0\0\0", b"\xff\xff\xff\x7f",
-          b"SQ\0\0", b"UN\0\0", b"OB\0\0", b"\xe0\x7f\x10\0", b"\x08\0\x05\0", b"\x02\0\x10\0", b"\x28\0\x03\x01", b"\x09\0\x10\0",
-          b"DICM", b"\x1b$B", b"\\", b"\x01\0\0\0", b"\x08\0\0\0")
+TRICKY = (
+    b"\xff\xff\xff\xff",
+    b"\xfe\xff\x00\xe0",
+    b"\xfe\xff\x0d\xe0",
+    b"\xfe\xff\xdd\xe0",
+    b"\0\0\0\0",
+    b"\xff\xff\xff\x7f",
+    b"SQ\0\0",
+    b"UN\0\0",
+    b"OB\0\0",
+    b"\xe0\x7f\x10\0",
+    b"\x08\0\x05\0",
+    b"\x02\0\x10\0",
+    b"\x28\0\x03\x01",
+    b"\x09\0\x10\0",
+    b"DICM",
+    b"\x1b$B",
+    b"\\",
+    b"\x01\0\0\0",
+    b"\x08\0\0\0",
+)
 
 
 def built() -> list[bytes]:
     """Small files of every encoding, with sequences, fragments, private elements and character sets."""
     tree = sequence(0x0040A730, item(TEXT + sequence(0x0040A730, item(TEXT, undefined=True), undefined=True)), item())
     inside = implicit.item(implicit.element(0x0040A160, "UT", b"text"), undefined=True) + implicit.sequence_end()
-    rich = (plain() + element(0x00210010, "LO", b"GEMS_IDEN_01") + element(0x00211001, "UN", inside, length=UNDEFINED)
-            + element(0x00280106, "US", b"\1\0") + tree + element(0x00500010, "CS", b"A\\B "))
-    fragments = element(PIXEL_DATA, "OB", item(b"\0\0\0\0") + item(b"\xff\xd8\xff\xd9") * 2 + sequence_end(), length=UNDEFINED)
+    rich = (
+        plain()
+        + element(0x00210010, "LO", b"GEMS_IDEN_01")
+        + element(0x00211001, "UN", inside, length=UNDEFINED)
+        + element(0x00280106, "US", b"\1\0")
+        + tree
+        + element(0x00500010, "CS", b"A\\B ")
+    )
+    fragments = element(
+        PIXEL_DATA, "OB", item(b"\0\0\0\0") + item(b"\xff\xd8\xff\xd9") * 2 + sequence_end(), length=UNDEFINED
+    )
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
-    values = ((0x00080005, b"\\ISO 2022 IR 87 "), (0x00100010, b"A^B=\x1b$B;3ED\x1b(B"), (0x00180050, b"1.5\\-2e3"),
-              (0x00200013, b"12"), (0x00280103, b"\1\0"), (0x00280106, b"\xff\xff"), (0x00283002, b"\1\0\0\0\x10\0"),
-              (0x00283006, b"\1\0"), (0x00540410, implicit.item(implicit.element(0x00080100, "", b"X "))),
-              (0x00091002, b"ab"))
+    values = (
+        (0x00080005, b"\\ISO 2022 IR 87 "),
+        (0x00100010, b"A^B=\x1b$B;3ED\x1b(B"),
+        (0x00180050, b"1.5\\-2e3"),
+        (0x00200013, b"12"),
+        (0x00280103, b"\1\0"),
+        (0x00280106, b"\xff\xff"),
+        (0x00283002, b"\1\0\0\0\x10\0"),
+        (0x00283006, b"\1\0"),
+        (0x00540410, implicit.item(implicit.element(0x00080100, "", b"X "))),
+        (0x00091002, b"ab"),
+    )
     return [
         part10(rich + element(PIXEL_DATA, "OW", bytes(64)) + element(0xFFFCFFFC, "OB", b"12")),
         part10(rich + fragments + element(0xFFFCFFFC, "OB", b"12"), JPEG),
         part10(b"".join(implicit.element(tag, "", value) for tag, value in sorted(values)), IMPLICIT),
-        part10(big_endian.element(0x00080060, "CS", b"CT") + big_endian.sequence(0x0040A730, big_endian.item(
-            big_endian.element(0x00280010, "US", b"\1\0"))), BIG_ENDIAN),
+        part10(
+            big_endian.element(0x00080060, "CS", b"CT")
+            + big_endian.sequence(0x0040A730, big_endian.item(big_endian.element(0x00280010, "US", b"\1\0"))),
+            BIG_ENDIAN,
+        ),
         part10(b"", DEFLATED) + packer.compress(rich + element(PIXEL_DATA, "OW", bytes(64))) + packer.flush(),
-        part10(nested(40, undefined=True)), part10(nested(40, undefined=False)), plain(),
+        part10(nested(40, undefined=True)),
+        part10(nested(40, undefined=False)),
+        plain(),
     ]
 
 
@@ -85,9 +124,8 @@ def check(data: bytes, **options: object) -> None:
             use(data_set)
             assert policy == "report" or data_set.deviations == []
         except DecodeError as error:
-            assert error.offset is not None, error
-            assert error.path is not None, error
-            assert error.section, error
+            if error.offset is None or error.path is None or not error.section:
+                raise AssertionError("an error without its place") from error
 
 
 def mutated(data: bytes, other: bytes, noise: random.Random) -> bytes:
@@ -96,7 +134,11 @@ def mutated(data: bytes, other: bytes, noise: random.Random) -> bytes:
     for _ in range(noise.choice((1, 1, 1, 2, 3, 8))):
         if not result:
             break
-        at = noise.randrange(min(132, len(result) - 1), len(result)) if noise.random() < 0.95 else noise.randrange(len(result))
+        at = (
+            noise.randrange(min(132, len(result) - 1), len(result))
+            if noise.random() < 0.95
+            else noise.randrange(len(result))
+        )
         kind = noise.randrange(8)
         if kind == 0:
             result[at] ^= 1 << noise.randrange(8)

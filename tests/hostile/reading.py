@@ -46,7 +46,7 @@ def use(data_set: object) -> dict[str, str]:
     for name in ("file_meta", "preamble", "transfer_syntax", "is_implicit_VR", "is_little_endian"):
         getattr(data_set, name)
     assert len(data_set) == len(list(data_set)) == len(data_set.keys())  # type: ignore[arg-type, attr-defined]
-    assert data_set == data_set  # noqa: PLR0124
+    assert data_set == data_set
     tape = data_set.tape()  # type: ignore[attr-defined]
     for index, *_, offset, length, following, parent in tape[1:]:
         assert index < following <= len(tape)
@@ -86,9 +86,17 @@ def read_limited(jobs: list[Job], folder: Path) -> dict[str, Outcome]:
         given.write_bytes(pickle.dumps(left))
         taken.write_bytes(b"")
         child = subprocess.run(
-            [sys.executable, "-c", "import sys; from tests.hostile.reading import serve; serve(*sys.argv[1:])",
-             str(given), str(taken)],
-            cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=TIME_LIMIT_S * len(left) + 60,
+            [
+                sys.executable,
+                "-c",
+                "import sys; from tests.hostile.reading import serve; serve(*sys.argv[1:])",
+                str(given),
+                str(taken),
+            ],
+            cwd=Path(__file__).parents[2],
+            capture_output=True,
+            text=True,
+            timeout=TIME_LIMIT_S * len(left) + 60,
             check=False,
         )
         before = len(outcomes)
@@ -109,8 +117,6 @@ def read_limited(jobs: list[Job], folder: Path) -> dict[str, Outcome]:
 
 def serve(given: str, taken: str) -> None:
     """The child: reads each job under limits and writes its outcome at once."""
-    import dicomwire.dataset.charset
-    import dicomwire.dataset.text
     from dicomwire import dcmread
     from tests import builders
 
