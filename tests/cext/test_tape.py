@@ -38,7 +38,7 @@ ITEM = 0xFFFEE000
 
 
 def rows(data: bytes, syntax: str | None = None) -> list[tuple[Any, ...]]:
-    """Tape entries without the root: (index, tag, VR, header size, flags, offset from the data set, length, next, parent)."""
+    """Tape entries without the root; offsets count from the data set."""
     file = part10(data, syntax) if syntax else part10(data)
     start = len(file) - len(data)
     tape = dcmread(file).tape()

@@ -1,4 +1,4 @@
-"""Any bytes give a data set whose every part can be asked for, or a DecodeError; under every policy, and never another error.
+"""Any bytes give a data set whose every part can be asked for, or a DecodeError; and never another error.
 
 Real files and built ones are mutated: bits, bytes, lengths, cuts, splices.  ``make fuzz`` takes many more examples.
 """

@@ -1,4 +1,4 @@
-"""Nothing grows: not by opening many files, not by reading all of their values, and time and memory follow the input."""
+"""Nothing grows by opening many files and reading all of their values; time and memory follow the input."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SQ = 0x0040A730
 
 
 def files() -> list[bytes]:
-    """One file for each way of opening: native, encapsulated, nested with and without lengths, other character set, broken."""
+    """One file for each way of opening: native, encapsulated, nested, in another character set, broken."""
     tree = [item(TEXT + sequence(SQ, item(TEXT, undefined=True), undefined=True))] * 5
     fragments = element(PIXEL_DATA, "OB", item() + item(bytes(300)) * 3 + sequence_end(), length=UNDEFINED)
     japanese = element(0x00080005, "CS", b"\\ISO 2022 IR 87 ") + element(0x00100010, "PN", b"A^B=\x1b$B;3ED\x1b(B")

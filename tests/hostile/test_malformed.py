@@ -1,7 +1,7 @@
 """Every kind of malformed input has one outcome: the data that are there with a deviation, or an error at its place.
 
-All cases are read in child processes under all three policies, every value, path and text of them, with five seconds and
-sixteen times the input plus 64 MiB of memory.
+All cases are read in child processes under all three policies, every value, path and text of them, with five
+seconds and sixteen times the input plus 64 MiB of memory.
 """
 
 from __future__ import annotations
