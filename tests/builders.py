@@ -97,8 +97,7 @@ def plain(*, pixels: bytes = b"") -> bytes:
     return data
 
 
-def nested(depth: int, *, undefined: bool, encoder: Encoder = explicit, tag: int = 0x0040A730,
-           vr: str = "SQ") -> bytes:
+def nested(depth: int, *, undefined: bool, encoder: Encoder = explicit, tag: int = 0x0040A730, vr: str = "SQ") -> bytes:
     """Sequences of one item, ``depth`` of them one in another; linear in time and size."""
     if undefined:
         opening = encoder.element(tag, vr, length=UNDEFINED) + encoder.tag(0xFFFEE000) + b"\xff" * 4

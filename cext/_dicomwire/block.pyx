@@ -13,7 +13,7 @@ from .source cimport IGNORE, MAX_DEVIATIONS, STRICT
 from .tagindex cimport dw_tag_vr
 from .tape cimport (
     BIG_ENDIAN, CUT_SHORT, DATA_SET, DEFAULT_MAX_DEPTH, DONE, END_UNKNOWN, FRAGMENTS, HEADER_CUT, IMPLICIT, IMPLICIT_IN_UN,
-    ITEM_TAG, ITEMS, NEED_DATA, NOT_ENTERED, OUT_OF_MEMORY, PAUSED, RawFinding, REFUSED, SEQUENCE_DELIMITER, STOPPED, TOO_DEEP,
+    ITEM_TAG, ITEMS, NEED_DATA, NOT_ENTERED, OUT_OF_MEMORY, OVERRUN, PAUSED, RawFinding, REFUSED, SEQUENCE_DELIMITER, STOPPED, TOO_DEEP,
     UNDEFINED_LENGTH, UNORDERED, VALUE_CUT, VR_GUESSED, dw_grow, dw_release, dw_load16be, dw_load16le, finding_name, finding_text, stepper_begin,
     stepper_free, stepper_reopen, stepper_run, stepper_set_end,
 )
@@ -522,7 +522,7 @@ cdef class Block:
         cdef int status
         cdef PyObject* charset = NULL
         cdef uint64_t offset = entry.offset, length = entry.length
-        cdef uint32_t depth = self.depth, up = index
+        cdef uint32_t depth = self.depth, up = index, i
         if index < self.cache_size and self.cache[index] != NULL:
             return <Block>self.cache[index]
         while up:
@@ -578,6 +578,10 @@ cdef class Block:
             if kind == DATA_SET and block.find(0, 0x00080005):
                 block.charset_kind = CHARSET_UNKNOWN
             block.outer_pixel_representation = <int8_t>self._pixel_representation(index)
+            if not self.entries[index].flags & CUT_SHORT:
+                for i in range(s.finding_count):        # the container ends here, and not the source
+                    if s.findings[i].kind == VALUE_CUT:
+                        s.findings[i].kind = OVERRUN
             collect_findings(block, &s)
             if status != DONE:
                 raise_status(status, block, &s)

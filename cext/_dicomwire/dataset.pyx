@@ -872,7 +872,7 @@ cdef class _AllElements:
         return 0
 
     def __next__(self):
-        cdef uint32_t i
+        cdef uint32_t i, last = 0
         cdef uint16_t vr
         cdef TapeEntry* entry
         cdef Block inner
@@ -907,6 +907,9 @@ cdef class _AllElements:
                     if entry.flags & END_UNKNOWN:
                         self.block.resume()
                         self.stop = self.block.entries[0].next
+                        self.next = self.block.entries[i].next
+                        self._in_order(i)
+                        return new_element(self.block, i)
                     self.next = self.block.entries[i].next
                     return new_element(self.block, i)
                 self.next = i + 1
@@ -920,15 +923,33 @@ cdef class _AllElements:
                 self.block, self.next, self.stop = self.stack.pop()
             else:
                 if self.top == 0:
+                    last = self.stop - 1
+                    while self.block.entries[last].parent:
+                        last = self.block.entries[last].parent
                     self.block.resume()     # someone else may have done it since this walk began
                 if self.top != 0 or self.stop == self.block.entries[0].next:
                     raise StopIteration
                 self.stop = self.block.entries[0].next
+                self._in_order(last)
+                if self.ordered is not None:
+                    return next(self)
+
+    cdef int _in_order(self, uint32_t last) except -1:
+        """Where what stood behind the root's pixel data is out of order, walk the elements after ``last`` by tag."""
+        cdef _Elements rest
+        if self.block.entries[0].flags & UNORDERED:
+            rest = _Elements.__new__(_Elements)
+            rest.block = self.block
+            rest.last = last
+            rest.order = self.block.order_of(0)
+            self.ordered = _walk_ordered(rest)
+            self.next = self.stop
+        return 0
 
 
-def _walk_ordered(DataSet data_set):
-    """All elements of an item whose own elements are not in tag order."""
-    stack = [iter(data_set)]
+def _walk_ordered(elements):
+    """All elements of an item whose own elements are not in tag order, or what an iterator over them has left."""
+    stack = [iter(elements)]
     while stack:
         for found in stack[len(stack) - 1]:
             if isinstance(found, DataSet):

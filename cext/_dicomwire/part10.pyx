@@ -346,6 +346,10 @@ cdef DataSet open_data_set(Source source, bint force, uint32_t stop_tag, object 
         raise DecodeError("the source is empty", offset=0, path="", section="PS3.10 7.1")
     p = source.first.data
     look_at_start(p, source.first.stop, &start)
+    if start.has_preamble and not start.has_meta and likely_encoding(
+            p + 132, source.first.stop - 132, source.size - 132, -1) < 0 and likely_encoding(
+            p, source.first.stop, source.size, -1) >= 0:
+        memset(&start, 0, sizeof(FileStart))        # the four letters belong to a value
     if start.has_preamble and p[0]:
         _look_for_other_formats(source, p)
     if not start.has_preamble:

@@ -56,7 +56,6 @@ cdef class Source:
     cdef uint64_t _gather(self, uint8_t* buffer, uint64_t offset, uint64_t length) noexcept
     cdef object fetch(self, uint64_t offset, uint64_t length)
     cdef int read_piece(self, uint8_t* data, uint64_t offset, uint64_t length, uint64_t* got) except -1
-    cdef uint64_t _gather(self, uint8_t* buffer, uint64_t offset, uint64_t length) noexcept
     cdef bint may_grow(self, uint64_t length) noexcept
     cdef int _inflate_to(self, uint64_t stop) except -1
     cdef int _stream_ended(self, uint64_t size) except -1

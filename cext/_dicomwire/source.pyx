@@ -393,16 +393,17 @@ cdef class Source:
         self.more_count += 1
         piece = PyBytes_FromStringAndSize(<char*>last.data + (start - last.start), <Py_ssize_t>(last.stop - start))
         while True:
+            # What a decompressor held back comes in one piece that may pass the target.
             if windows.stop + len(piece) - start > windows.capacity:
-                capacity = max(windows.capacity * 2, windows.stop + len(piece) - start)
-                capacity = min(capacity, target - start)
+                capacity = max(min(windows.capacity * 2, target - start), windows.stop + len(piece) - start)
                 data = <uint8_t*>dw_grow(windows.data, windows.capacity, <size_t>capacity)
                 if data == NULL:
                     raise MemoryError
                 windows.data = data
                 windows.capacity = capacity
-            memcpy(windows.data + (windows.stop - start), PyBytes_AS_STRING(piece), len(piece))
-            windows.stop += len(piece)
+            if len(piece):
+                memcpy(windows.data + (windows.stop - start), PyBytes_AS_STRING(piece), len(piece))
+                windows.stop += len(piece)
             if windows.stop >= target:
                 return 0
             piece = self.inflater(min(<uint64_t>INFLATE_MOST, target - windows.stop))

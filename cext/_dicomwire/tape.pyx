@@ -179,10 +179,22 @@ cdef int stepper_set_end(Stepper* s, uint64_t end) noexcept nogil:
     """Tell the stepper where the source really ends, once that is known; clips the last value.  A Status."""
     cdef uint32_t i
     cdef TapeEntry* last = s.entries + (s.count - 1)
-    cdef uint64_t length = last.length
+    cdef TapeEntry* container
+    cdef uint64_t length = last.length, declared
+    cdef int status = DONE
     for i in range(s.depth + 1):
         if s.frames[i].bound > end:
             s.frames[i].bound = end
+        container = s.entries + s.frames[i].entry
+        declared = container.length
+        if i and container != last and not s.frames[i].undefined and container.offset + declared > end:
+            container.length = end - container.offset if end > container.offset else 0
+            if status == DONE and not container.flags & CUT_SHORT:
+                status = stepper_note(s, VALUE_CUT, s.frames[i].entry, container.tag,
+                                      container.offset - container.header_size, declared, container.length)
+            container.flags |= CUT_SHORT
+    if status != DONE:
+        return status
     if s.entries[0].offset + s.entries[0].length > end:
         s.entries[0].length = end - s.entries[0].offset if end > s.entries[0].offset else 0
     if s.count > 1 and last.offset + length > end and not last.flags & UNDEFINED_LENGTH:
