@@ -51,6 +51,11 @@ def _times(ratio: float) -> str:
     return f"{ratio:.0f}" if ratio >= 100 else f"{ratio:.3g}"
 
 
+def is_busy(entry: Entry) -> bool:
+    """Return whether an entry's wall time is far above its CPU time, so that it cannot be trusted."""
+    return bool(entry.wall_ns) and entry.clock == "wall" and entry.busy > BUSY
+
+
 def measured(task: Task) -> list[Entry]:
     return [entry for entry in task.entries if entry.wall_ns]
 
@@ -104,6 +109,11 @@ def goal_line(task: Task, goal: Goal, void: list[str]) -> str:
         plain = best_peer(task, default_use=True)
         if plain is not None and plain is not other:
             text += f"; {_times(plain.median_ns / mine.median_ns)} of {plain.label}, the fastest in default use"
+        bottom = limit(task)
+        if bottom is not None and not void:
+            text += f"; plain C reaches {_times(other.median_ns / bottom.median_ns)}"
+            if plain is not None and plain is not other:
+                text += f" and {_times(plain.median_ns / bottom.median_ns)}"
     return text
 
 
@@ -130,7 +140,7 @@ def table(task: Task) -> str:
             _times(peer.median_ns / entry.median_ns) if peer else "-",
             _times(reference.median_ns / entry.median_ns) if reference else "-",
             f"{bottom.median_ns / entry.median_ns:.3g}" if bottom and not void else ("void" if void else "-"),
-            entry.answer + (" (machine busy)" if entry.busy > BUSY and entry.clock == "wall" else ""),
+            entry.answer + (" (machine busy)" if is_busy(entry) else ""),
         ]
         lines.append("| " + " | ".join(cells) + " |")
     lines.append("")
@@ -165,6 +175,7 @@ def as_json(task: Task) -> dict[str, Any]:
                 "answer": e.answer,
                 "error": e.error,
                 "scale": e.scale,
+                "busy": is_busy(e),
                 "median_ns_per_unit": e.median_ns / task.units if e.wall_ns else None,
                 "best_ns_per_unit": e.best_ns / task.units if e.wall_ns else None,
                 "wall_ns": e.wall_ns,

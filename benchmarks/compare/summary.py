@@ -47,7 +47,7 @@ def cell(entry: Entry | None, own: Entry | None, *, named: bool = True) -> str:
     if own is not None and own is not entry:
         ratio = entry["median_ns_per_unit"] / own["median_ns_per_unit"]
         text += f" ({ratio:.0f}x)" if ratio >= 20 else f" ({ratio:.2g}x)"
-    return text
+    return text + (" (busy)" if entry["busy"] else "")
 
 
 def summary(document: dict[str, Any]) -> str:
@@ -58,7 +58,7 @@ def summary(document: dict[str, Any]) -> str:
         f"alternation, {document['clock']} time, medians; {machine['processor']}, {machine['cores']} cores, "
         f"{machine.get('memory', '?')}, {machine['system']}, {machine['python']}, {machine['compiler']}.",
         "",
-        "In brackets: how many times as long as dicomwire.",
+        "In brackets: how many times as long as dicomwire; busy: the machine was, the time is too long.",
         "",
         "| task | per | dicomwire | fastest peer | fastest in default use | pydicom | plain C |",
         "|---|---|---|---|---|---|---|",
