@@ -1,6 +1,7 @@
 """``dicomwire scan``: files in three formats, written whole or not at all; foreign and broken files; the summary."""
 
 import csv
+import gzip
 import json
 import os
 import re
@@ -243,6 +244,16 @@ def test_foreign_files_are_rows_unless_they_are_skipped(folder, tmp_path):
     assert (facts(result)["files"], facts(result)["left out"]) == ("4", "1")
     assert "this is not DICOM" not in result.stdout
     assert len(rows_of(index)) == 3
+
+
+def test_what_counts_as_foreign(tmp_path):
+    """Each of the ways in which dcmread says that a file is something else; a broken DICOM file is none of them."""
+    (tmp_path / "empty").write_bytes(b"")
+    (tmp_path / "a.gz").write_bytes(gzip.compress(series("Doe", 1)))
+    (tmp_path / "notes.txt").write_text("these are notes and no DICOM at all, not even a bit\n" * 5)
+    (tmp_path / "broken.dcm").write_bytes(part10(b"\xff" * 40, "1.2.840.10008.1.2.1.99"))
+    result = run(tmp_path)
+    assert (facts(result)["not DICOM"], facts(result)["failed"]) == ("3", "1")
 
 
 def test_a_file_that_cannot_be_opened_is_a_row(folder, tmp_path):

@@ -29,7 +29,10 @@ HEAD = 10  # rows that are shown when nothing is written
 CELL_WIDTH = 24
 PATH_WIDTH = 40
 ERROR_KINDS = 20  # kinds of errors that the summary lists
-NOT_DICOM = re.compile("DecodeError: (this is not DICOM|the source is empty|the bytes do not read as a data set)")
+# What dcmread says of a file that is something else altogether.
+NOT_DICOM = re.compile(
+    "DecodeError: (this is not DICOM|this is an? [^;:]*, not DICOM|the source is empty|the bytes do not read as a data)"
+)
 
 
 def _columns(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> list[str]:
