@@ -308,61 +308,156 @@ cdef bint _unwrap_length(Stepper* s, TapeEntry* last, uint64_t bound, uint8_t en
 
 # ------------------------------------------------------------------------------------------------------------ the loop
 
-cdef inline uint64_t _take_plain(Stepper* s, Frame* frame, uint64_t pos) noexcept nogil:
-    """Take elements of an item in little endian as long as there is nothing to them; the position of the first other one.
+cdef inline TapeEntry* _write(TapeEntry* entry, uint64_t offset, uint64_t length, uint32_t tag, uint32_t index,
+                              uint32_t parent, uint16_t vr, uint8_t size, uint8_t flags) noexcept nogil:
+    entry.offset = offset
+    entry.length = length
+    entry.tag = tag
+    entry.next = index + 1
+    entry.parent = parent
+    entry.vr = vr
+    entry.header_size = size
+    entry.flags = flags
+    return entry
 
-    Known length, even, inside the container, in order, no sequence: four elements of five.  Whatever is not, and
-    whatever is the last in a window, is left to the loop below, which says what it is.
+
+cdef inline void _enter(Frame* frame, uint64_t bound, uint32_t entry, uint8_t kind, uint8_t undefined) noexcept nogil:
+    """Fill the frame above ``frame``'s for a container in the same encoding."""
+    frame[1].bound = bound
+    frame[1].entry = entry
+    frame[1].last_tag = 0
+    frame[1].kind = kind
+    frame[1].encoding = frame.encoding
+    frame[1].undefined = undefined
+
+
+cdef void _take_usual(Stepper* s) noexcept nogil:
+    """Take headers in little endian as long as there is nothing wrong with them, and nothing to ask for.
+
+    Everything that deserves a thought is left to the loop in stepper_run, at its header: odd or undefined lengths
+    where they do not belong, order, unknown VRs, missing delimiters, fragments, the last bytes of a window.  What is left
+    to decide here is little, so that it stays in registers.
     """
-    cdef TapeEntry* entry = s.entries + s.count
-    cdef TapeEntry* full = s.entries + s.capacity
+    cdef Frame* frame = s.frames + s.depth
+    cdef TapeEntry* entries = s.entries
     cdef const uint8_t* base = s.base - s.start     # indexed by absolute offsets
-    cdef uint64_t bound = frame.bound, limit = min(bound, s.stop), word
-    cdef uint64_t end
-    cdef uint32_t tag, length, last_tag = frame.last_tag, parent = frame.entry, index = s.count
-    # Below the root every tag is wanted.
-    cdef uint32_t first_tag = s.first_tag if s.depth == 0 else 0, tag_span = s.tag_span if s.depth == 0 else 0xFFFFFFFFu
-    cdef uint16_t vr = 0
-    cdef uint8_t traits, implicit = frame.encoding & IMPLICIT, look_up = s.look_up, size = 8
-    while pos + 12 <= limit and entry < full:
+    cdef uint64_t pos = s.pos, stop = s.stop, bound = frame.bound, enter_limit = s.enter_limit, word, end
+    cdef uint32_t index = s.count, capacity = s.capacity, depth = s.depth, tag, length
+    cdef uint32_t deepest = min(s.frame_capacity, s.max_depth) - 1
+    cdef uint32_t parent = frame.entry, last_tag = frame.last_tag
+    cdef uint16_t vr
+    cdef uint8_t traits, size, kind = frame.kind, implicit = frame.encoding & IMPLICIT
+    while index < capacity:
+        # ---------------------------------------------------------------- a known length is used up
+        if pos >= bound:
+            if frame.undefined or depth == 0:
+                break
+            entries[parent].next = index
+            depth -= 1
+            frame -= 1
+            bound, kind, parent, last_tag, implicit = (
+                frame.bound, frame.kind, frame.entry, frame.last_tag, frame.encoding & IMPLICIT)
+            continue
+        if pos + 12 > stop:
+            break
         word = dw_load64le(base + pos)
         tag = <uint32_t>(word << 16) | <uint32_t>((word >> 16) & 0xFFFF)
         length = <uint32_t>(word >> 32)
-        if implicit:
-            if look_up and dw_tag_vr(tag) == DW_VR_SQ:
+
+        # ---------------------------------------------------------------- delimiters
+        if tag >= 0xFFFE0000u and tag != ITEM_TAG:
+            if length != 0 or not frame.undefined or tag != (
+                    ITEM_DELIMITER if kind == DATA_SET else SEQUENCE_DELIMITER):
                 break
+            entries[parent].length = pos - entries[parent].offset
+            entries[parent].next = index
+            pos += 8
+            depth -= 1
+            frame -= 1
+            bound, kind, parent, last_tag, implicit = (
+                frame.bound, frame.kind, frame.entry, frame.last_tag, frame.encoding & IMPLICIT)
+            continue
+
+        # ---------------------------------------------------------------- items
+        if kind == ITEMS:
+            end = pos + 8
+            if tag != ITEM_TAG or depth >= deepest:
+                break
+            if length == UNDEFINED:
+                _write(entries + index, end, UNDEFINED, ITEM_TAG, index, parent, DW_VR_NONE, 8, UNDEFINED_LENGTH)
+                _enter(frame, bound, index, DATA_SET, 1)
+            elif length & 1 or length > bound - pos or length + 8 > bound - pos:
+                break
+            elif length > enter_limit:
+                _write(entries + index, end, length, ITEM_TAG, index, parent, DW_VR_NONE, 8, NOT_ENTERED)
+                index += 1
+                pos = end + length
+                continue
+            else:
+                _write(entries + index, end, length, ITEM_TAG, index, parent, DW_VR_NONE, 8, 0)
+                _enter(frame, end + length, index, DATA_SET, 0)
+                bound = end + length
+            pos = end
+            parent = index
+            index += 1
+            depth += 1
+            frame += 1
+            kind = DATA_SET
+            last_tag = 0
+            continue
+
+        # ---------------------------------------------------------------- elements
+        if implicit:
+            size = 8
+            vr = 0
+            if s.look_up and length != 0 and dw_tag_vr(tag) == DW_VR_SQ:
+                vr = DW_VR_SQ
         else:
             vr = <uint16_t>length
             traits = dw_vr_traits(vr)
             if traits & DW_VR_LONG:
                 length = dw_load32le(base + pos + 8)
                 size = 12
-                if vr == DW_VR_SQ:
-                    break
             elif traits:
                 length >>= 16
                 size = 8
             else:
                 break
         end = pos + size
-        if (length == UNDEFINED or length & 1 or length > bound - end or tag < last_tag or tag >= 0xFFFE0000u
-                or tag - first_tag > tag_span or tag == 0):
+        if tag < last_tag or tag == 0 or tag >= 0xFFFE0000u or (depth == 0 and tag - s.first_tag > s.tag_span):
             break
+        if length == UNDEFINED:
+            if depth >= deepest or (vr != DW_VR_SQ and (vr != 0 or tag == 0x7FE00010)):
+                break
+            _write(entries + index, end, UNDEFINED, tag, index, parent, vr, size, UNDEFINED_LENGTH)
+            _enter(frame, bound, index, ITEMS, 1)
+        elif length & 1 or end > bound or length > bound - end:
+            break
+        elif vr == DW_VR_SQ and length != 0 and length <= enter_limit:
+            if depth >= deepest:
+                break
+            _write(entries + index, end, length, tag, index, parent, vr, size, 0)
+            _enter(frame, end + length, index, ITEMS, 0)
+            bound = end + length
+        else:
+            _write(entries + index, end, length, tag, index, parent, vr, size,
+                   NOT_ENTERED if vr == DW_VR_SQ and length != 0 else 0)
+            index += 1
+            last_tag = tag + 1
+            pos = end + length
+            continue
+        frame.last_tag = tag + 1
+        pos = end
+        parent = index
         index += 1
-        entry.offset = end
-        entry.length = length
-        entry.tag = tag
-        entry.next = index
-        entry.parent = parent
-        entry.vr = vr
-        entry.header_size = size
-        entry.flags = 0
-        entry += 1
-        last_tag = tag + 1
-        pos = end + length
+        depth += 1
+        frame += 1
+        kind = ITEMS
+    if kind == DATA_SET:
+        frame.last_tag = last_tag
+    s.pos = pos
     s.count = index
-    frame.last_tag = last_tag
-    return pos
+    s.depth = depth
 
 
 cdef int stepper_run(Stepper* s) noexcept nogil:
@@ -381,8 +476,12 @@ cdef int stepper_run(Stepper* s) noexcept nogil:
     cdef uint32_t index
 
     while True:
-        if kind == DATA_SET and not encoding & BIG_ENDIAN and pos >= s.start:
-            pos = _take_plain(s, frame, pos)
+        if not encoding & BIG_ENDIAN and pos >= s.start and kind != PIECES:
+            s.pos = pos
+            _take_usual(s)
+            pos = s.pos
+            frame = s.frames + s.depth
+            bound, kind, encoding = frame.bound, frame.kind, frame.encoding
 
         # ---------------------------------------------------------------- the container's end
         if pos >= bound:
