@@ -69,7 +69,7 @@ cdef class Block:
     cdef bint is_implicit(self, uint32_t index) noexcept
     cdef int charset_of(self, uint32_t index, PyObject** charset) except -2
     cdef int inherit(self, object terms) except -1
-    cdef Block inner(self, uint32_t index)
+    cdef Block inner(self, uint32_t index, bint whole=*)
     cdef uint32_t ordinal_of(self, uint32_t item) noexcept
     cdef str path_of(self, uint32_t index)
     cdef uint32_t _last_child(self) noexcept

@@ -26,7 +26,9 @@ from .vr cimport (
 from .errors import DecodeError, Deviation, NestingError, TruncatedError
 
 cdef enum:
-    ENTER_LIMIT = 65536         # bytes; when a container is opened, smaller ones inside it come along on its tape
+    ENTER_LIMIT = 65536         # bytes; when a container is opened, smaller ones inside it come along on its tape ...
+    LARGE_CONTAINER = 262144    # ... but from this size on only tiny ones: few of its many items may be wanted
+    TINY_LIMIT = 512
     SCRATCH = 65536             # bytes read at once when fragments are walked
     LARGE = 64                  # entries of an item out of order from which on its elements are sorted for searching
 
@@ -512,8 +514,11 @@ cdef class Block:
 
     # ------------------------------------------------------------------------------------------- containers inside it
 
-    cdef Block inner(self, uint32_t index):
-        """The block of a container that was not entered (flag NOT_ENTERED), made on first call and cached."""
+    cdef Block inner(self, uint32_t index, bint whole=False):
+        """The block of a container that was not entered (flag NOT_ENTERED), made on first call and cached.
+
+        ``whole``: all of it is going to be walked, so that its items come along whatever its size.
+        """
         cdef TapeEntry* entry = self.entries + index
         cdef Stepper s
         cdef Block block
@@ -555,7 +560,7 @@ cdef class Block:
         s.start = offset
         s.stop = offset + length
         s.tag_span = 0xFFFFFFFFu
-        s.enter_limit = ENTER_LIMIT
+        s.enter_limit = ENTER_LIMIT if whole or length < LARGE_CONTAINER else TINY_LIMIT
         s.max_depth = DEFAULT_MAX_DEPTH - depth
         s.strict = self.source.policy == STRICT
         s.look_up = encoding & IMPLICIT != 0

@@ -891,7 +891,7 @@ cdef class _AllElements:
                 if entry.tag == ITEM_TAG:
                     if entry.flags & NOT_ENTERED:
                         self.next = i + 1
-                        self._enter(self.block.inner(i))
+                        self._enter(self.block.inner(i, True))
                         if self.block.entries[0].flags & UNORDERED:
                             self.next = self.stop
                             self.ordered = _walk_ordered(new_data_set(self.block, 0))
@@ -917,7 +917,7 @@ cdef class _AllElements:
                 if vr <= DW_VR_NONE or vr == DW_VR_UN:
                     vr = self.block.vr_of(i)
                 if vr == DW_VR_SQ and self.block.entries[i].flags & NOT_ENTERED:
-                    self.entering = self.block.inner(i)
+                    self.entering = self.block.inner(i, True)
                 return new_element(self.block, i)
             if self.stack:
                 self.block, self.next, self.stop = self.stack.pop()

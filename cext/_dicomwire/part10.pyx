@@ -179,6 +179,24 @@ cdef bint skim_meta(const uint8_t* p, uint64_t n, FileStart* start) noexcept nog
     return start.syntax_length != 0
 
 
+cdef bint reads_as_data_set(const uint8_t* p, uint64_t in_window, uint64_t left) noexcept nogil:
+    """Whether bytes without a preamble begin like DICOM: with group 0002, 0004 or 0008 or a command, and two elements.
+
+    One plausible header stands at the front of half of all other files.
+    """
+    cdef int[4] order = [EXPLICIT_LE, IMPLICIT, BIG_ENDIAN, IMPLICIT | BIG_ENDIAN]
+    cdef uint32_t tag, group
+    cdef int i
+    if in_window < 8:
+        return False
+    for i in range(4):
+        tag = dw_load32be(p) if order[i] & BIG_ENDIAN else (<uint32_t>dw_load16le(p) << 16) | dw_load16le(p + 2)
+        group = tag >> 16
+        if (group == 2 or group == 4 or group == 8 or tag == 0) and _score(p, in_window, left, order[i]) >= 2:
+            return True
+    return False
+
+
 # ------------------------------------------------------------------------------------------------------------- reading
 
 cdef int _note(Source source, str kind, uint64_t offset, str message, str section) except -1:
@@ -355,8 +373,7 @@ cdef DataSet open_data_set(Source source, bint force, uint32_t stop_tag, object 
     if not start.has_preamble:
         if not force and not start.has_magic:
             _refuse_archives(p, source.first.stop)
-        if not force and not start.has_magic and likely_encoding(
-                p, source.first.stop, source.size, EXPLICIT_LE if start.has_meta else -1) < 0:
+        if not force and not start.has_magic and not reads_as_data_set(p, source.first.stop, source.size):
             raise DecodeError("this is not DICOM: no preamble with DICM, and the bytes do not read as a data set "
                               "(force=True tries all the same)", offset=0, path="", section="PS3.10 7.1")
         _note(source, "preamble", 0, "no preamble and DICM prefix before the data", "PS3.10 7.1")
