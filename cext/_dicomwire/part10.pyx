@@ -418,6 +418,7 @@ cdef DataSet open_data_set(Source source, bint force, uint32_t stop_tag, object 
     memset(&s, 0, sizeof(Stepper))
     s.tag_span = stop_tag - 1 if stop_tag else 0xFFFFFFFFu
     s.enter_limit = ROOT_ENTER_LIMIT
+    s.look_up = encoding & IMPLICIT != 0
     s.max_depth = DEFAULT_MAX_DEPTH
     s.strict = source.policy == STRICT
     try:
