@@ -6,8 +6,8 @@ from dicomwire.dataset.personname import PersonName as _PersonName
 from dicomwire.dictionary import UID as _UID
 from dicomwire.dictionary import Tag as _Tag
 
-from .dataset import Fragments as _Fragments
 from .dataset import Sequence as _Sequence
+from .fragments import Fragments as _Fragments
 
 class _StandardAttributes:
     """5082 attributes of the standard; an absent one raises AttributeError."""

@@ -1,6 +1,7 @@
 """A block: one tape with its source, encoding, cached values and what it inherits from the blocks around it.
 
-A data set opens as one block.  A sequence or item of known length that the pass skipped becomes a block of its own when it
+A data set opens as one block.  A sequence or item of known length that the pass skipped becomes a block of its own
+when it
 is first asked for; the parent caches it.  Ownership runs one way only: block -> source and block -> blocks inside it.
 A block never holds a view or a block around it, so that reference counting alone frees everything.
 """
@@ -42,7 +43,7 @@ cdef class Block:
     cdef bint complete          # False: the root goes on at resume_pos
     cdef uint64_t resume_pos
     cdef uint64_t end
-    cdef uint32_t resume_pieces # fragments to walk first, or 0
+    cdef uint32_t resume_pieces  # fragments to walk first, or 0
     cdef uint32_t stop_tag      # tags from here on were not asked for, or 0
     cdef uint32_t depth         # of the root below the data set's root
     cdef int8_t charset_kind    # of the root

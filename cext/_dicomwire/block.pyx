@@ -12,14 +12,14 @@ from libc.string cimport memset
 from .source cimport IGNORE, MAX_DEVIATIONS, STRICT
 from .tagindex cimport dw_tag_vr
 from .tape cimport (
-    BIG_ENDIAN, CUT_SHORT, DATA_SET, DEFAULT_MAX_DEPTH, DONE, END_UNKNOWN, FRAGMENTS, HEADER_CUT, IMPLICIT, IMPLICIT_IN_UN,
-    ITEM_TAG, ITEMS, NEED_DATA, NOT_ENTERED, OUT_OF_MEMORY, OVERRUN, PAUSED, RawFinding, REFUSED, SEQUENCE_DELIMITER, STOPPED, TOO_DEEP,
-    UNDEFINED_LENGTH, UNORDERED, VALUE_CUT, VR_GUESSED, dw_grow, dw_release, dw_load16be, dw_load16le, finding_name, finding_text, stepper_begin,
-    stepper_free, stepper_reopen, stepper_run, stepper_set_end,
+    BIG_ENDIAN, CUT_SHORT, DATA_SET, DEFAULT_MAX_DEPTH, DONE, END_UNKNOWN, FRAGMENTS, HEADER_CUT, IMPLICIT,
+    IMPLICIT_IN_UN, ITEM_TAG, ITEMS, NEED_DATA, NOT_ENTERED, OUT_OF_MEMORY, OVERRUN, PAUSED, RawFinding, STOPPED,
+    TOO_DEEP, UNDEFINED_LENGTH, UNORDERED, VALUE_CUT, VR_GUESSED, dw_release, dw_load16be, dw_load16le,
+    finding_name, finding_text, stepper_begin, stepper_free, stepper_reopen, stepper_run, stepper_set_end,
 )
 from .values cimport trimmed
 from .vr cimport (
-    DW_VR_LO, DW_VR_OB, DW_VR_OW, DW_VR_SQ, DW_VR_SS, DW_VR_UL, DW_VR_UN, DW_VR_US, DW_VR_NONE, DW_VR_US_OW, DW_VR_US_SS,
+    DW_VR_OB, DW_VR_OW, DW_VR_SQ, DW_VR_SS, DW_VR_UN, DW_VR_US, DW_VR_NONE, DW_VR_US_OW, DW_VR_US_SS,
     DW_VR_US_SS_OW,
 )
 
@@ -95,7 +95,7 @@ cdef class Block:
         return self.source.find(entry.offset, entry.length)
 
     cdef const uint8_t* reach(self, TapeEntry* entry) except? NULL:
-        """Same as pointer, after inflating a deflated data set up to the value's end; clips the value if that comes early."""
+        """Same as pointer, after inflating up to the value's end; clips the value if the stream ends before."""
         cdef uint64_t declared = entry.length
         if self.source.inflater is not None:
             self.source._inflate_value(entry.offset, declared)
@@ -114,8 +114,8 @@ cdef class Block:
         try:
             return self.source.fetch(entry.offset, entry.length)
         except TruncatedError as error:
-            raise TruncatedError(error.message, offset=error.offset, path=self.path_of(<uint32_t>(entry - self.entries)),
-                                 section=error.section) from None
+            path = self.path_of(<uint32_t>(entry - self.entries))
+            raise TruncatedError(error.message, offset=error.offset, path=path, section=error.section) from None
 
     cdef int put(self, uint32_t index, object value) except -1:
         """Keep a decoded value, or the block of a container, in the entry's slot."""
@@ -135,7 +135,7 @@ cdef class Block:
     # ------------------------------------------------------------------------------------------------------- search
 
     cdef uint32_t find(self, uint32_t item, uint32_t tag) except? 0:
-        """Index of the first element with ``tag`` in an item (0: the root), or 0.  Goes on reading the root if need be."""
+        """Index of the first element with ``tag`` in an item (0: the root), or 0; reads on if need be."""
         cdef TapeEntry* entries = self.entries
         cdef uint32_t low, high, middle, stop
         while True:
@@ -171,7 +171,7 @@ cdef class Block:
             entries = self.entries
 
     cdef bytes order_of(self, uint32_t item):
-        """Sort keys of an item's elements, ascending: tag in the high half of each uint64, tape index in the low half."""
+        """Sort keys of an item's elements, ascending: the tag in the high half of a uint64, the index in the low."""
         cdef uint32_t i, n = 0, stop = self.entries[item].next
         cdef uint64_t* keys
         cdef object order
@@ -220,8 +220,8 @@ cdef class Block:
     cdef int resume(self) except -1:
         """Go on with a root that was left at its pixel data: walk fragments, read what stands behind them.
 
-        Reads through a scratch window, so that walking the fragments of a long file keeps nothing of it.  After an error
-        the tape is as before, and the next call meets the same error.
+        Reads through a scratch window, so that walking the fragments of a long file keeps nothing of it.  After an
+        error the tape is as before, and the next call meets the same error.
         """
         cdef Stepper s
         cdef Window scratch
@@ -276,8 +276,8 @@ cdef class Block:
             if source.inflater is not None and source.find(s.pos, s.need) == NULL:
                 window = source.more + (source.more_count - 1) if source.more_count else &source.first
                 if s.pos > window.stop and not source.may_grow(s.pos - window.stop):
-                    source.note("deflate", s.pos, f"what comes after {s.pos - window.stop} deflated bytes of pixel data "
-                                "was not looked at", "PS3.5 A.5")
+                    source.note("deflate", s.pos, f"what comes after {s.pos - window.stop} deflated bytes of pixel "
+                                "data was not looked at", "PS3.5 A.5")
                     status = stepper_set_end(s, s.pos)
                     if status != DONE:
                         break
@@ -391,7 +391,8 @@ cdef class Block:
             if creator:
                 p = self.pointer(self.entries + creator)
                 if p != NULL:
-                    vrs = hook("private_vrs")((<const char*>p)[:trimmed(p, self.entries[creator].length)].decode("latin-1"))
+                    name = (<const char*>p)[:trimmed(p, self.entries[creator].length)].decode("latin-1")
+                    vrs = hook("private_vrs")(name)
             self.privates[key] = vrs
         if vrs is None:
             return 0

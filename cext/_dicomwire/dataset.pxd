@@ -33,15 +33,8 @@ cdef class Sequence:
     cdef uint32_t index         # of the element's entry, 0 for the root of a block
 
 
-cdef class Fragments:
-    cdef Block block
-    cdef uint32_t index
-    cdef uint32_t _first(self) except? 0
-
-
 cdef DataSet new_data_set(Block block, uint32_t index)
 cdef Sequence new_sequence(Block block, uint32_t index)
-cdef Fragments new_fragments(Block block, uint32_t index)
 cdef DataElement new_element(Block block, uint32_t index)
 cdef object value_at(Block block, uint32_t index)
 cdef object parse_key(object key)

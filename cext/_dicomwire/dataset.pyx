@@ -1,34 +1,23 @@
 """Views of a tape that users hold: DataSet, Sequence, DataElement, Fragments.
 
-A view is two words, a block and an index, and is made anew whenever one is asked for; values are decoded on first access and
-kept in the block.  Views keep the source alive and never each other.  PS3.5 sections 6 and 7.
+A view is two words, a block and an index, and is made anew whenever one is asked for; values are decoded on first
+access and kept in the block.  Views keep the source alive and never each other.  PS3.5 sections 6 and 7.
 """
 cimport cython
-from cpython.buffer cimport PyBuffer_FillInfo
-from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
-from cpython.unicode cimport PyUnicode_DecodeLatin1, PyUnicode_DecodeUTF8
 from libc.stdint cimport uint16_t, uint64_t
-from libc.string cimport memchr
 
-from .block cimport (
-    CHARSET_LATIN1, CHARSET_OTHER, CHARSET_UTF8, hook,
-)
-from .source cimport IGNORE, STRICT
+from .block cimport hook
+from .decode cimport decode_binary, decode_text, fetched_value, value_view
+from .fragments cimport new_fragments
+from .pickling cimport encoded_element, encoding_at, inside_state, reduce_inside
 from .tape cimport (
-    BIG_ENDIAN, CUT_SHORT, DATA_SET, END_UNKNOWN, FRAGMENTS, IMPLICIT, IMPLICIT_IN_UN, ITEM_TAG, ITEMS, NOT_ENTERED, PIECES, TapeEntry, UNDEFINED_LENGTH,
-    UNORDERED, dw_load32be, dw_load16le, dw_load32le,
+    BIG_ENDIAN, CUT_SHORT, DATA_SET, END_UNKNOWN, FRAGMENTS, IMPLICIT, ITEM_TAG, ITEMS, NOT_ENTERED, TapeEntry,
+    UNDEFINED_LENGTH, UNORDERED,
 )
-from .values cimport (
-    as_person_name, as_tag, as_uid, decode_decimal_string, decode_numbers, is_plain, plain_component, plain_value, word_size,
-)
-from .vr cimport (
-    DW_VR_AE, DW_VR_AT, DW_VR_BYTES, DW_VR_CHARSET, DW_VR_CS, DW_VR_DS, DW_VR_IS, DW_VR_NONE, DW_VR_PN, DW_VR_SINGLE, DW_VR_SQ,
-    DW_VR_TEXT, DW_VR_UI, DW_VR_UN, dw_vr_traits, vr_name,
-)
-
-from .errors import DecodeError, ValueDecodeError
+from .values cimport as_tag, as_uid, plain_value
+from .vr cimport DW_VR_BYTES, DW_VR_NONE, DW_VR_SQ, DW_VR_TEXT, DW_VR_UN, dw_vr_traits, vr_name
 
 cdef extern from "Python.h":
     object PyObject_GenericGetAttr(object, object)
@@ -50,120 +39,7 @@ def bind(dict keywords):
     _KEYWORDS = keywords
 
 
-# ------------------------------------------------------------------------------------------------------ decoding a value
-
-@cython.final
-cdef class _ValueBuffer:
-    """Exports a stretch of memory that ``owner`` keeps alive, read-only."""
-    cdef object owner
-    cdef const uint8_t* data
-    cdef Py_ssize_t size
-
-    def __getbuffer__(self, Py_buffer* buffer, int flags):
-        PyBuffer_FillInfo(buffer, self, <void*>self.data, self.size, 1, flags)
-
-
-cdef object _view(Block block, TapeEntry* entry):
-    """A read-only memoryview of a value: of the memory that it is in, of a mapping of the file, or of bytes read now."""
-    cdef _ValueBuffer buffer
-    cdef object mapped
-    cdef const uint8_t* p = block.pointer(entry)
-    if p == NULL:
-        p = block.reach(entry)
-    if p == NULL:
-        mapped = block.source.mapped(entry.offset, entry.length)
-        return PyMemoryView_FromObject(block.fetch(entry) if mapped is None else mapped)
-    buffer = _ValueBuffer.__new__(_ValueBuffer)
-    buffer.owner = block if block.own.data != NULL else block.source
-    buffer.data = p
-    buffer.size = <Py_ssize_t>entry.length
-    return PyMemoryView_FromObject(buffer)
-
-
-cdef object _odd_numbers(Block block, uint32_t index, uint16_t vr, const uint8_t* p, uint64_t n):
-    """An IS or DS value with components that do not conform: a decimal as IS is taken, other text is handed over."""
-    cdef list values = []
-    cdef bytes text
-    cdef object value, number
-    cdef bint odd
-    for text in (<const char*>p)[:n].split(b"\\"):
-        odd = False
-        value = plain_component(vr, text, <uint64_t>len(text), &odd)
-        if odd:
-            text = text.strip(b" \0")
-            number = decode_decimal_string(text, <uint64_t>len(text)) if vr == DW_VR_IS else None
-            if number is not None and -1e300 < number < 1e300:
-                block.report("value", index, "an IS value is written as a decimal", "PS3.5 6.2")
-                value = int(number) if number == int(number) else number
-            elif text:
-                block.report("value", index, f"{vr_name(vr)} value of {len(text)} bytes is not a number", "PS3.5 6.2")
-                value = text.decode("latin-1")
-        values.append(value)
-    return values[0] if len(values) == 1 else values
-
-
-cdef object _typed(Block block, uint32_t index, uint16_t vr, str text):
-    """A decoded component as the VR's type, without its padding."""
-    text = text.rstrip(" \0")
-    if vr == DW_VR_PN:
-        return as_person_name(text)
-    if vr == DW_VR_UI:
-        return as_uid(text)
-    if vr == DW_VR_AE or vr == DW_VR_CS:
-        return text.lstrip(" ")
-    if vr == DW_VR_DS or vr == DW_VR_IS:
-        block.report("value", index, f"{vr_name(vr)} value of {len(text)} characters is not a number", "PS3.5 6.2")
-    return text
-
-
-cdef object _decode_text(Block block, uint32_t index, uint16_t vr, int traits, const uint8_t* p, uint64_t n):
-    """A text value that plain_value has no answer for: odd numbers, or bytes that a character set gives a meaning."""
-    cdef list values
-    cdef object text, charset
-    cdef str problem = None
-    cdef PyObject* declared = NULL
-    cdef int kind
-    if is_plain(p, n):
-        return _odd_numbers(block, index, vr, p, n)
-    if not traits & DW_VR_CHARSET:
-        text = PyUnicode_DecodeLatin1(<const char*>p, <Py_ssize_t>n, NULL)
-        block.report("character_set", index, "bytes outside the default repertoire", "PS3.5 6.1")
-    else:
-        kind = block.charset_of(index, &declared)
-        if kind == CHARSET_UTF8:
-            try:
-                text = PyUnicode_DecodeUTF8(<const char*>p, <Py_ssize_t>n, NULL)
-            except UnicodeDecodeError:
-                text = PyUnicode_DecodeUTF8(<const char*>p, <Py_ssize_t>n, "replace")
-                block.report("character_set", index, "undecodable bytes for ISO_IR 192", "PS3.5 6.1")
-        elif kind == CHARSET_LATIN1 and not memchr(p, 0x1B, <size_t>n):
-            text = PyUnicode_DecodeLatin1(<const char*>p, <Py_ssize_t>n, NULL)
-        else:
-            charset = <object>declared if declared != NULL else hook("charset_from_terms")(
-                ("ISO_IR 100",) if kind == CHARSET_LATIN1 else ())
-            components, problem = hook("decode_text")((<const char*>p)[:n], charset, not traits & DW_VR_SINGLE,
-                                                      vr == DW_VR_PN)
-            if problem is not None:
-                block.report("character_set", index, problem, "PS3.5 6.1")
-            values = [_typed(block, index, vr, text) for text in components]
-            return values[0] if len(values) == 1 else values
-    if traits & DW_VR_SINGLE or "\\" not in text:
-        return _typed(block, index, vr, text)
-    return [_typed(block, index, vr, text) for text in (<str>text).rstrip(" \0").split("\\")]
-
-
-cdef object _decode_tags(const uint8_t* p, uint64_t n, bint big):
-    cdef list tags = []
-    cdef uint64_t i
-    for i in range(0, n - n % 4, 4):
-        if big:
-            tags.append(as_tag(dw_load32be(p + i)))
-        else:
-            tags.append(as_tag((<uint32_t>dw_load16le(p + i) << 16) | dw_load16le(p + i + 2)))
-    if not tags:
-        return None
-    return tags[0] if len(tags) == 1 else tags
-
+# ------------------------------------------------------------------------------------------------------ values
 
 cdef object value_at(Block block, uint32_t index):
     """The value of an element as users see it; decoded once, except for views, which are made anew."""
@@ -189,7 +65,7 @@ cdef object _first_value(Block block, uint32_t index):
     if traits & DW_VR_BYTES:
         if entry.flags & FRAGMENTS:
             return new_fragments(block, index)
-        return _view(block, entry) if entry.length else None
+        return value_view(block, entry) if entry.length else None
     if block.own.data == NULL and entry.offset + entry.length <= block.source.first.stop:
         p = block.source.first.data + entry.offset          # the usual case of pointer(), without the calls
     else:
@@ -198,13 +74,13 @@ cdef object _first_value(Block block, uint32_t index):
         p = block.reach(entry)
         entry = block.entries + index
     if p == NULL:
-        return _fetched_value(block, index, vr, traits)
+        return fetched_value(block, index, vr, traits)
     if traits & DW_VR_TEXT:
         value = plain_value(vr, traits, p, entry.length, &odd)
         if odd:
-            value = _decode_text(block, index, vr, traits, p, entry.length)
+            value = decode_text(block, index, vr, traits, p, entry.length)
     else:
-        value = _decode_binary(block, index, vr, p)
+        value = decode_binary(block, index, vr, p)
     if index < block.cache_size and block.cache[index] == NULL:
         Py_INCREF(value)
         block.cache[index] = <PyObject*>value
@@ -213,37 +89,8 @@ cdef object _first_value(Block block, uint32_t index):
     return value
 
 
-cdef object _fetched_value(Block block, uint32_t index, uint16_t vr, int traits):
-    """A value that no window holds: read from the source, decoded and kept."""
-    cdef bytes held = block.fetch(block.entries + index)
-    cdef const uint8_t* p = <const uint8_t*>PyBytes_AS_STRING(held)
-    cdef uint64_t n = <uint64_t>len(held)
-    cdef bint odd = False
-    cdef object value
-    if traits & DW_VR_TEXT:
-        value = plain_value(vr, traits, p, n, &odd)
-        if odd:
-            value = _decode_text(block, index, vr, traits, p, n)
-    else:
-        value = _decode_binary(block, index, vr, p)
-    block.put(index, value)
-    return value
-
-
-cdef object _decode_binary(Block block, uint32_t index, uint16_t vr, const uint8_t* p):
-    """Numbers and tags; a length that is no multiple of the word size gives the bytes themselves."""
-    cdef TapeEntry* entry = block.entries + index
-    cdef bint big = block.is_big_endian(index) if block.encoding else False
-    cdef int size = word_size(vr)
-    if size == 0 or entry.length & <uint64_t>(size - 1):
-        block.report("value", index, f"{entry.length} bytes are no whole number of {vr_name(vr)} values", "PS3.5 6.2")
-        return bytes((<const char*>p)[:entry.length])
-    if vr == DW_VR_AT:
-        return _decode_tags(p, entry.length, big)
-    return decode_numbers(p, entry.length, vr, big)
-
-
-# ------------------------------------------------------------------------------------------------------------------ keys
+# ------------------------------------------------------------------------------------------------------------------
+# keys
 
 cdef object parse_key(object key):
     """A tag as int from a Tag, an int, a pair, a keyword or eight hexadecimal digits; None when it is none of them."""
@@ -268,7 +115,8 @@ cdef str _tag_text(object tag):
     return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
 
 
-# ----------------------------------------------------------------------------------------------------------- DataElement
+# -----------------------------------------------------------------------------------------------------------
+# DataElement
 
 @cython.final
 @cython.no_gc
@@ -299,7 +147,8 @@ cdef class DataElement:
     def value(self):
         """The value: str, int, float, a list of them, PersonName, UID, Tag, memoryview, Sequence, Fragments or None.
 
-        Decoded on first access.  Binary values are read-only memoryviews; where the value is in memory they are no copies.
+        Decoded on first access.  Binary values are read-only memoryviews; where the value is in memory they are no
+        copies.
         """
         return value_at(self.block, self.index)
 
@@ -330,7 +179,7 @@ cdef class DataElement:
         if entry.flags & END_UNKNOWN:
             self.block.resume()
             entry = self.block.entries + self.index
-        return _view(self.block, entry)
+        return value_view(self.block, entry)
 
     @property
     def offset(self):
@@ -412,10 +261,10 @@ cdef class DataElement:
         # The element alone, with the private creator that gives it a meaning.
         if (entry.tag >> 16) & 1 and (entry.tag & 0xFFFF) >= 0x1000:
             creator = self.block.find(entry.parent, (entry.tag & 0xFFFF0000u) | ((entry.tag >> 8) & 0xFF))
-        data = _encoded(self.block, creator) if creator else b""
-        data += _encoded(self.block, self.index)
-        return _pick, (hook("restore_inside"), (data, DATA_SET, _encoding_at(self.block, self.index),
-                                                _inside_state(self.block, self.index)),
+        data = encoded_element(self.block, creator) if creator else b""
+        data += encoded_element(self.block, self.index)
+        return _pick, (hook("restore_inside"), (data, DATA_SET, encoding_at(self.block, self.index),
+                                                inside_state(self.block, self.index)),
                        self.block.entries[self.index].tag)
 
     def __copy__(self):
@@ -435,43 +284,6 @@ cdef DataElement new_element(Block block, uint32_t index):
 def _pick(restore, arguments, tag):
     """An unpickled element."""
     return restore(*arguments)[tag]
-
-
-cdef bytes _encoded(Block block, uint32_t index):
-    """An element as it stands in the source: header, value, and the delimiter of an undefined length."""
-    cdef TapeEntry* entry = block.entries + index
-    cdef TapeEntry whole
-    if entry.flags & END_UNKNOWN:
-        block.resume()
-        entry = block.entries + index
-    whole = entry[0]
-    whole.offset -= whole.header_size
-    whole.length += whole.header_size
-    data = bytes(_view(block, &whole))
-    if entry.flags & UNDEFINED_LENGTH:
-        # Written anew, since a damaged source may have none.
-        data += (b"\xff\xfe\xe0\xdd" if block.encoding & BIG_ENDIAN else b"\xfe\xff\xdd\xe0") + bytes(4)
-    return data
-
-
-cdef int _encoding_at(Block block, uint32_t index):
-    """Encoding of the elements beside an entry."""
-    if not block.is_implicit(index):
-        return block.encoding
-    return IMPLICIT | (BIG_ENDIAN if block.is_big_endian(index) else 0)
-
-
-cdef tuple _inside_state(Block block, uint32_t index):
-    """What an entry has from around it: policy, charset override, inherited terms, Pixel Representation."""
-    cdef PyObject* charset = NULL
-    cdef int kind = block.charset_of(index, &charset)
-    terms = (<object>charset).terms if charset != NULL else (None, ("ISO_IR 192",), ("ISO_IR 100",))[kind]
-    return block.source.policy, block.source.charset, terms, block._pixel_representation(index)
-
-
-cdef DataSet _item_of(Block block, uint32_t index):
-    """The item that an element stands in."""
-    return new_data_set(block, block.entries[index].parent)
 
 
 # -------------------------------------------------------------------------------------------------------------- DataSet
@@ -635,8 +447,8 @@ cdef class DataSet:
         return self.iterall()
 
     def to_dict(self):
-        """The values as plain Python objects by keyword (eight hexadecimal digits where there is none), nested ones too."""
-        return _plain(self)
+        """The values as plain Python objects by keyword, nested ones too; see dicomwire.dataset.plain."""
+        return hook("to_dict")(self)
 
     def dir(self, *filters):
         """Keywords of the elements, sorted; with ``filters`` those that contain one of them, in any case."""
@@ -654,21 +466,21 @@ cdef class DataSet:
         return [element for element in self if element.tag >> 16 == group]
 
     def private_block(self, group, creator):
-        """The elements that ``creator`` reserved in an odd group (PS3.5 section 7.8.1); KeyError when there are none."""
+        """The elements that ``creator`` reserved in an odd group (PS3.5 section 7.8.1); KeyError for none."""
         cdef uint32_t index, number
         if not group & 1:
             raise ValueError(f"private groups are odd, not 0x{group:04X}")
         for number in range(0x10, 0x100):
             index = self.block.find(self.index, <uint32_t>group << 16 | number)
             if index and value_at(self.block, index) == creator:
-                return PrivateBlock(self, group, creator, number)
+                return hook("private_block")(self, group, creator, number)
         raise KeyError(f"no private block of this creator in group {group:04X}")
 
     # ------------------------------------------------------------------------------------------- the whole data set
 
     @property
     def file_meta(self):
-        """File Meta Information, group 0002 (PS3.10 section 7.1); a data set without elements when the source had none."""
+        """File Meta Information, group 0002 (PS3.10 section 7.1); an empty data set when the source had none."""
         if self.root is None:
             raise AttributeError("an item has no file_meta")
         return hook("read_meta")(self)
@@ -698,7 +510,7 @@ cdef class DataSet:
 
     @property
     def deviations(self):
-        """Where the source departs from the standard, as far as it was read; a list of Deviation, the same for all items."""
+        """Where the source departs from the standard, as far as it was read; the same list for all items."""
         return [] if self.block.source.findings is None else list(self.block.source.findings)
 
     @property
@@ -746,23 +558,13 @@ cdef class DataSet:
         if self.root is not None:
             root = <Root>self.root
             return hook("restore"), (root.source.read_all(), root.arguments, root.filename)
-        return _reduce_inside(self.block, self.index, DATA_SET)
+        return reduce_inside(self.block, self.index, DATA_SET)
 
     def __copy__(self):
         return self
 
     def __deepcopy__(self, memo):
         return self
-
-
-cdef tuple _reduce_inside(Block block, uint32_t index, int kind):
-    """What pickles an item, a sequence or fragments: the bytes inside, and what they have from around them."""
-    cdef int encoding
-    if block.entries[index].flags & END_UNKNOWN:
-        block.resume()
-    encoding = IMPLICIT if block.entries[index].flags & IMPLICIT_IN_UN else _encoding_at(block, index)
-    data = bytes(_view(block, block.entries + index))
-    return hook("restore_inside"), (data, kind, encoding, _inside_state(block, index))
 
 
 cdef DataSet new_data_set(Block block, uint32_t index):
@@ -963,58 +765,6 @@ def _walk_ordered(elements):
             stack.pop()
 
 
-cdef dict _plain(DataSet data_set):
-    """Values by keyword; sequences as lists of dictionaries, binary values as bytes."""
-    cdef dict values = {}
-    cdef object keyword_for_tag = hook("keyword_for_tag")
-    for element in data_set:
-        tag = (<DataElement>element).block.entries[(<DataElement>element).index].tag
-        value = value_at((<DataElement>element).block, (<DataElement>element).index)
-        if isinstance(value, Sequence):
-            value = [_plain(item) for item in value]
-        elif isinstance(value, memoryview):
-            value = bytes(value)
-        elif isinstance(value, Fragments):
-            value = [bytes(fragment) for fragment in value]
-        values[keyword_for_tag(tag) or f"{tag:08X}"] = value
-    return values
-
-
-class PrivateBlock:
-    """The private elements of one creator in one group, by their last two digits (PS3.5 section 7.8.1)."""
-
-    __slots__ = ("block_number", "creator", "data_set", "group")
-
-    def __init__(self, data_set, group, creator, block_number):
-        self.data_set = data_set
-        self.group = group
-        self.creator = creator
-        self.block_number = block_number
-
-    def get_tag(self, offset):
-        """The tag of an element of the block; ``offset`` is 0x00 to 0xFF."""
-        if not 0 <= offset <= 0xFF:
-            raise ValueError("a private block has 256 elements")
-        return as_tag(self.group << 16 | self.block_number << 8 | offset)
-
-    def __getitem__(self, offset):
-        return self.data_set[self.get_tag(offset)]
-
-    def __contains__(self, offset):
-        return self.get_tag(offset) in self.data_set
-
-    def get(self, offset, default=None):
-        """The element, or ``default``."""
-        return self.data_set.get(int(self.get_tag(offset)), default)
-
-    def __iter__(self):
-        first = self.get_tag(0)
-        return (element for element in self.data_set if first <= element.tag <= first + 0xFF)
-
-
-PrivateBlock.__module__ = "dicomwire"
-
-
 # ------------------------------------------------------------------------------------------------------------- Sequence
 
 @cython.final
@@ -1075,7 +825,7 @@ cdef class Sequence:
         return hook("sequence_text")(self)
 
     def __reduce__(self):
-        return _reduce_inside(self.block, self.index, ITEMS)
+        return reduce_inside(self.block, self.index, ITEMS)
 
     def __copy__(self):
         return self
@@ -1122,91 +872,3 @@ cdef object _sequence_at(Block block, uint32_t index):
     if block.entries[index].flags & NOT_ENTERED:
         return new_sequence(block.inner(index), 0)
     return new_sequence(block, index)
-
-
-# ------------------------------------------------------------------------------------------------------------ Fragments
-
-@cython.final
-@cython.no_gc
-cdef class Fragments:
-    """The fragments of encapsulated pixel data, each a read-only memoryview (PS3.5 Annex A.4).
-
-    The Basic Offset Table, which is the first item, is not among them.
-    """
-
-    def __init__(self):
-        raise TypeError("Fragments come from a DataElement")
-
-    cdef uint32_t _first(self) except? 0:
-        if self.block.entries[self.index].flags & END_UNKNOWN:
-            self.block.resume()
-        return self.index + 1
-
-    @property
-    def basic_offset_table(self):
-        """Offsets of the frames from the first fragment's item tag, in bytes; empty when the table is."""
-        cdef uint32_t i = self._first()
-        cdef const uint8_t* p
-        cdef uint64_t k
-        cdef bytes data
-        cdef list offsets = []
-        if i >= self.block.entries[self.index].next:
-            return offsets
-        data = bytes(_view(self.block, self.block.entries + i))
-        p = data
-        for k in range(<uint64_t>len(data) // 4):
-            offsets.append(dw_load32le(p + k * 4))
-        return offsets
-
-    def __len__(self):
-        cdef uint32_t first = self._first(), stop = self.block.entries[self.index].next
-        return stop - first - 1 if stop > first else 0
-
-    def __getitem__(self, key):
-        cdef Py_ssize_t wanted, n = len(self)
-        if isinstance(key, slice):
-            return [self[i] for i in range(*key.indices(n))]
-        wanted = key
-        if wanted < 0:
-            wanted += n
-        if not 0 <= wanted < n:
-            raise IndexError("fragment number out of range")
-        return _view(self.block, self.block.entries + self.index + 2 + wanted)
-
-    def extent(self, Py_ssize_t number):
-        """Offset and length in bytes of a fragment's value in the source."""
-        cdef TapeEntry* entry
-        if not 0 <= number < len(self):
-            raise IndexError("fragment number out of range")
-        entry = self.block.entries + self.index + 2 + number
-        return entry.offset, entry.length
-
-    def __iter__(self):
-        return (self[i] for i in range(len(self)))
-
-    def __eq__(self, other):
-        if isinstance(other, Fragments):
-            return (self.basic_offset_table == other.basic_offset_table and len(self) == len(other)
-                    and all(a == b for a, b in zip(self, other)))
-        return NotImplemented
-
-    __hash__ = None
-
-    def __repr__(self):
-        return f"<Fragments: {len(self)}>"
-
-    def __reduce__(self):
-        return _reduce_inside(self.block, self.index, PIECES)
-
-    def __copy__(self):
-        return self
-
-    def __deepcopy__(self, memo):
-        return self
-
-
-cdef Fragments new_fragments(Block block, uint32_t index):
-    cdef Fragments fragments = Fragments.__new__(Fragments)
-    fragments.block = block
-    fragments.index = index
-    return fragments

@@ -1,6 +1,7 @@
 """Exception classes of every floor; users import them from :mod:`dicomwire.errors`.
 
-A message says what, where, expected against found, and the rule's section; it names tags, sizes and offsets, never values.
+A message says what, where, expected against found, and the rule's section; it names tags, sizes and offsets, never
+values.
 """
 
 from __future__ import annotations
@@ -80,8 +81,8 @@ class UnsupportedError(DicomWireError):
 class Deviation:
     """One place where a source departs from the standard and was read all the same.
 
-    ``kind`` is a word of a fixed list, ``path`` the element's path in the data set ("" for the file itself), ``offset`` the
-    absolute byte offset, ``message`` what was expected and found, with the section of the standard.
+    ``kind`` is a word of a fixed list, ``path`` the element's path in the data set ("" for the file itself),
+    ``offset`` the absolute byte offset, ``message`` what was expected and found, with the section of the standard.
     """
 
     __slots__ = ("kind", "message", "offset", "path")

@@ -1,4 +1,4 @@
-"""From a source to a root tape: preamble, File Meta Information, transfer syntax, encoding, data set (PS3.10 section 7)."""
+"""From a source to a root tape: preamble, meta group, transfer syntax, encoding, data set (PS3.10 section 7)."""
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from .tape cimport Stepper

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from _dicomwire.dataset import DataSet, Fragments, Sequence
+from _dicomwire.dataset import DataSet, Sequence
+from _dicomwire.fragments import Fragments
 
 def dcmread(
     source: object,

@@ -1,30 +1,30 @@
 """Reading a data set from a source: dcmread (PS3.10 section 7, PS3.5 Annex A).
 
-The transfer syntax says how the data set should be encoded; the first elements show how it is.  Where the two differ, or nothing
-is said, the bytes decide and a deviation tells so.
+The transfer syntax says how the data set should be encoded; the first elements show how it is.  Where the two
+differ, or nothing is said, the bytes decide and a deviation tells so.
 """
 from cpython.buffer cimport PyObject_CheckBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from cpython.object cimport PyObject
 from libc.stdint cimport int8_t
 from libc.string cimport memcmp, memset
 
-from .block cimport Block, add_finding, block_of_tape, collect_findings, hook, raise_status
-from .dataset cimport DataSet, Root, new_data_set, new_fragments, new_sequence, parse_key
+from .block cimport Block, block_of_tape, collect_findings, raise_status
+from .dataset cimport DataSet, Root, new_data_set, new_sequence, parse_key
+from .fragments cimport new_fragments
 from .source cimport (
-    IGNORE, REPORT, STRICT, Source, Window, source_from_buffer, source_from_file, source_from_path, source_inflating,
+    IGNORE, REPORT, STRICT, Source, Window, source_from_buffer, source_from_file, source_from_path,
+    source_inflating,
 )
 from .tagindex cimport dw_tag_vr
 from .tape cimport (
-    BIG_ENDIAN, DATA_SET, DEFAULT_MAX_DEPTH, DONE, EXPLICIT_LE, IMPLICIT, ITEMS, NEED_DATA, PAUSED, STOPPED, TapeEntry,
-    UNORDERED, dw_load16be, dw_load16le, dw_load32be, dw_load32le, dw_load64le,
-    stepper_begin, stepper_free,
-    stepper_reserve, stepper_run, stepper_set_end,
+    BIG_ENDIAN, DATA_SET, DEFAULT_MAX_DEPTH, DONE, EXPLICIT_LE, IMPLICIT, ITEMS, NEED_DATA, PAUSED, STOPPED,
+    TapeEntry, UNORDERED, dw_load16be, dw_load16le, dw_load32be, dw_load32le, dw_load64le, stepper_begin,
+    stepper_free, stepper_reserve, stepper_run, stepper_set_end,
 )
 from .values cimport trimmed
 from .vr cimport DW_VR_KNOWN, DW_VR_LONG, dw_vr_traits
 
-from .errors import DecodeError, Deviation
+from .errors import DecodeError
 
 cdef enum:
     ROOT_ENTER_LIMIT = 4096     # bytes; known-length containers up to this are entered while opening
@@ -125,7 +125,7 @@ cdef int _score(const uint8_t* p, uint64_t in_window, uint64_t left, int encodin
 
 
 cdef int likely_encoding(const uint8_t* p, uint64_t in_window, uint64_t left, int declared) noexcept nogil:
-    """The Encoding in which the first elements make sense: the declared one if it does, else the best other; -1 if none.
+    """The Encoding in which the first elements make sense: the declared one, else the best other; -1 if none.
 
     ``declared`` is an Encoding, or -1 when nothing was said.
     """
@@ -147,14 +147,16 @@ cdef int likely_encoding(const uint8_t* p, uint64_t in_window, uint64_t left, in
 
 
 cdef bint skim_meta(const uint8_t* p, uint64_t n, FileStart* start) noexcept nogil:
-    """Find the transfer syntax and the end of File Meta Information that is without fault; False sends to the full reader.
+    """Find the transfer syntax and the end of a meta group without fault; False sends to the full reader.
 
     Most files are read without anyone asking for a meta element, so that no tape is made of them here.
     """
     cdef uint64_t at = start.meta_offset, end, size, length
     cdef uint32_t tag, last = 0x00020000
     cdef uint8_t traits
-    if not start.has_meta or start.meta_encoding != EXPLICIT_LE or n < at + 12 or dw_load64le(p + at) != 0x00044C5500000002u:
+    if not start.has_meta or start.meta_encoding != EXPLICIT_LE or n < at + 12:
+        return False
+    if dw_load64le(p + at) != 0x00044C5500000002u:      # (0002,0000) UL of four bytes
         return False
     end = at + 12 + dw_load32le(p + at + 8)
     if end + 8 > n or dw_load16le(p + end) == 2:
@@ -221,9 +223,10 @@ cdef int _run(Source source, Stepper* s, bint leave_pixels) except -1:
             return status
         if leave_pixels and s.depth == 0 and s.count > 1 and s.entries[s.count - 1].tag >> 16 == 0x7FE0:
             return NEED_DATA
-        if source.inflater is not None and not source.may_grow(source.first.stop + <uint64_t>s.capacity * sizeof(TapeEntry)):
-            raise DecodeError(f"the deflated data set grew to {source.first.stop} bytes and {s.count} elements before its "
-                              "pixel data", offset=s.pos, path="", section="PS3.5 A.5")
+        if source.inflater is not None and not source.may_grow(
+                source.first.stop + <uint64_t>s.capacity * sizeof(TapeEntry)):
+            raise DecodeError(f"the deflated data set grew to {source.first.stop} bytes and {s.count} elements "
+                              "before its pixel data", offset=s.pos, path="", section="PS3.5 A.5")
         if not source.need(s.pos, s.need):
             # The source ends inside the header, or before it: now the stepper knows, and says what is cut.
             status = stepper_set_end(s, source.size)
@@ -285,7 +288,8 @@ cdef int _declared_syntax(Block meta, Source source, FileStart* start) except -1
     if meta is not None:
         index = meta.find(0, 0x00020010)
         if index == 0:
-            _note(source, "transfer_syntax", start.meta_offset, "Transfer Syntax UID (0002,0010) is missing", "PS3.10 7.1")
+            _note(source, "transfer_syntax", start.meta_offset, "Transfer Syntax UID (0002,0010) is missing",
+                  "PS3.10 7.1")
         else:
             e = meta.entries + index
             start.syntax_at, start.syntax_length = e.offset, e.length
@@ -297,7 +301,8 @@ cdef int _declared_syntax(Block meta, Source source, FileStart* start) except -1
     if kind == SYNTAX_UNKNOWN:
         _note(source, "transfer_syntax", start.syntax_at, "Transfer Syntax UID is not a known one", "PS3.5 10")
     elif start.syntax_length > trimmed(p, start.syntax_length) + 1 or p[start.syntax_length - 1] == 0x20:
-        _note(source, "transfer_syntax", start.syntax_at, "Transfer Syntax UID has other padding than one NUL", "PS3.5 9.1")
+        _note(source, "transfer_syntax", start.syntax_at, "Transfer Syntax UID has other padding than one NUL",
+              "PS3.5 9.1")
     return kind
 
 
@@ -359,7 +364,6 @@ cdef DataSet open_data_set(Source source, bint force, uint32_t stop_tag, object 
     cdef int kind, declared, encoding, status
     cdef const uint8_t* p
     cdef Window* window
-    cdef uint32_t i
     if source.size == 0:
         raise DecodeError("the source is empty", offset=0, path="", section="PS3.10 7.1")
     p = source.first.data
@@ -393,7 +397,8 @@ cdef DataSet open_data_set(Source source, bint force, uint32_t stop_tag, object 
             offset = 0
         else:
             content = source
-            _note(source, "encoding", offset, "the data set is not deflated, its transfer syntax says it is", "PS3.5 A.5")
+            _note(source, "encoding", offset, "the data set is not deflated, its transfer syntax says it is",
+                  "PS3.5 A.5")
             kind = SYNTAX_UNKNOWN
     elif kind == SYNTAX_UNKNOWN:
         declared = -1
@@ -545,15 +550,16 @@ def dcmread(source, *, stop_before_pixels=False, specific_tags=None, stop_at=Non
             policy="report"):
     """Read a data set lazily and return it as a :class:`DataSet`.
 
-    ``source`` is a path, a bytes-like object (kept and never copied) or a binary file object, read from its position.  Headers
-    are read now, values when they are asked for, pixel data last.
+    ``source`` is a path, a bytes-like object (kept and never copied) or a binary file object, read from its
+    position.  Headers are read now, values when they are asked for, pixel data last.
 
     stop_before_pixels: leave out Pixel Data and what follows.
     specific_tags: tags or keywords to keep; others are left out, and reading stops behind the highest.
     stop_at: a tag or keyword; reading stops before the first element with this tag or a higher one.
     force: read bytes that do not look like DICOM.
     charset: defined term, or terms, in place of Specific Character Set (0008,0005).
-    policy: "strict" raises DecodeError where the source departs from the standard, "report" lists it in ``ds.deviations``,
+    policy: "strict" raises DecodeError where the source departs from the standard, "report" lists it in
+    ``ds.deviations``,
         "ignore" does neither.
 
     Raises DecodeError for what cannot be read, OSError for the file.  PS3.10 section 7, PS3.5 section 7.
@@ -639,7 +645,7 @@ cdef Block _bare_block(object data, int kind, int encoding, int policy):
 
 
 def restore_inside(data, int kind, int encoding, state):
-    """An unpickled item, sequence or sequence of fragments; ``state`` is what it had from around it, see inside_state."""
+    """An unpickled item, sequence or Fragments; ``state`` is what it had from around it, see inside_state."""
     cdef Block block
     policy, override, inherited, pixel_representation = state
     block = _bare_block(data, kind, encoding, policy)

@@ -9,9 +9,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
-from .part10 cimport (
-    SYNTAX_EXPLICIT, SYNTAX_IMPLICIT, FileStart, likely_encoding, look_at_start, skim_meta, syntax_of,
-)
+from .part10 cimport SYNTAX_EXPLICIT, SYNTAX_IMPLICIT, FileStart, likely_encoding, look_at_start, skim_meta, syntax_of
 from .source cimport close_descriptor, open_and_read, read_at
 from .tagindex cimport dw_tag_vr
 from .tape cimport (
@@ -19,9 +17,7 @@ from .tape cimport (
     dw_grow, dw_release, stepper_begin, stepper_free, stepper_reserve, stepper_run,
 )
 from .values cimport decode_numbers, is_plain, plain_value, word_size
-from .vr cimport (
-    DW_VR_AT, DW_VR_BYTES, DW_VR_KNOWN, DW_VR_SQ, DW_VR_TEXT, DW_VR_UI, dw_vr_traits,
-)
+from .vr cimport DW_VR_AT, DW_VR_BYTES, DW_VR_KNOWN, DW_VR_SQ, DW_VR_TEXT, DW_VR_UI, dw_vr_traits
 
 cdef enum:
     READ_FIRST = 8192           # bytes; see source.FIRST_READ

@@ -1,7 +1,7 @@
 """Where the bytes come from: a caller's buffer, a file read by position, or a deflated stream, behind windows.
 
-A window is a stretch of the source that is in memory.  One is the common case; a header that goes on behind a large value
-has more.  Windows are stable once the data set is open, so views may point into them.
+A window is a stretch of the source that is in memory.  One is the common case; a header that goes on behind a large
+value has more.  Windows are stable once the data set is open, so views may point into them.
 """
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 

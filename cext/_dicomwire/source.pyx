@@ -5,7 +5,7 @@ another process truncates gives an error instead of a signal.  PS3.10 section 7.
 """
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.exc cimport PyErr_SetFromErrnoWithFilenameObject
 from libc.errno cimport EINTR, errno
 from libc.stdlib cimport free, malloc, realloc
@@ -83,7 +83,8 @@ cdef int open_and_read(const char* path, uint8_t* buffer, size_t room, int* desc
     descriptor[0] = fd
     if fd < 0:
         return -1
-    # Seeking tells the size for half the price of a stat; what cannot seek, or is longer than it says, is no plain file.
+    # Seeking tells the size for half the price of a stat; what cannot seek, or is longer than it says, is no plain
+    # file.
     end = lseek(fd, 0, SEEK_END)
     if end < 0:
         return 1
@@ -192,7 +193,8 @@ cdef class Source:
             window.start = window.stop = offset
             self.more_count += 1
         room = window.stop - window.start
-        wanted = max(offset + length - window.start, max(<uint64_t>FIRST_READ, room * 4 if room < 1048576 else room * 2))
+        wanted = max(<uint64_t>FIRST_READ, room * 4 if room < 1048576 else room * 2)
+        wanted = max(offset + length - window.start, wanted)
         wanted = min(wanted, self.size - window.start)
         data = <uint8_t*>dw_grow(window.data, window.capacity, <size_t>wanted)
         if data == NULL:
@@ -468,7 +470,7 @@ cdef Source source_from_buffer(object data):
 
 
 cdef Source source_from_file(object file):
-    """A source over a binary file object from its current position: by position where it is a plain file, else whole."""
+    """A source over a binary file object from where it stands: by position where it is a plain file, else whole."""
     cdef Source source
     cdef stat_t info
     cdef uint64_t got = 0
@@ -553,8 +555,8 @@ class _Inflater:
                     self.problem = "the deflated stream has a zlib header"
                     continue
                 if self.problem is not None or not self.started:
-                    raise DecodeError(f"the deflated data set cannot be inflated ({error})", offset=self.offset - len(data),
-                                      path="", section="PS3.5 A.5") from error
+                    raise DecodeError(f"the deflated data set cannot be inflated ({error})",
+                                      offset=self.offset - len(data), path="", section="PS3.5 A.5") from error
                 self.ended = True
                 self.problem = f"the deflated stream is damaged ({error})"
                 return b""

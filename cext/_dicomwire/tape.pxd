@@ -1,6 +1,7 @@
 """The tape: a data set's structure as one flat array of 32-byte entries, and the stepper that writes it.
 
-The stepper is resumable: it reads from a window of the source, and when the window does not hold the next header it returns
+The stepper is resumable: it reads from a window of the source, and when the window does not hold the next header it
+returns
 NEED_DATA with ``pos`` on that header, ``need`` bytes wanted.  The caller shows it another window and calls again.
 It never reads a value, so values need not be in any window.  PS3.5 section 7.
 """

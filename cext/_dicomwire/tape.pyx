@@ -9,8 +9,8 @@ from libc.string cimport memcpy, memset
 
 from .tagindex cimport dw_tag_vr
 from .vr cimport (
-    DW_VR_BYTES, DW_VR_KNOWN, DW_VR_LONG, DW_VR_NONE, DW_VR_OB, DW_VR_OW, DW_VR_SQ, DW_VR_UN,
-    dw_vr_is_two_capitals, dw_vr_traits,
+    DW_VR_KNOWN, DW_VR_LONG, DW_VR_NONE, DW_VR_OB, DW_VR_OW, DW_VR_SQ, DW_VR_UN, dw_vr_is_two_capitals,
+    dw_vr_traits,
 )
 
 cdef uint64_t NO_LIMIT = <uint64_t>-1
@@ -31,7 +31,8 @@ cdef int stepper_reserve(Stepper* s, uint32_t capacity) noexcept nogil:
     cdef TapeEntry* entries
     if capacity <= s.capacity:
         return DONE
-    entries = <TapeEntry*>dw_grow(s.entries, <size_t>s.capacity * sizeof(TapeEntry), <size_t>capacity * sizeof(TapeEntry))
+    entries = <TapeEntry*>dw_grow(s.entries, <size_t>s.capacity * sizeof(TapeEntry),
+                                  <size_t>capacity * sizeof(TapeEntry))
     if entries == NULL:
         return OUT_OF_MEMORY
     s.entries = entries
@@ -102,7 +103,10 @@ cdef int stepper_begin(Stepper* s, uint64_t offset, uint64_t end, uint8_t kind, 
 
 
 cdef int stepper_reopen(Stepper* s, uint32_t pieces_entry, uint64_t end, uint8_t encoding) noexcept nogil:
-    """Frames for going on with a tape whose root was left unfinished; ``pieces_entry`` are fragments to walk first, or 0."""
+    """Frames for going on with a tape whose root was left unfinished.
+
+    ``pieces_entry`` are fragments to walk first, or 0.
+    """
     if s.frames == NULL:
         s.frames = s.few
         s.frame_capacity = FEW_FRAMES
@@ -290,10 +294,10 @@ cdef bint _unwrap_length(Stepper* s, TapeEntry* last, uint64_t bound, uint8_t en
     rest modulo 65,536.  Moves ``pos`` and repairs the entry when one multiple fits; looks only inside the window.
     """
     cdef uint64_t end = s.pos
-    cdef int wraps
+    cdef int _wraps
     if last.header_size != 8 or last.flags or (encoding & IMPLICIT) or last.tag == ITEM_TAG:
         return False
-    for wraps in range(1, 257):
+    for _wraps in range(1, 257):
         end += 65536
         if end > bound or end + 8 > s.stop:
             return False
@@ -335,8 +339,8 @@ cdef void _take_usual(Stepper* s) noexcept nogil:
     """Take headers in little endian as long as there is nothing wrong with them, and nothing to ask for.
 
     Everything that deserves a thought is left to the loop in stepper_run, at its header: odd or undefined lengths
-    where they do not belong, order, unknown VRs, missing delimiters, fragments, the last bytes of a window.  What is left
-    to decide here is little, so that it stays in registers.
+    where they do not belong, order, unknown VRs, missing delimiters, fragments, the last bytes of a window.  What is
+    left to decide here is little, so that it stays in registers.
     """
     cdef Frame* frame = s.frames + s.depth
     cdef TapeEntry* entries = s.entries

@@ -12,8 +12,9 @@ from libc.string cimport memchr, memcpy
 
 from .tape cimport dw_load16be, dw_load16le, dw_load32be, dw_load32le, dw_load64be, dw_load64le
 from .vr cimport (
-    DW_VR_AE, DW_VR_AT, DW_VR_CS, DW_VR_DS, DW_VR_FD, DW_VR_FL, DW_VR_IS, DW_VR_OB, DW_VR_OD, DW_VR_OF, DW_VR_OL, DW_VR_OV, DW_VR_OW, DW_VR_PN, DW_VR_SINGLE, DW_VR_SL, DW_VR_SS, DW_VR_SV,
-    DW_VR_UI, DW_VR_UL, DW_VR_US, DW_VR_UV,
+    DW_VR_AE, DW_VR_AT, DW_VR_CS, DW_VR_DS, DW_VR_FD, DW_VR_FL, DW_VR_IS, DW_VR_OB, DW_VR_OD, DW_VR_OF, DW_VR_OL,
+    DW_VR_OV, DW_VR_OW, DW_VR_PN, DW_VR_SINGLE, DW_VR_SL, DW_VR_SS, DW_VR_SV, DW_VR_UI, DW_VR_UL, DW_VR_US,
+    DW_VR_UV,
 )
 
 cdef extern from "Python.h":
@@ -30,7 +31,7 @@ cdef double[23] _POWERS = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e1
 # ---------------------------------------------------------------------------------------------------------------- text
 
 cdef inline uint64_t _marks(uint64_t word) noexcept nogil:
-    """High bits set where a byte is 0x80 and up, or an ESC (a zero after the exclusive or borrows into its high bit)."""
+    """High bits set where a byte is 0x80 and up, or an ESC (the exclusive or makes it zero, which borrows)."""
     cdef uint64_t escapes = word ^ 0x1B1B1B1B1B1B1B1Bu
     return (word | ((escapes - 0x0101010101010101u) & ~escapes)) & 0x8080808080808080u
 

@@ -3,14 +3,15 @@
     ds = dicomwire.dcmread("image.dcm")
     ds.PatientID, ds["RequestAttributesSequence.0.ScheduledProcedureStepID"].value
 
-This module lists the public names and ties the compiled floor to what lies above it.  It imports neither NumPy nor anything
-that costs time; what is rarely used is imported when it is first called.
+This module lists the public names and ties the compiled floor to what lies above it.  It imports neither NumPy nor
+anything that costs time; what is rarely used is imported when it is first called.
 """
 
 from __future__ import annotations
 
 from _dicomwire.block import set_hooks
-from _dicomwire.dataset import DataElement, DataSet, Fragments, PrivateBlock, Sequence, bind
+from _dicomwire.dataset import DataElement, DataSet, Sequence, bind
+from _dicomwire.fragments import Fragments
 from _dicomwire.part10 import dcmread
 from _dicomwire.values import bind_classes
 from dicomwire import errors
@@ -47,10 +48,16 @@ set_hooks(**hooks.table())
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from dicomwire.dataset.private import PrivateBlock
     from dicomwire.scanning import ScanResult, scan
 
 
 def __getattr__(name: str) -> object:
+    if name == "PrivateBlock":
+        from dicomwire.dataset.private import PrivateBlock
+
+        globals()["PrivateBlock"] = PrivateBlock
+        return PrivateBlock
     if name in ("scan", "ScanResult"):
         import dicomwire.scanning as module
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from binascii import b2a_base64
 
-from _dicomwire.dataset import Fragments
+from _dicomwire.fragments import Fragments
 from dicomwire.cli.jsontext import dumps, plain
 from dicomwire.cli.places import ItemExtents
 from dicomwire.dataset.text import walk

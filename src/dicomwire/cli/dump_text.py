@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 
-from _dicomwire.dataset import Fragments
+from _dicomwire.fragments import Fragments
 from dicomwire.cli.console import safe
 from dicomwire.cli.places import ItemExtents
 from dicomwire.dataset.text import number_texts, walk

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from _dicomwire.dataset import DataElement, DataSet, Fragments, Sequence
+from _dicomwire.dataset import DataElement, DataSet, Sequence
+from _dicomwire.fragments import Fragments
 from dicomwire.errors import TruncatedError
 
 TYPE_CHECKING = False

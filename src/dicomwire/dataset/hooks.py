@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from _dicomwire.dataset import DataElement, DataSet, Sequence
     from dicomwire.dataset.charset import CharacterSet
+    from dicomwire.dataset.private import PrivateBlock
 
 
 def table() -> dict[str, Callable[..., object]]:
@@ -27,12 +28,14 @@ def table() -> dict[str, Callable[..., object]]:
         "element_name": _element_name,
         "element_text": _element_text,
         "keyword_for_tag": keyword_for_tag,
+        "private_block": _private_block,
         "private_vrs": _private_vrs,
         "read_meta": read_meta,
         "restore": restore,
         "restore_inside": restore_inside,
         "sequence_text": _sequence_text,
         "tag_for_text": _tag_for_text,
+        "to_dict": _to_dict,
         "unknown_attribute": _unknown_attribute,
         "value_error": ValueDecodeError,
         "value_text": _value_text,
@@ -132,6 +135,18 @@ def _data_set_html(data_set: DataSet) -> str:
     from dicomwire.dataset.text import data_set_html
 
     return data_set_html(data_set)
+
+
+def _to_dict(data_set: DataSet) -> dict[str, object]:
+    from dicomwire.dataset.plain import to_dict
+
+    return to_dict(data_set)
+
+
+def _private_block(data_set: DataSet, group: int, creator: str, block_number: int) -> PrivateBlock:
+    from dicomwire.dataset.private import PrivateBlock
+
+    return PrivateBlock(data_set, group, creator, block_number)
 
 
 def _as_datetime(element: DataElement) -> object:

@@ -6,7 +6,8 @@ cannot be decoded as its error instead of raising: printing must work on the fil
 
 from __future__ import annotations
 
-from _dicomwire.dataset import DataElement, DataSet, Fragments, Sequence
+from _dicomwire.dataset import DataElement, DataSet, Sequence
+from _dicomwire.fragments import Fragments
 from dicomwire.dictionary import dictionary_name, private_element
 from dicomwire.errors import DicomWireError
 

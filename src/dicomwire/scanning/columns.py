@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from _dicomwire.dataset import DataSet, Fragments, Sequence
+from _dicomwire.dataset import DataSet, Sequence
+from _dicomwire.fragments import Fragments
 from dicomwire.dictionary import Tag
 
 FIRST_PIXEL_TAG = 0x7FE00008

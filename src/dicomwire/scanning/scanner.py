@@ -1,7 +1,7 @@
 """The scan: files in, batches of columns out.
 
-A compiled loop takes the usual files without the GIL; those that it hands back go through ``dcmread``.  A file that cannot
-be read is a row with its error; only a wrong argument ends a scan.
+A compiled loop takes the usual files without the GIL; those that it hands back go through ``dcmread``.  A file that
+cannot be read is a row with its error; only a wrong argument ends a scan.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Batch:
-    """Some rows of a scan: ``paths``, ``errors`` (None or a text for each path) and ``columns`` by name, all as lists."""
+    """Some rows of a scan as lists: ``paths``, ``errors`` (None or a text for each path), ``columns`` by name."""
 
     __slots__ = ("columns", "errors", "paths")
 
@@ -49,7 +49,9 @@ class Batch:
 class ScanResult:
     """The batches of a scan, read while they are iterated, once; ``files`` and ``failed`` count the rows so far."""
 
-    def __init__(self, paths: Iterable[Path], columns: list[Column], workers: int, policy: str, batch_size: int) -> None:
+    def __init__(
+        self, paths: Iterable[Path], columns: list[Column], workers: int, policy: str, batch_size: int
+    ) -> None:
         self.column_names = [column.name for column in columns]
         self.files = 0
         self.failed = 0
