@@ -151,7 +151,7 @@ wheel: $(STAMPS)/group-build testdata  ## sdist, wheel from it, tests on the whe
 
 demo: build $(STAMPS)/group-demo  ## index the real files of pydicom and pydicom-data, and DATA=folder
 	@$(PY) tools/test_data.py --copy build/demo/files pydicom pydicom-data
-	$(PY) -m dicomwire scan build/demo/files $(if $(DATA),"$(DATA)") --columns $(COLUMNS) --output build/demo/index.csv
+	$(PY) -m dicomwire scan build/demo/files $(if $(DATA),"$(DATA)") --columns $(COLUMNS) --head 10 --output build/demo/index.csv
 
 clean:  ## remove what was built; the environment stays
 	rm -rf build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
