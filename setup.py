@@ -57,12 +57,14 @@ DIRECTIVES = {
 
 CHECKS = {"boundscheck": True, "initializedcheck": True, "nonecheck": True}
 HIDDEN = "-fvisibility=hidden"
+# Cython compares our unsigned tags with enumerators as int; the conversion is the one that is meant.
+QUIET = "-Wno-sign-compare"
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
 
 # profile: (directives on top, compiler arguments, linker arguments, macros)
 PROFILES = {
-    "release": ({}, ["-O3", "-g0", HIDDEN], [], []),
-    "perf": ({}, ["-O3", "-g", "-fno-omit-frame-pointer", HIDDEN], [], []),
+    "release": ({}, ["-O3", "-g0", HIDDEN, QUIET], [], []),
+    "perf": ({}, ["-O3", "-g", "-fno-omit-frame-pointer", HIDDEN, QUIET], [], []),
     "debug": (CHECKS, ["-O0", "-g", "-UNDEBUG", "-Wall", "-Wextra"], [], []),
     "trace": (
         {"linetrace": True},

@@ -54,7 +54,7 @@ cdef int _push(Stepper* s, uint64_t bound, uint32_t entry, uint8_t kind, uint8_t
     if s.depth + 1 >= s.max_depth:
         return TOO_DEEP
     if s.depth + 1 >= s.frame_capacity:
-        capacity = s.frame_capacity * 2
+        capacity = max(s.frame_capacity, <uint32_t>FEW_FRAMES) * 2
         frames = <Frame*>realloc(NULL if s.frames == s.few else s.frames, <size_t>capacity * sizeof(Frame))
         if frames == NULL:
             return OUT_OF_MEMORY

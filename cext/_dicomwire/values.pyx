@@ -22,7 +22,7 @@ cdef extern from "Python.h":
     void* PyUnicode_DATA(object)
     object PyUnicode_DecodeLatin1(const char*, Py_ssize_t, const char*)
     ctypedef struct PyTypeObject:
-        object (*tp_new)(object, object, void*)
+        object (*tp_new)(PyTypeObject*, object, void*)
 
 cdef double[23] _POWERS = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                            1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22]
@@ -85,7 +85,7 @@ def bind_classes(uid, person_name, tag):
 
 cdef inline object _as(object kind, object text):
     """A str as an instance of a subclass, without the detour through the metaclass."""
-    return (<PyTypeObject*>kind).tp_new(kind, (text,), NULL)
+    return (<PyTypeObject*>kind).tp_new(<PyTypeObject*>kind, (text,), NULL)
 
 
 cdef object as_uid(object text):
@@ -100,7 +100,7 @@ cdef object as_person_name(object text):
 
 cdef object as_tag(uint32_t tag):
     """A Tag; the 32 bits need no checking."""
-    return (<PyTypeObject*>int).tp_new(_TAG, (tag,), NULL)
+    return (<PyTypeObject*>int).tp_new(<PyTypeObject*>_TAG, (tag,), NULL)
 
 
 cdef object plain_component(uint16_t vr, const uint8_t* p, uint64_t n, bint* odd):
