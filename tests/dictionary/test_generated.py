@@ -9,6 +9,8 @@ import pytest
 
 from tests.support import missing
 
+pytestmark = pytest.mark.sources
+
 ROOT = Path(__file__).resolve().parents[2]
 GENERATOR = ROOT / "tools" / "build_tables.py"
 PINNED = {"pydicom": "3.0.2", "highdicom": "0.28.2"}

@@ -8,6 +8,8 @@ import pytest
 from dicomwire.dictionary import dictionary_vr
 from dicomwire.dictionary._keywords import KEYWORD_TO_TAG
 
+pytestmark = pytest.mark.sources
+
 STUB = Path(__file__).resolve().parents[2] / "cext" / "_dicomwire" / "_dataset_attributes.pyi"
 
 

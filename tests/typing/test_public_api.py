@@ -10,6 +10,8 @@ import pytest
 
 from tests.support import missing
 
+pytestmark = pytest.mark.sources
+
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 
