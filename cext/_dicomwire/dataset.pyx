@@ -20,6 +20,7 @@ from .values cimport as_tag, as_uid, plain_value
 from .vr cimport DW_VR_BYTES, DW_VR_NONE, DW_VR_SQ, DW_VR_TEXT, DW_VR_UN, dw_vr_traits, vr_name
 
 cdef extern from "Python.h":
+    Py_ssize_t Py_REFCNT(object)
     object PyObject_GenericGetAttr(object, object)
     unsigned int PyUnicode_READ_CHAR(object, Py_ssize_t)
     Py_ssize_t PyUnicode_GET_LENGTH(object)
@@ -660,9 +661,21 @@ cdef class _AllElements:
     cdef list stack             # of (block, next, stop) to come back to
     cdef Block entering         # a sequence that was just handed out and is walked next
     cdef object ordered         # an iterator over an item whose elements are not in order
+    cdef DataElement given, given_before    # handed out last and before, to be used again if nobody kept them
 
     def __iter__(self):
         return self
+
+    cdef inline DataElement _element(self, uint32_t i):
+        """A DataElement: the one handed out before the last, if the caller let go of it; a loop still holds the last."""
+        cdef DataElement element = self.given_before
+        if element is not None and Py_REFCNT(element) == 2 and element.block is self.block:
+            element.index = i
+        else:
+            element = new_element(self.block, i)
+        self.given_before = self.given
+        self.given = element
+        return element
 
     cdef int _enter(self, Block inner) except -1:
         if self.stack is None:
@@ -711,16 +724,16 @@ cdef class _AllElements:
                         self.stop = self.block.entries[0].next
                         self.next = self.block.entries[i].next
                         self._in_order(i)
-                        return new_element(self.block, i)
+                        return self._element(i)
                     self.next = self.block.entries[i].next
-                    return new_element(self.block, i)
+                    return self._element(i)
                 self.next = i + 1
                 vr = entry.vr
                 if vr <= DW_VR_NONE or vr == DW_VR_UN:
                     vr = self.block.vr_of(i)
                 if vr == DW_VR_SQ and self.block.entries[i].flags & NOT_ENTERED:
                     self.entering = self.block.inner(i, True)
-                return new_element(self.block, i)
+                return self._element(i)
             if self.stack:
                 self.block, self.next, self.stop = self.stack.pop()
             else:

@@ -30,27 +30,45 @@ cdef double[23] _POWERS = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e1
 
 # ---------------------------------------------------------------------------------------------------------------- text
 
-cdef inline uint64_t _marks(uint64_t word) noexcept nogil:
-    """High bits set where a byte is 0x80 and up, or an ESC (the exclusive or makes it zero, which borrows)."""
-    cdef uint64_t escapes = word ^ 0x1B1B1B1B1B1B1B1Bu
-    return (word | ((escapes - 0x0101010101010101u) & ~escapes)) & 0x8080808080808080u
+cdef enum:
+    NOT_PLAIN = 1               # a byte of 0x80 and up, or an ESC
+    BACKSLASH = 2
+
+
+cdef inline uint64_t _equal(uint64_t word, uint64_t repeated) noexcept nogil:
+    """High bits set where a byte equals the repeated one: the exclusive or makes it zero, which borrows."""
+    word ^= repeated
+    return (word - 0x0101010101010101u) & ~word & 0x8080808080808080u
+
+
+cdef inline int _classify(const uint8_t* p, uint64_t n) noexcept nogil:
+    """What there is in a text besides plain characters, in one pass over words; the last two may overlap."""
+    cdef uint64_t i = 8, word, odd = 0, slashes = 0
+    if n >= 8:
+        word = dw_load64le(p + n - 8)
+        odd = (word & 0x8080808080808080u) | _equal(word, 0x1B1B1B1B1B1B1B1Bu)
+        slashes = _equal(word, 0x5C5C5C5C5C5C5C5Cu)
+        while i < n:
+            word = dw_load64le(p + i - 8)
+            odd |= (word & 0x8080808080808080u) | _equal(word, 0x1B1B1B1B1B1B1B1Bu)
+            slashes |= _equal(word, 0x5C5C5C5C5C5C5C5Cu)
+            i += 8
+    else:
+        if n >= 4:
+            word = <uint64_t>dw_load32le(p) << 32 | dw_load32le(p + n - 4)
+        elif n:
+            # First, middle and last byte are all there are.
+            word = <uint64_t>p[0] << 16 | <uint64_t>p[n >> 1] << 8 | <uint64_t>p[n - 1]
+        else:
+            return 0
+        odd = (word & 0x8080808080808080u) | _equal(word, 0x1B1B1B1B1B1B1B1Bu)
+        slashes = _equal(word, 0x5C5C5C5C5C5C5C5Cu)
+    return (NOT_PLAIN if odd else 0) | (BACKSLASH if slashes else 0)
 
 
 cdef bint is_plain(const uint8_t* p, uint64_t n) noexcept nogil:
     """Whether there is neither a byte of 0x80 and up nor an ESC, so that every character set reads it alike."""
-    cdef uint64_t i = 8, marks
-    if n >= 8:
-        marks = _marks(dw_load64le(p + n - 8))      # the last word may overlap the one before
-        while i <= n:
-            marks |= _marks(dw_load64le(p + i - 8))
-            i += 8
-        return marks == 0
-    if n >= 4:
-        return _marks(<uint64_t>dw_load32le(p) << 32 | dw_load32le(p + n - 4)) == 0
-    for i in range(n):
-        if p[i] >= 0x80 or p[i] == 0x1B:
-            return False
-    return True
+    return not _classify(p, n) & NOT_PLAIN
 
 
 cdef uint64_t trimmed(const uint8_t* p, uint64_t n) noexcept nogil:
@@ -133,16 +151,16 @@ cdef object plain_value(uint16_t vr, int traits, const uint8_t* p, uint64_t n, b
     None, with ``odd`` set, when the text is not plain (see is_plain) and its character set matters.
     """
     cdef const uint8_t* end
-    cdef const uint8_t* delimiter = NULL
+    cdef const uint8_t* delimiter
     cdef list values
-    if not is_plain(p, n):
+    cdef int found = _classify(p, n)
+    if found & NOT_PLAIN:
         odd[0] = True
         return None
-    n = trimmed(p, n)
-    if n and not traits & DW_VR_SINGLE:
-        delimiter = <const uint8_t*>memchr(p, 0x5C, <size_t>n)
-    if delimiter == NULL:
+    if not found or traits & DW_VR_SINGLE:
         return plain_component(vr, p, n, odd)
+    n = trimmed(p, n)
+    delimiter = <const uint8_t*>memchr(p, 0x5C, <size_t>n)
     end = p + n
     values = []
     while delimiter != NULL:

@@ -39,3 +39,24 @@ def test_iteration_begun_before_the_tail_is_read_finds_the_tail():
     assert next(elements).tag == 0x7FE00010
     assert len(data_set) == 2
     assert [int(element.tag) for element in elements] == [0xFFFCFFFC]
+
+
+def test_elements_that_are_kept_stay_what_they_were() -> None:
+    """The iterator uses an element again that nobody kept, and only such."""
+    data_set = dicomwire.dcmread(explicit_with_many_elements(), force=True)
+    paths = [element.path for element in data_set.iterall()]
+    assert [element.path for element in list(data_set.iterall())] == paths
+    kept = []
+    for number, element in enumerate(data_set.iterall()):
+        if number % 3 == 0:
+            kept.append((element, element.path))
+    assert len({id(element) for element, _ in kept}) == len(kept)
+    assert all(element.path == path for element, path in kept)
+    iterator = data_set.iterall()
+    first, second, third = next(iterator), next(iterator), next(iterator)
+    assert [first.path, second.path, third.path] == paths[:3]
+
+
+def explicit_with_many_elements() -> bytes:
+    """Twenty elements (0008,00xx) LO of two bytes in explicit VR little endian."""
+    return b"".join(b"\x08\x00" + bytes((0x10 + number, 0)) + b"LO\x02\x00AB" for number in range(20))
