@@ -667,7 +667,7 @@ cdef class _AllElements:
         return self
 
     cdef inline DataElement _element(self, uint32_t i):
-        """A DataElement: the one handed out before the last, if the caller let go of it; a loop still holds the last."""
+        """A DataElement: the one before the last, if the caller let go of it; a loop still holds the last."""
         cdef DataElement element = self.given_before
         if element is not None and Py_REFCNT(element) == 2 and element.block is self.block:
             element.index = i
