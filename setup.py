@@ -29,6 +29,7 @@ MODULES = (
     "mapping",
     "source",
     "tape",
+    "finding",
     "values",
     "block",
     "decode",

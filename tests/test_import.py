@@ -15,6 +15,7 @@ ALLOWED = {
     "_dicomwire.dataset",
     "_dicomwire.decode",
     "_dicomwire.errors",
+    "_dicomwire.finding",
     "_dicomwire.fragments",
     "_dicomwire.mapping",
     "_dicomwire.part10",

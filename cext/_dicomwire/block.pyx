@@ -9,13 +9,14 @@ from cpython.ref cimport Py_INCREF, Py_XDECREF
 from libc.stdlib cimport free, malloc, qsort, realloc
 from libc.string cimport memset
 
+from .finding cimport finding_name, finding_text
 from .source cimport IGNORE, MAX_DEVIATIONS, STRICT
 from .tagindex cimport dw_tag_vr
 from .tape cimport (
     BIG_ENDIAN, CUT_SHORT, DATA_SET, DEFAULT_MAX_DEPTH, DONE, END_UNKNOWN, FRAGMENTS, HEADER_CUT, IMPLICIT,
     IMPLICIT_IN_UN, ITEM_TAG, ITEMS, NEED_DATA, NOT_ENTERED, OUT_OF_MEMORY, OVERRUN, PAUSED, RawFinding, STOPPED,
     TOO_DEEP, UNDEFINED_LENGTH, UNORDERED, VALUE_CUT, VR_GUESSED, dw_release, dw_load16be, dw_load16le,
-    finding_name, finding_text, stepper_begin, stepper_free, stepper_reopen, stepper_run, stepper_set_end,
+    stepper_begin, stepper_free, stepper_reopen, stepper_run, stepper_set_end,
 )
 from .values cimport trimmed
 from .vr cimport (

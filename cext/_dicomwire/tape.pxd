@@ -63,7 +63,7 @@ cdef struct Frame:
     uint8_t encoding        # Encoding bits
     uint8_t undefined       # ended by a delimiter
 
-cdef enum Finding:          # what was tolerated; the names are in tape.pyx
+cdef enum Finding:          # what was tolerated; the words are in finding.pyx
     NO_FINDING = 0
     HEADER_CUT, VALUE_CUT, OVERRUN, ODD_LENGTH, UNDEFINED_NOT_ALLOWED, MISSING_DELIMITER, STRAY_DELIMITER
     DELIMITER_LENGTH, NOT_AN_ITEM, IMPLICIT_ELEMENT, UNKNOWN_VR, TAG_ORDER, DUPLICATE_TAG, TRAILING_BYTES
@@ -128,5 +128,3 @@ cdef void stepper_free(Stepper* s) noexcept nogil
 cdef int stepper_run(Stepper* s) noexcept nogil
 cdef int stepper_note(Stepper* s, uint16_t kind, uint32_t entry, uint32_t tag, uint64_t offset, uint64_t expected,
                       uint64_t found) noexcept nogil
-cdef str finding_name(int kind)
-cdef str finding_text(RawFinding* f)
