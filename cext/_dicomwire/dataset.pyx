@@ -462,10 +462,6 @@ cdef class DataSet:
     def __dir__(self):
         return sorted(set(object.__dir__(self)) | set(self.dir()))
 
-    def group_dataset(self, group):
-        """The elements of one group, as a list."""
-        return [element for element in self if element.tag >> 16 == group]
-
     def private_block(self, group, creator):
         """The elements that ``creator`` reserved in an odd group (PS3.5 section 7.8.1); KeyError for none."""
         cdef uint32_t index, number

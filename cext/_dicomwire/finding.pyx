@@ -1,6 +1,6 @@
 """What the stepper tolerated, in words: kinds of deviations and their messages."""
 from .tape cimport (
-    DELIMITER_LENGTH, DUPLICATE_TAG, HEADER_CUT, IMPLICIT_ELEMENT, LENGTH_WRAPPED, META_IN_DATA_SET,
+    DELIMITER_LENGTH, DUPLICATE_TAG, HEADER_CUT, IMPLICIT_ELEMENT, LENGTH_WRAPPED,
     MISSING_DELIMITER, NOT_AN_ITEM, ODD_LENGTH, OVERRUN, STRAY_DELIMITER, STRAY_ITEM, TAG_ORDER, TRAILING_BYTES,
     UNDEFINED_NOT_ALLOWED, UNKNOWN_VR, VALUE_CUT, RawFinding,
 )
@@ -9,7 +9,7 @@ from .tape cimport (
 cdef tuple _FINDING_NAMES = (
     "", "truncated_header", "truncated_value", "overrun", "odd_length", "undefined_length", "missing_delimiter",
     "stray_delimiter", "delimiter_length", "not_an_item", "implicit_element", "unknown_vr", "tag_order",
-    "duplicate_tag", "trailing_bytes", "length_wrapped", "meta_in_data_set", "stray_item", "unreadable_header",
+    "duplicate_tag", "trailing_bytes", "length_wrapped", "stray_item", "unreadable_header",
 )
 
 
@@ -52,6 +52,4 @@ cdef str finding_text(RawFinding* f):
         return "tag occurs twice, the first counts; PS3.5 7.1"
     if kind == LENGTH_WRAPPED:
         return f"16-bit length had wrapped, true length {f.expected}; PS3.5 7.1.2"
-    if kind == META_IN_DATA_SET:
-        return "group 0002 inside the data set; PS3.10 7.1"
     return f"no element header can be read here, {f.found} bytes skipped; PS3.5 7.1"

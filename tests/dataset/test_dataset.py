@@ -185,11 +185,6 @@ def test_dir(ds):
     assert "PatientSex" not in dir(ds)
 
 
-def test_group_data_set(ds):
-    assert tags(ds.group_dataset(0x0010)) == [0x00100010, 0x00100020]
-    assert tags(ds.group_dataset(0x0012)) == []
-
-
 def test_to_dict(tree):
     assert tree.to_dict() == {
         "PatientID": "12345",
