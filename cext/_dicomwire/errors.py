@@ -78,6 +78,86 @@ class UnsupportedError(DicomWireError):
         self.extra = extra
 
 
+class ProtocolError(DicomWireError):
+    """A peer or a caller departs from the Upper Layer protocol or from DIMSE.
+
+    ``state`` and ``event`` are labels of PS3.8 section 9.2 ("STA6", "EVT10") where the state machine found it, and
+    ``abort_reason`` the Reason/Diag. for an A-ABORT (PS3.8 section 9.3.8), where one is due.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        state: str | None = None,
+        event: str | None = None,
+        abort_reason: int | None = None,
+        section: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.state = state
+        self.event = event
+        self.abort_reason = abort_reason
+        self.section = section
+
+    def __str__(self) -> str:
+        place = ", ".join(label for label in (self.event, f"in {self.state}" if self.state else None) if label)
+        text = f"{self.message} ({place})" if place else self.message
+        return f"{text}; {self.section}" if self.section else text
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (type(self), (self.message,), dict(self.__dict__))
+
+
+class LocalProtocolError(ProtocolError):
+    """The caller asked for what the state of the association, or what was negotiated, does not allow."""
+
+
+class RemoteProtocolError(ProtocolError):
+    """The peer sent what the protocol does not allow."""
+
+
+class _AssociationEnded(DicomWireError):
+    """The three numbers with which a peer, or our own side, says why there is no association (any more)."""
+
+    def __init__(
+        self, message: str, *, result: int | None = None, source: int | None = None, reason: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.result = result
+        self.source = source
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (type(self), (self.message,), dict(self.__dict__))
+
+
+class AssociationRejected(_AssociationEnded):
+    """A-ASSOCIATE-RJ: result, source and reason of PS3.8 section 9.3.4."""
+
+
+class AssociationAborted(_AssociationEnded):
+    """A-ABORT, or a transport connection lost: source and reason of PS3.8 section 9.3.8 where there are any."""
+
+
+class ServiceError(DicomWireError):
+    """A DIMSE response whose status says that the operation failed (PS3.7 Annex C)."""
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_service_error, (self.message, self.status))
+
+
+def _service_error(message: str, status: int) -> ServiceError:
+    return ServiceError(message, status=status)
+
+
 class Deviation:
     """One place where a source departs from the standard and was read all the same.
 
