@@ -38,6 +38,7 @@ MODULES = (
     "dataset",
     "part10",
     "scan",
+    "ranges",
 )
 
 PROFILE = os.environ.get("DICOMWIRE_BUILD", "release")

@@ -32,6 +32,8 @@ __all__ = [
     "Dataset",
     "Deviation",
     "Fragments",
+    "FrameIndex",
+    "FrameReader",
     "PersonName",
     "PrivateBlock",
     "ScanResult",
@@ -49,6 +51,7 @@ set_hooks(**hooks.table())
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dicomwire.dataset.private import PrivateBlock
+    from dicomwire.pixel import FrameIndex, FrameReader
     from dicomwire.scanning import ScanResult, scan
 
 
@@ -62,6 +65,11 @@ def __getattr__(name: str) -> object:
         import dicomwire.scanning as module
 
         globals()["scan"], globals()["ScanResult"] = module.scan, module.ScanResult
+        return globals()[name]
+    if name in ("FrameReader", "FrameIndex"):
+        import dicomwire.pixel as pixel
+
+        globals()["FrameReader"], globals()["FrameIndex"] = pixel.FrameReader, pixel.FrameIndex
         return globals()[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
