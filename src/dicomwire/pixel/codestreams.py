@@ -177,15 +177,15 @@ def _end_of_boxes(read: Read, offset: int, stop: int) -> int | None:
     for _ in range(_MOST_SEGMENTS):
         head = bytes(read(position, min(16, stop - position)))
         size = int.from_bytes(head[:4], "big")
-        if len(head) < 8 or size == 0:
-            return None  # the last box, or none
-        if size == 12 and head[4:8] in (b"jP  ", b"JXL "):
+        kind = head[4:8]
+        if size == 0 and kind == b"jp2c":
+            # The last box goes to the end of the file, whatever follows there.
+            return _end_of_jpeg2000(read, position + 8, stop)
+        if (size == 12 and kind in (b"jP  ", b"JXL ")) or len(kind) < 4 or not kind.isascii() or min(kind) < 0x20:
             return position
-        if not head[4:8].isascii() or not head[4:8].decode("latin-1").isprintable():
-            return None
         if size == 1:
             size = int.from_bytes(head[8:16], "big")
-            if len(head) < 16 or size < 16:
+            if size < 16:
                 return None
         elif size < 8:
             return None

@@ -89,14 +89,14 @@ def chosen_table(
     """
     problems: list[str] = []
     for name, table in (("Extended", extended), ("Basic", basic)):
-        if table is None or len(table) == 0:
+        if table is None or (len(table) == 0 and not getattr(table, "rest", 0)):
             continue
         problem = table_problem(table)
         if problem is None and len(table) == 1 and number_of_frames is not None and number_of_frames > 1:
             problem = f"one offset for {number_of_frames} frames"
         if problem is None:
             return table, problems
-        problems.append(f"{name} Offset Table not used: {problem}; PS3.5 A.4")
+        problems.append(f"{name} Offset Table not used: {problem}")
     return None, problems
 
 
@@ -135,9 +135,11 @@ class FrameBorders:
         self._kind: str | None = None
         self._ended = False
         self._next_offset = 0
-        self._table, problems = chosen_table(self._expected, basic_offset_table, extended_offset_table)
-        for problem in problems:
-            self._note("offset_table", 0, problem)
+        self._table = None
+        if self._family not in VIDEO:
+            self._table, problems = chosen_table(self._expected, basic_offset_table, extended_offset_table)
+            for problem in problems:
+                self._note("offset_table", 0, f"{problem}; PS3.5 A.4")
         self._is_doubtful = (
             self._table is not None and self._expected is not None and len(self._table) != self._expected
         )
@@ -284,9 +286,11 @@ def group_fragments(
     known = find_transfer_syntax(transfer_syntax) if transfer_syntax else None
     expected = number_of_frames if number_of_frames is not None and number_of_frames > 0 else None
     is_video = known is not None and known.family in VIDEO
-    table, problems = chosen_table(expected, basic_offset_table, extended_offset_table)
-    for problem in problems:
-        note("offset_table", problem)
+    table = None
+    if not is_video:
+        table, problems = chosen_table(expected, basic_offset_table, extended_offset_table)
+        for problem in problems:
+            note("offset_table", problem)
     if table is not None:
         first, misfit = _fit_table(table, offsets, origin)
         if misfit is not None:
