@@ -4,6 +4,8 @@ from array import array
 
 import pytest
 
+from dicomwire import FrameReader
+from dicomwire.errors import DicomWireError
 from dicomwire.pixel.encapsulated import FrameBorders, OffsetTable, group_fragments, table_problem
 
 JPEG = "1.2.840.10008.1.2.4.50"
@@ -199,3 +201,33 @@ def test_only_ends_of_fragments_are_asked_for():
 def test_no_fragments():
     assert grouped([], JPEG, 3) == ([], ["frame_count"], [])
     assert grouped([], None, None) == ([], [], [])
+
+
+def test_borders_in_a_stream_are_those_of_the_whole_in_real_files(real_files):
+    seen = 0
+    for _, path in real_files:
+        try:
+            reader = FrameReader(path)
+        except DicomWireError:
+            continue
+        if not reader.is_encapsulated or not len(reader):
+            continue
+        data_set = reader.data_set
+        fragments = data_set.PixelData
+        frames = data_set.get("NumberOfFrames")
+        extended = data_set.get("ExtendedOffsetTable")
+        borders = FrameBorders(
+            reader.transfer_syntax, frames if isinstance(frames, int) else None, fragments.basic_offset_table,
+            None if extended is None else OffsetTable(extended, 8),
+        )  # fmt: skip
+        origin = fragments.extent(0)[0] - 8
+        begins = []
+        for number, fragment in enumerate(fragments):
+            offset, length = fragments.extent(number)
+            first = fragment[: borders.first_bytes_needed]
+            if borders.feed_fragment(offset - 8 - origin, length, first) is not None:
+                begins.append(offset)
+            borders.end_fragment(fragment[-borders.last_bytes_needed :])
+        assert begins == [frame.offset for frame in reader], path
+        seen += len(begins) > 1
+    assert seen >= 5

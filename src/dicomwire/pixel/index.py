@@ -121,7 +121,8 @@ class FrameIndex:
     def save(self, path: Path) -> None:
         """Write the index to a file, in place of one that is there; by custom the file's name and ".frames"."""
         target = os.fspath(path)
-        temporary = f"{target}.{os.getpid()}.part"
+        folder, name = os.path.split(target)
+        temporary = os.path.join(folder, f".{name}.{os.getpid()}.part")
         try:
             with open(temporary, "xb") as file:
                 file.write(self.to_bytes())
