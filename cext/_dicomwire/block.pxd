@@ -57,6 +57,7 @@ cdef class Block:
     cdef uint32_t counted       # ... is the n-th of its sequence
 
     cdef const uint8_t* pointer(self, TapeEntry* entry) noexcept nogil
+    cdef uint32_t _index_of(self, TapeEntry* entry) noexcept nogil
     cdef const uint8_t* reach(self, TapeEntry* entry) except? NULL
     cdef object fetch(self, TapeEntry* entry)
     cdef int put(self, uint32_t index, object value) except -1

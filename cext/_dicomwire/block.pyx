@@ -95,6 +95,16 @@ cdef class Block:
             return self.own.data + (entry.offset - self.own.start)
         return self.source.find(entry.offset, entry.length)
 
+    cdef uint32_t _index_of(self, TapeEntry* entry) noexcept nogil:
+        """Where an entry stands; for one that a caller made, the entry whose value holds its end, 0 if none does."""
+        cdef uint32_t i
+        if self.entries <= entry < self.entries + self.count:
+            return <uint32_t>(entry - self.entries)
+        for i in range(1, self.count):
+            if self.entries[i].offset <= entry.offset + entry.length <= self.entries[i].offset + self.entries[i].length:
+                return i
+        return 0
+
     cdef const uint8_t* reach(self, TapeEntry* entry) except? NULL:
         """Same as pointer, after inflating up to the value's end; clips the value if the stream ends before."""
         cdef uint64_t declared = entry.length
@@ -105,8 +115,8 @@ cdef class Block:
                 entry.flags |= CUT_SHORT
                 if self.source.policy == STRICT:
                     raise TruncatedError(f"value needs {declared} bytes, {entry.length} left", offset=entry.offset,
-                                         path=self.path_of(<uint32_t>(entry - self.entries)), section="PS3.5 7.1.1")
-                self.report("truncated_value", <uint32_t>(entry - self.entries),
+                                         path=self.path_of(self._index_of(entry)), section="PS3.5 7.1.1")
+                self.report("truncated_value", self._index_of(entry),
                             f"value needs {declared} bytes, {entry.length} left", "PS3.5 7.1.1")
         return self.pointer(entry)
 
@@ -115,7 +125,7 @@ cdef class Block:
         try:
             return self.source.fetch(entry.offset, entry.length)
         except TruncatedError as error:
-            path = self.path_of(<uint32_t>(entry - self.entries))
+            path = self.path_of(self._index_of(entry))
             raise TruncatedError(error.message, offset=error.offset, path=path, section=error.section) from None
 
     cdef int put(self, uint32_t index, object value) except -1:

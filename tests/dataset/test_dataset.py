@@ -868,3 +868,13 @@ def test_real_files_survive_pickling(pydicom_files):
         assert again.transfer_syntax == ds.transfer_syntax
         for found in ds:
             assert pickle.loads(pickle.dumps(found)) == found, (name, found.path)
+
+
+def test_pickling_a_value_that_its_file_has_lost_says_which(tmp_path):
+    """The header and the value are read as one piece, which no entry of the tape stands for."""
+    path = tmp_path / "shrinking.dcm"
+    path.write_bytes(part10(builders.element(0x00100020, "LO", b"12345 ") + element(0x7FE00010, "OW", bytes(200_000))))
+    pixels = dicomwire.dcmread(path)["PixelData"]
+    os.truncate(path, 1000)
+    with pytest.raises(dicomwire.errors.DecodeError, match="PixelData"):
+        pickle.dumps(pixels)
