@@ -496,7 +496,12 @@ def decode_pdu(data: Buffer, *, max_control_length: int = MAX_CONTROL_LENGTH) ->
     pdu_type, length = _HEADER.unpack_from(data)
     kind = _PDUS.get(pdu_type)
     if kind is None:
-        raise invalid(f"PDU of unknown type 0x{pdu_type:02x}", 0, "PS3.8 section 9.3.1", AbortReason.UNRECOGNIZED_PDU)
+        raise invalid(
+            f"PDU of unknown type 0x{pdu_type:02x}{_other_protocol(data)}",
+            0,
+            "PS3.8 section 9.3.1",
+            AbortReason.UNRECOGNIZED_PDU,
+        )
     if length > max_control_length and kind is not PDataTF:
         raise invalid(f"{kind.name}: length {length}, at most {max_control_length} is taken", 2, kind.section)
     if length != len(data) - _HEADER.size:
@@ -504,3 +509,13 @@ def decode_pdu(data: Buffer, *, max_control_length: int = MAX_CONTROL_LENGTH) ->
     pdu = kind.parse(data)
     object.__setattr__(pdu, "as_received", data)
     return pdu
+
+
+def _other_protocol(data: bytes) -> str:
+    """Return a hint at what speaks here in place of DICOM."""
+    if data[0] == 0x16 and data[1] == 3:
+        return ", a TLS handshake by its looks"
+    method = data.split(b" ", 1)[0]
+    if method in (b"GET", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"DELETE", b"PRI", b"CONNECT"):
+        return ", an HTTP request by its looks"
+    return ""
