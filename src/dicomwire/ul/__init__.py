@@ -22,7 +22,6 @@ from dicomwire.ul.items import (
     ContextResult,
     ImplementationClassUID,
     ImplementationVersionName,
-    Item,
     MaximumLength,
     ProposedContext,
     RoleSelection,
@@ -34,6 +33,7 @@ from dicomwire.ul.items import (
     UserIdentityRQ,
     UserInformation,
 )
+from dicomwire.ul.octets import Item
 from dicomwire.ul.pdu import (
     DICOM_APPLICATION_CONTEXT_NAME,
     MAX_CONTROL_LENGTH,

@@ -13,9 +13,23 @@ from struct import Struct, error
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from dicomwire.dictionary import UID
-from dicomwire.dictionary._uids import UIDS
-from dicomwire.errors import EncodeError, RemoteProtocolError
+from dicomwire.errors import EncodeError
 from dicomwire.ul.codes import AbortReason, ContextResultReason, UserIdentityType
+from dicomwire.ul.octets import (
+    KNOWN_UIDS,
+    Item,
+    counted,
+    invalid,
+    item_bytes,
+    named,
+    need_size,
+    octet,
+    shown,
+    take_counted,
+    take_item,
+    text_of,
+    uid_of,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -23,149 +37,11 @@ if TYPE_CHECKING:
 ABSTRACT_SYNTAX = 0x30
 TRANSFER_SYNTAX = 0x40
 
-_U16 = Struct(">H")
 _U32 = Struct(">I")
-_ITEM = Struct(">BxH")  # item type, reserved, length of what follows
 _WINDOW = Struct(">HH")
 _CONTEXT = Struct(">BBHBBBB")  # item header; context ID, reserved, result, reserved
 
-# Nearly every UID of a proposal is a registered one: one look-up spares decoding it and making an object.
-_KNOWN_UIDS = {uid.encode("ascii"): UID(uid) for uid in UIDS}
 _RESULTS = tuple(ContextResultReason)
-
-
-# --- shared by the items and by the PDUs that hold them
-
-
-def invalid(
-    message: str, offset: int, section: str, reason: AbortReason = AbortReason.INVALID_PDU_PARAMETER_VALUE
-) -> RemoteProtocolError:
-    """Return the error for bytes at an offset of the PDU or item that is decoded."""
-    return RemoteProtocolError(f"{message}; offset {offset} (0x{offset:x})", abort_reason=reason, section=section)
-
-
-def uid_of(data: bytes) -> UID:
-    """Return the UID of a value, without the NUL or spaces with which some peers pad it.
-
-    Bytes that are not UTF-8 appear as escapes, so that any value can be compared and printed.
-    """
-    known = _KNOWN_UIDS.get(data)
-    if known is not None:
-        return known
-    data = data.rstrip(b"\0 ")
-    return _KNOWN_UIDS.get(data) or UID(text_of(data))
-
-
-def text_of(data: bytes) -> str:
-    """Return text that ought to be ASCII, whatever it is."""
-    return data.decode("utf-8", "backslashreplace")
-
-
-def item_bytes(item_type: int, body: bytes, where: str) -> bytes:
-    """Return the body behind its item header.  EncodeError when it is longer than the length field can say."""
-    if len(body) > 0xFFFF:
-        raise EncodeError(
-            f"{where}: item of {len(body)} bytes, at most 65535 can be said", section="PS3.8 section 9.3.1"
-        )
-    return _ITEM.pack(item_type, len(body)) + body
-
-
-def counted(value: bytes, where: str) -> bytes:
-    """Return the value behind its length in two bytes."""
-    if len(value) > 0xFFFF:
-        raise EncodeError(
-            f"{where}: value of {len(value)} bytes, at most 65535 can be said", section="PS3.7 Annex D.3.3"
-        )
-    return _U16.pack(len(value)) + value
-
-
-def take_item(data: bytes, pos: int, end: int, where: str, section: str) -> tuple[int, int]:
-    """Return type and end of the item whose header stands at `pos`, inside of what ends at `end`."""
-    if end - pos < 4:
-        raise invalid(f"{where}: item header needs 4 bytes, {end - pos} left", pos, section)
-    item_type, length = _ITEM.unpack_from(data, pos)
-    if length > end - pos - 4:
-        raise invalid(
-            f"{where}: item of type 0x{item_type:02x} says {length} bytes, {end - pos - 4} left", pos, section
-        )
-    return item_type, pos + 4 + length
-
-
-def shown(text: str) -> str:
-    """Return text that a peer sent so that it stays on its line and cannot drive a terminal."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
-
-
-def named(uid: UID) -> str:
-    """Return a UID with its registered name."""
-    name = uid.name
-    return shown(uid) if name == uid else f"{uid} {name}"
-
-
-def _take_counted(data: bytes, pos: int, end: int, where: str, section: str) -> tuple[bytes, int]:
-    """Return the value behind the two bytes of its length at `pos`, and where it ends."""
-    if end - pos < 2:
-        raise invalid(f"{where}: length needs 2 bytes, {end - pos} left", pos, section)
-    stop: int = pos + 2 + _U16.unpack_from(data, pos)[0]
-    if stop > end:
-        raise invalid(f"{where}: value says {stop - pos - 2} bytes, {end - pos - 2} left", pos, section)
-    return data[pos + 2 : stop], stop
-
-
-def _need(size: int, data: bytes, pos: int, end: int, where: str, section: str) -> None:
-    if end - pos != size:
-        raise invalid(f"{where}: {size} bytes expected, {end - pos} found", pos, section)
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """What the items have in common."""
-
-    item_type: ClassVar[int]
-    section: ClassVar[str]
-
-    as_received: bytes | None = field(default=None, init=False, repr=False, compare=False)
-    """The bytes from which `decode` made this item; None for one that was built, or decoded as part of another."""
-
-    @classmethod
-    def decode(cls, data: Buffer) -> Self:
-        """Return the item that the bytes are, header included.  RemoteProtocolError if they are not just that."""
-        data = bytes(data)
-        item_type, end = take_item(data, 0, len(data), cls.__name__, cls.section)
-        if item_type != cls.item_type:
-            raise invalid(
-                f"{cls.__name__}: item type 0x{cls.item_type:02x} expected, 0x{item_type:02x} found",
-                0,
-                cls.section,
-                AbortReason.UNEXPECTED_PDU_PARAMETER,
-            )
-        if end != len(data):
-            raise invalid(f"{cls.__name__}: {len(data) - end} bytes behind the item", end, cls.section)
-        item = cls.parse(data, 4, end)
-        object.__setattr__(item, "as_received", data)
-        return item
-
-    @classmethod
-    def parse(cls, data: bytes, pos: int, end: int) -> Self:
-        """Return the item whose body is data[pos:end]; the offsets of errors count from the start of `data`."""
-        raise NotImplementedError
-
-    def encode(self) -> bytes:
-        """Return the item with its header.  EncodeError when a value does not fit its field."""
-        return self.build() if self.as_received is None else self.as_received
-
-    def build(self) -> bytes:
-        """Return the encoding of the values alone."""
-        raise NotImplementedError
-
-    def describe(self) -> str:
-        """Return one or more lines for people."""
-        raise NotImplementedError
-
-    def __str__(self) -> str:
-        return self.describe()
 
 
 # --- presentation contexts
@@ -198,7 +74,7 @@ class ProposedContext(Item):
             item_type, stop = take_item(data, pos, end, where, cls.section)
             value = data[pos + 4 : stop]
             if item_type == TRANSFER_SYNTAX:
-                transfer_syntaxes.append(_KNOWN_UIDS.get(value) or uid_of(value))
+                transfer_syntaxes.append(KNOWN_UIDS.get(value) or uid_of(value))
             elif item_type == ABSTRACT_SYNTAX:
                 if abstract_syntax is not None:
                     raise invalid(
@@ -207,13 +83,13 @@ class ProposedContext(Item):
                         cls.section,
                         AbortReason.UNEXPECTED_PDU_PARAMETER,
                     )
-                abstract_syntax = _KNOWN_UIDS.get(value) or uid_of(value)
+                abstract_syntax = KNOWN_UIDS.get(value) or uid_of(value)
             pos = stop
         return cls(context_id, UID("") if abstract_syntax is None else abstract_syntax, tuple(transfer_syntaxes))
 
     def build(self) -> bytes:
         where = f"presentation context {self.context_id}"
-        parts = [_octet(self.context_id, "context ID", self.section), b"\0\0\0"]
+        parts = [octet(self.context_id, "context ID", self.section), b"\0\0\0"]
         parts.append(item_bytes(ABSTRACT_SYNTAX, self.abstract_syntax.encode(), where))
         parts += [item_bytes(TRANSFER_SYNTAX, uid.encode(), where) for uid in self.transfer_syntaxes]
         return item_bytes(self.item_type, b"".join(parts), where)
@@ -298,7 +174,7 @@ class MaximumLength(Item):
 
     @classmethod
     def parse(cls, data: bytes, pos: int, end: int) -> Self:
-        _need(4, data, pos, end, "maximum length", cls.section)
+        need_size(4, pos, end, "maximum length", cls.section)
         return cls(_U32.unpack_from(data, pos)[0])
 
     def build(self) -> bytes:
@@ -342,7 +218,7 @@ class AsynchronousOperationsWindow(Item):
 
     @classmethod
     def parse(cls, data: bytes, pos: int, end: int) -> Self:
-        _need(4, data, pos, end, "asynchronous operations window", cls.section)
+        need_size(4, pos, end, "asynchronous operations window", cls.section)
         return cls(*_WINDOW.unpack_from(data, pos))
 
     def build(self) -> bytes:
@@ -372,8 +248,8 @@ class RoleSelection(Item):
 
     @classmethod
     def parse(cls, data: bytes, pos: int, end: int) -> Self:
-        uid, pos = _take_counted(data, pos, end, "role selection", cls.section)
-        _need(2, data, pos, end, "role selection", cls.section)
+        uid, pos = take_counted(data, pos, end, "role selection", cls.section)
+        need_size(2, pos, end, "role selection", cls.section)
         return cls(uid_of(uid), data[pos] == 1, data[pos + 1] == 1)
 
     def build(self) -> bytes:
@@ -417,7 +293,7 @@ class SOPClassExtendedNegotiation(Item):
 
     @classmethod
     def parse(cls, data: bytes, pos: int, end: int) -> Self:
-        uid, pos = _take_counted(data, pos, end, "extended negotiation", cls.section)
+        uid, pos = take_counted(data, pos, end, "extended negotiation", cls.section)
         return cls(uid_of(uid), data[pos:end])
 
     def build(self) -> bytes:
@@ -443,14 +319,14 @@ class SOPClassCommonExtendedNegotiation(Item):
     @classmethod
     def parse(cls, data: bytes, pos: int, end: int) -> Self:
         where = "common extended negotiation"
-        sop_class, pos = _take_counted(data, pos, end, where, cls.section)
-        service_class, pos = _take_counted(data, pos, end, where, cls.section)
-        listed, stop = _take_counted(data, pos, end, where, cls.section)
+        sop_class, pos = take_counted(data, pos, end, where, cls.section)
+        service_class, pos = take_counted(data, pos, end, where, cls.section)
+        listed, stop = take_counted(data, pos, end, where, cls.section)
         # Behind the list the standard reserves what may follow (the item has a version for that).
         pos, end = stop - len(listed), stop
         related = []
         while pos < end:
-            uid, pos = _take_counted(data, pos, end, where, cls.section)
+            uid, pos = take_counted(data, pos, end, where, cls.section)
             related.append(uid_of(uid))
         return cls(uid_of(sop_class), uid_of(service_class), tuple(related))
 
@@ -483,13 +359,13 @@ class UserIdentityRQ(Item):
         if end - pos < 2:
             raise invalid(f"user identity: 2 bytes expected, {end - pos} left", pos, cls.section)
         identity_type, positive = UserIdentityType(data[pos]), data[pos + 1] == 1
-        primary, pos = _take_counted(data, pos + 2, end, "user identity, primary field", cls.section)
-        secondary, pos = _take_counted(data, pos, end, "user identity, secondary field", cls.section)
-        _need(0, data, pos, end, "user identity, behind the secondary field", cls.section)
+        primary, pos = take_counted(data, pos + 2, end, "user identity, primary field", cls.section)
+        secondary, pos = take_counted(data, pos, end, "user identity, secondary field", cls.section)
+        need_size(0, pos, end, "user identity, behind the secondary field", cls.section)
         return cls(identity_type, positive, primary, secondary)
 
     def build(self) -> bytes:
-        body = _octet(self.type, "user identity type", self.section) + bytes((bool(self.positive_response_requested),))
+        body = octet(self.type, "user identity type", self.section) + bytes((bool(self.positive_response_requested),))
         body += counted(self.primary, "user identity") + counted(self.secondary, "user identity")
         return item_bytes(self.item_type, body, "user identity")
 
@@ -511,8 +387,8 @@ class UserIdentityAC(Item):
 
     @classmethod
     def parse(cls, data: bytes, pos: int, end: int) -> Self:
-        response, pos = _take_counted(data, pos, end, "user identity, server response", cls.section)
-        _need(0, data, pos, end, "user identity, behind the server response", cls.section)
+        response, pos = take_counted(data, pos, end, "user identity, server response", cls.section)
+        need_size(0, pos, end, "user identity, behind the server response", cls.section)
         return cls(response)
 
     def build(self) -> bytes:
@@ -655,9 +531,3 @@ class UserInformation(Item):
         for item in self.items:
             lines += [f"  {line}" for line in item.describe().split("\n")]
         return "\n".join(lines)
-
-
-def _octet(value: int, where: str, section: str) -> bytes:
-    if not 0 <= value <= 255:
-        raise EncodeError(f"{where}: 0 to 255 can be said", section=section)
-    return bytes((value,))

@@ -23,19 +23,8 @@ from dicomwire.ul.codes import (
     RejectResult,
     RejectSource,
 )
-from dicomwire.ul.items import (
-    ContextResult,
-    ProposedContext,
-    UnknownItem,
-    UserInformation,
-    invalid,
-    item_bytes,
-    named,
-    shown,
-    take_item,
-    text_of,
-    uid_of,
-)
+from dicomwire.ul.items import ContextResult, ProposedContext, UnknownItem, UserInformation
+from dicomwire.ul.octets import invalid, item_bytes, named, shown, take_item, text_of, uid_of
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
