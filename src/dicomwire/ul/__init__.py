@@ -1,1 +1,92 @@
-"""The Upper Layer without sockets: PDUs, negotiation, the state of one association (PS3.8, PS3.7 Annex D)."""
+"""The DICOM Upper Layer: associations and what they carry, as bytes (PS3.8).
+
+PDUs and their items are values; nothing here knows sockets, clocks or data sets.
+"""
+
+from __future__ import annotations
+
+from dicomwire.ul.codes import (
+    AbortReason,
+    AbortSource,
+    ContextResultReason,
+    RejectReason,
+    RejectReasonACSE,
+    RejectReasonPresentation,
+    RejectReasonUser,
+    RejectResult,
+    RejectSource,
+    UserIdentityType,
+)
+from dicomwire.ul.items import (
+    AsynchronousOperationsWindow,
+    ContextResult,
+    ImplementationClassUID,
+    ImplementationVersionName,
+    MaximumLength,
+    ProposedContext,
+    RoleSelection,
+    SOPClassCommonExtendedNegotiation,
+    SOPClassExtendedNegotiation,
+    SubItem,
+    UnknownItem,
+    UserIdentityAC,
+    UserIdentityRQ,
+    UserInformation,
+)
+from dicomwire.ul.octets import Item
+from dicomwire.ul.pdu import (
+    DICOM_APPLICATION_CONTEXT_NAME,
+    MAX_CONTROL_LENGTH,
+    PDU,
+    PDV,
+    AAbort,
+    AAssociateAC,
+    AAssociateRJ,
+    AAssociateRQ,
+    AnyPDU,
+    AReleaseRP,
+    AReleaseRQ,
+    PDataTF,
+    decode_pdu,
+)
+
+__all__ = [
+    "DICOM_APPLICATION_CONTEXT_NAME",
+    "MAX_CONTROL_LENGTH",
+    "PDU",
+    "PDV",
+    "AAbort",
+    "AAssociateAC",
+    "AAssociateRJ",
+    "AAssociateRQ",
+    "AReleaseRP",
+    "AReleaseRQ",
+    "AbortReason",
+    "AbortSource",
+    "AnyPDU",
+    "AsynchronousOperationsWindow",
+    "ContextResult",
+    "ContextResultReason",
+    "ImplementationClassUID",
+    "ImplementationVersionName",
+    "Item",
+    "MaximumLength",
+    "PDataTF",
+    "ProposedContext",
+    "RejectReason",
+    "RejectReasonACSE",
+    "RejectReasonPresentation",
+    "RejectReasonUser",
+    "RejectResult",
+    "RejectSource",
+    "RoleSelection",
+    "SOPClassCommonExtendedNegotiation",
+    "SOPClassExtendedNegotiation",
+    "SubItem",
+    "UnknownItem",
+    "UserIdentityAC",
+    "UserIdentityRQ",
+    "UserIdentityType",
+    "UserInformation",
+    "decode_pdu",
+]
