@@ -387,6 +387,37 @@ def test_reset_begins_anew_and_keeps_the_limits():
     assert isinstance(reader.feed(header(4, 101))[0], InvalidPDU)
 
 
+def test_a_reader_is_not_fed_within_a_feed():
+    """The collector may run anything while a feed makes its objects; it must not come between."""
+    stream = p_data(*[(1, 0, b"ab"), (3, 0, b"cd")] * 200)
+    reader = PDUReader()
+    refused = []
+
+    class Meddler:
+        def __init__(self):
+            self.me = self
+
+        def __del__(self):
+            try:
+                reader.feed(b"")
+            except RuntimeError as error:
+                refused.append(error)
+
+    before = gc.get_threshold()
+    gc.collect()
+    gc.set_threshold(3, 1, 1)
+    try:
+        for _ in range(20):
+            Meddler()
+        items = reader.feed(stream)
+    finally:
+        gc.set_threshold(*before)
+    gc.collect()
+    assert plain(items) == merged(frame(stream))
+    assert reader.is_between_pdus
+    assert refused or sys.version_info >= (3, 12)  # from there on it runs between byte codes alone
+
+
 def test_what_was_taken_before_a_violation_is_handed_on():
     items = PDUReader().feed(RELEASE_RQ + p_data((1, 0, b"ab")) + b"\0" * 6 + RELEASE_RQ)
     assert [type(item) for item in items] == [ControlPDU, PDVRun, InvalidPDU]
