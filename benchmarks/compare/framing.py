@@ -23,7 +23,6 @@ DATA_SET_BYTES = 525_312  # a CT image of 512 x 512 x 16 bit with a header
 COMMAND_BYTES = 126
 WINDOW = 1 << 20
 LEAST_RATE = 20  # GB/s of views
-FEW = 4  # messages for toolkits that need seconds for all, scaled up
 Pieces = list[memoryview]
 Message = tuple[Any, Any]  # command set and data set: bytes or lists of pieces
 
@@ -76,7 +75,10 @@ class Stream:
 
 @lru_cache(maxsize=2)
 def stream(messages: int, max_pdu_length: int) -> Stream:
-    """Return a stream of C-STORE requests whose P-DATA-TF have the given PDU-length, one value in each."""
+    """Return a stream of C-STORE requests whose P-DATA-TF have the given PDU-length, one value in each.
+
+    No two PDUs share memory: it is cold for everyone.
+    """
     data_set = bytes(range(256)) * (DATA_SET_BYTES // 256)
     commands = [command_set(1 + number % 60_000) for number in range(messages)]
     step = max_pdu_length - 6
@@ -85,7 +87,7 @@ def stream(messages: int, max_pdu_length: int) -> Stream:
     pdus = []
     for command in commands:
         pdus.append(p_data(1, 3, command))
-        pdus += fragments
+        pdus += [bytes(memoryview(fragment)) for fragment in fragments]
     return Stream(commands, data_set, max_pdu_length, pdus, yardsticks.Buffer(b"".join(pdus)))
 
 
@@ -205,8 +207,8 @@ def scapy_values(pdus: Sequence[bytes]) -> list[bytes]:
 # ----------------------------------------------------------------------------------------- tasks
 
 
-def entry(name: str, role: str, run: Callable[[], Any], compare: Callable[[Any], str], **rest: Any) -> Entry:
-    return Entry(name, role, run, version=importlib.metadata.version(name), toolkit=name, compare=compare, **rest)
+def entry(name: str, role: str, run: Callable[[], Any], compare: Callable[[Any], str]) -> Entry:
+    return Entry(name, role, run, version=importlib.metadata.version(name), toolkit=name, compare=compare)
 
 
 def installed(name: str) -> bool:
@@ -278,13 +280,10 @@ def views_task(size: str, max_pdu_length: int) -> Task:
     data = stream(MESSAGES[size], max_pdu_length)
     library, windows = yardsticks.library(), data.windows()
     payload = b"".join(command + data.data_set for command in data.commands)
-    few = data.pdus[: len(data.pdus) * FEW // len(data.commands)]
-    few_payload = b"".join(command + data.data_set for command in data.commands[:FEW])
-    scale = len(data.commands) / FEW
     entries = [entry("dicomwire", "own", lambda: own_views(windows), joined_is(payload))]
     for name, run in (("pynetdicom", pynetdicom_values), ("scapy", scapy_values)):
         if installed(name):
-            entries.append(entry(name, "peer", lambda run=run: run(few), joined_is(few_payload), scale=scale))
+            entries.append(entry(name, "peer", lambda run=run: run(data.pdus), joined_is(payload)))
     entries += [
         limit("C header walk", "limit", lambda: library.pdv_walk(data.copy)[0]),
         limit("Python struct + memoryview walk", "check", python_walk(data)),
@@ -304,7 +303,6 @@ def views_task(size: str, max_pdu_length: int) -> Task:
 def messages_task(size: str, max_pdu_length: int) -> Task:
     data = stream(MESSAGES[size], max_pdu_length)
     library, windows = yardsticks.library(), data.windows()
-    few = data.pdus[: len(data.pdus) * FEW // len(data.commands)]
     expected = [(command, data.data_set) for command in data.commands]
 
     def compare(found: list[Message]) -> str:
@@ -312,9 +310,8 @@ def messages_task(size: str, max_pdu_length: int) -> Task:
 
     entries = [entry("dicomwire", "own", lambda: own_messages(windows, lambda views: views), compare)]
     if installed("pynetdicom"):
-        total = same(FEW * len(data.data_set))
-        scale = len(data.commands) / FEW
-        entries.append(entry("pynetdicom", "peer", lambda: pynetdicom_messages(few), total, scale=scale))
+        total = same(len(data.commands) * len(data.data_set))
+        entries.append(entry("pynetdicom", "peer", lambda: pynetdicom_messages(data.pdus), total))
     entries += [
         limit("C header walk", "limit", lambda: library.pdv_walk(data.copy)[0]),
         limit("Python struct + memoryview walk", "check", python_walk(data)),
@@ -335,14 +332,12 @@ def messages_task(size: str, max_pdu_length: int) -> Task:
 def joined_task(size: str, max_pdu_length: int) -> Task:
     data = stream(MESSAGES[size], max_pdu_length)
     library, windows = yardsticks.library(), data.windows()
-    few = data.pdus[: len(data.pdus) * FEW // len(data.commands)]
     target = yardsticks.Buffer(data.size)
     total = sum(map(len, data.commands)) + len(data.commands) * len(data.data_set)
     entries = [entry("dicomwire", "own", lambda: own_joined(windows), same(total))]
     if installed("pynetdicom"):
-        scale = len(data.commands) / FEW
-        check = same(FEW * len(data.data_set))
-        entries.append(entry("pynetdicom", "peer", lambda: pynetdicom_messages(few), check, scale=scale))
+        check = same(len(data.commands) * len(data.data_set))
+        entries.append(entry("pynetdicom", "peer", lambda: pynetdicom_messages(data.pdus), check))
     entries += [
         limit("C walk + copy", "limit", lambda: library.pdv_walk(data.copy, copy=True)[0]),
         limit("C memcpy of the stream", "check", lambda: library.copy(target, data.copy)),
@@ -375,17 +370,8 @@ def fragment_task(size: str, max_pdu_length: int) -> Task:
     own = lambda: own_fragments(data.commands, data.data_set, max_pdu_length)  # noqa: E731
     entries = [entry("dicomwire", "own", own, compare)]
     if installed("pynetdicom"):
-        few = data.commands[:FEW]
-        per_message = len(data.pdus) // len(data.commands)
-        entries.append(
-            entry(
-                "pynetdicom",
-                "peer",
-                lambda: pynetdicom_fragments(few, data.data_set, max_pdu_length),
-                same(sum(map(len, data.pdus[: FEW * per_message]))),
-                scale=len(data.commands) / FEW,
-            )
-        )
+        peer = lambda: pynetdicom_fragments(data.commands, data.data_set, max_pdu_length)  # noqa: E731
+        entries.append(entry("pynetdicom", "peer", peer, same(sum(map(len, data.pdus)))))
     entries.append(limit("C headers + iovec", "limit", in_c))
     return Task(
         name=f"fragment {max_pdu_length // 1024}K",
