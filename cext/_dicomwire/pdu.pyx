@@ -409,6 +409,24 @@ cdef class PDUReader:
         self.unfinished_control = None
 
     @property
+    def max_control_length(self):
+        """The limit for the PDU-length of A-ASSOCIATE-RQ and -AC; a new one counts from the next header on."""
+        return self.stream.max_control_length
+
+    @max_control_length.setter
+    def max_control_length(self, uint32_t length):
+        self.stream.max_control_length = length
+
+    @property
+    def max_pdu_length(self):
+        """The limit for the PDU-length of P-DATA-TF, 0 for none; a new one counts from the next header on."""
+        return self.stream.max_pdu_length
+
+    @max_pdu_length.setter
+    def max_pdu_length(self, uint32_t length):
+        self.stream.max_pdu_length = length
+
+    @property
     def pending_bytes(self):
         """How many bytes are kept because their header or control PDU is not complete."""
         cdef Py_ssize_t kept = self.stream.carried
