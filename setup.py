@@ -38,6 +38,8 @@ MODULES = (
     "dataset",
     "part10",
     "scan",
+    "pdu",
+    "pdv",
 )
 
 PROFILE = os.environ.get("DICOMWIRE_BUILD", "release")
