@@ -1,10 +1,12 @@
 """The DICOM Upper Layer: associations and what they carry, as bytes (PS3.8).
 
-PDUs and their items are values; nothing here knows sockets, clocks or data sets.
+PDUs and their items are values, an `Association` turns bytes and requests into effects; nothing here knows sockets,
+clocks or data sets.  docs/association.md shows how they go together.
 """
 
 from __future__ import annotations
 
+from dicomwire.ul.association import Association, StreamItem
 from dicomwire.ul.codes import (
     AbortReason,
     AbortSource,
@@ -16,6 +18,23 @@ from dicomwire.ul.codes import (
     RejectResult,
     RejectSource,
     UserIdentityType,
+)
+from dicomwire.ul.effects import (
+    Aborted,
+    AssociateConfirmation,
+    AssociateIndication,
+    CloseTransport,
+    Connect,
+    Data,
+    Effect,
+    Indicate,
+    Primitive,
+    Rejected,
+    ReleaseConfirmation,
+    ReleaseIndication,
+    Send,
+    StartARTIM,
+    StopARTIM,
 )
 from dicomwire.ul.items import (
     AsynchronousOperationsWindow,
@@ -33,6 +52,13 @@ from dicomwire.ul.items import (
     UserIdentityRQ,
     UserInformation,
 )
+from dicomwire.ul.negotiation import (
+    AcceptedContext,
+    Negotiated,
+    check_proposal,
+    negotiate,
+    plan_contexts,
+)
 from dicomwire.ul.octets import Item
 from dicomwire.ul.pdu import (
     DICOM_APPLICATION_CONTEXT_NAME,
@@ -49,12 +75,23 @@ from dicomwire.ul.pdu import (
     PDataTF,
     decode_pdu,
 )
+from dicomwire.ul.policy import (
+    IMPLEMENTATION_CLASS_UID,
+    IMPLEMENTATION_VERSION_NAME,
+    AcceptorPolicy,
+    IdentityAnswer,
+    Roles,
+)
+from dicomwire.ul.state import TRANSITIONS, Action, Event, State, Transition
 
 __all__ = [
     "DICOM_APPLICATION_CONTEXT_NAME",
+    "IMPLEMENTATION_CLASS_UID",
+    "IMPLEMENTATION_VERSION_NAME",
     "MAX_CONTROL_LENGTH",
     "PDU",
     "PDV",
+    "TRANSITIONS",
     "AAbort",
     "AAssociateAC",
     "AAssociateRJ",
@@ -63,15 +100,31 @@ __all__ = [
     "AReleaseRQ",
     "AbortReason",
     "AbortSource",
+    "Aborted",
+    "AcceptedContext",
+    "AcceptorPolicy",
+    "Action",
     "AnyPDU",
+    "AssociateConfirmation",
+    "AssociateIndication",
+    "Association",
     "AsynchronousOperationsWindow",
+    "CloseTransport",
+    "Connect",
     "ContextResult",
     "ContextResultReason",
+    "Data",
+    "Effect",
+    "Event",
+    "IdentityAnswer",
     "ImplementationClassUID",
     "ImplementationVersionName",
+    "Indicate",
     "Item",
     "MaximumLength",
+    "Negotiated",
     "PDataTF",
+    "Primitive",
     "ProposedContext",
     "RejectReason",
     "RejectReasonACSE",
@@ -79,14 +132,27 @@ __all__ = [
     "RejectReasonUser",
     "RejectResult",
     "RejectSource",
+    "Rejected",
+    "ReleaseConfirmation",
+    "ReleaseIndication",
     "RoleSelection",
+    "Roles",
     "SOPClassCommonExtendedNegotiation",
     "SOPClassExtendedNegotiation",
+    "Send",
+    "StartARTIM",
+    "State",
+    "StopARTIM",
+    "StreamItem",
     "SubItem",
+    "Transition",
     "UnknownItem",
     "UserIdentityAC",
     "UserIdentityRQ",
     "UserIdentityType",
     "UserInformation",
+    "check_proposal",
     "decode_pdu",
+    "negotiate",
+    "plan_contexts",
 ]
