@@ -39,6 +39,8 @@ MODULES = (
     "part10",
     "scan",
     "ranges",
+    "pdu",
+    "pdv",
 )
 
 PROFILE = os.environ.get("DICOMWIRE_BUILD", "release")

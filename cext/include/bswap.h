@@ -1,4 +1,4 @@
-/* Unaligned loads in a stated byte order, on compiler builtins.  One name per width and order. */
+/* Unaligned loads and stores in a stated byte order, on compiler builtins.  One name per width and order. */
 #ifndef DICOMWIRE_BSWAP_H
 #define DICOMWIRE_BSWAP_H
 
@@ -35,4 +35,10 @@ DW_LOAD(32)
 DW_LOAD(64)
 
 #undef DW_LOAD
+
+static inline void dw_store32be(void *p, uint32_t x) {
+    x = DW_BIG_ENDIAN_HOST ? x : (uint32_t)DW_BSWAP32(x);
+    memcpy(p, &x, sizeof x);
+}
+
 #endif
