@@ -40,6 +40,8 @@ MODULES = (
     "scan",
     "pdu",
     "pdv",
+    "command",
+    "collector",
 )
 
 PROFILE = os.environ.get("DICOMWIRE_BUILD", "release")
