@@ -9,6 +9,7 @@ from cpython.ref cimport PyObject
 from libc.string cimport memcpy
 
 cdef extern from "Python.h":
+    Py_ssize_t PY_SSIZE_T_MAX
     PyObject* PyBytes_FromStringAndSize(const char*, Py_ssize_t) except NULL
     int _PyBytes_Resize(PyObject**, Py_ssize_t) except -1
     char* PyBytes_AS_STRING(PyObject*) noexcept
@@ -49,6 +50,8 @@ cdef class Collector:
         """Make room for so many bytes more, where their number is known."""
         if length < 0:
             raise ValueError("a length below zero")
+        if length > PY_SSIZE_T_MAX - self.length:
+            raise MemoryError
         if length > self.room - self.length:
             self._grow(self.length + length)
 

@@ -21,7 +21,7 @@ _MEMBERS: dict[str, frozenset[str]] = {
         # Print management: film session, film box, image box, printer (PS3.4 H.3.2.2)
         "5.1.1.9": "5.1.1.1 5.1.1.2 5.1.1.4 5.1.1.16",
         "5.1.1.18": "5.1.1.1 5.1.1.2 5.1.1.4.1 5.1.1.16",
-        # The same with referenced images, retired in 2006
+        # The same with referenced images, retired
         "5.1.1.9.1": "5.1.1.1 5.1.1.2 5.1.1.4.2 5.1.1.16",
         "5.1.1.18.1": "5.1.1.1 5.1.1.2 5.1.1.4.2 5.1.1.16",
         # Pull stored print: the request and the printer, retired
