@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,7 @@ LIMITS = Path(__file__).with_suffix(".json")
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 ENHANCED_FRAMES = 200
 CT_FILES = 50
+PDVS = 64
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def _read_by(field: str, run: Callable[[str], Any], path: str) -> int:
     return (third - second) - (second - first)
 
 
-def _blocks_of(run: Callable[[str], Any], path: str) -> int:
+def _blocks_of(run: Callable[[Any], Any], path: Any) -> int:
     """Return how many blocks of memory Python's allocator holds for a result."""
     run(path)
     gc.collect()
@@ -174,7 +176,40 @@ def _ratio(run: Callable[[str], Any], rounds: int = 25) -> float:
     return min(ours) / min(limit)
 
 
+def _pdv_window() -> bytes:
+    """Return 64 P-DATA-TF of 16 KiB of one data set: what a receive buffer of 1 MiB holds."""
+    from benchmarks.compare.framing import p_data
+
+    return p_data(1, 0, bytes(16378)) * PDVS
+
+
+def _feed(window: bytes) -> Any:
+    from _dicomwire.pdu import PDUReader
+
+    return PDUReader().feed(window)
+
+
+def _fragment(payload: bytes) -> Any:
+    from _dicomwire.pdv import fragment
+
+    return fragment(1, False, payload, 16384)
+
+
+def _allocated(run: Callable[[bytes], Any], data: bytes) -> int:
+    """Return the most bytes that are allocated at a time while something runs, its result included."""
+    run(data)
+    tracemalloc.start()
+    result = run(data)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    del result
+    return peak
+
+
 CHILD: dict[str, Callable[[], float]] = {
+    "pdv_feed_allocated": lambda: _allocated(_feed, _pdv_window()),
+    "pdv_feed_blocks": lambda: _blocks_of(_feed, _pdv_window()),
+    "fragment_allocated": lambda: _allocated(_fragment, bytes(100_000_000)),
     "ct_bytes_read": lambda: _read_by("rchar", _header10, ct_paths()[0]),
     "ct_read_calls": lambda: _read_by("syscr", _header10, ct_paths()[0]),
     "sr_known_bytes_read": lambda: _read_by("rchar", _open, report_path("known")),
@@ -240,13 +275,37 @@ def report_values():
     ds = dcmread(report)
     [element.value for element in ds.iterall()]
 
-for run in (header10, values, report_open, report_values):
+from _dicomwire.pdu import PDUReader
+from _dicomwire.pdv import message_buffers
+reader = PDUReader()
+window = (b"\\4\\0" + (16384).to_bytes(4, "big") + (16380).to_bytes(4, "big") + b"\\1\\0" + bytes(16378)) * {pdvs}
+echo = message_buffers(1, bytes(68), None, 16384)[0]
+command, image = bytes(126), bytes(525312)
+
+def feed_window():
+    reader.feed(window)
+
+def feed_echo():
+    reader.feed(echo)
+
+def message():
+    message_buffers(1, command, image, 16384)
+
+for run in (header10, values, report_open, report_values, feed_window, feed_echo, message):
     run()
     run()
 for _ in range(int(times)):
     globals()[operation]()
 """
-REPEATED = {"header10": 50, "values": 20, "report_open": 4, "report_values": 2}
+REPEATED = {
+    "header10": 50,
+    "values": 20,
+    "report_open": 4,
+    "report_values": 2,
+    "feed_window": 50,
+    "feed_echo": 500,
+    "message": 50,
+}
 
 
 def instructions(operation: str, times: int) -> int:
@@ -259,7 +318,7 @@ def instructions(operation: str, times: int) -> int:
                 f"--callgrind-out-file={folder}/out",
                 sys.executable,
                 "-c",
-                BARE.format(keywords=KEYWORDS),
+                BARE.format(keywords=KEYWORDS, pdvs=PDVS),
                 operation,
                 ct_paths()[0],
                 report_path("undefined"),
@@ -312,6 +371,9 @@ def guards() -> list[Guard]:
         exact("enhanced_known_peak", "kB", "peak memory does not follow the pixel data", 1.1, 1024),
         exact("enhanced_undefined_peak", "kB", "peak memory does not follow the pixel data", 1.1, 1024),
         exact("growth_of_2000_files", "blocks", "opened and forgotten files leave nothing", 1.0, 50),
+        exact("pdv_feed_allocated", "bytes", "a fragment is a view of what was fed: 0 bytes copied", 1.2),
+        exact("pdv_feed_blocks", "blocks", "one object for each PDV, its memoryview", 1.0, 2),
+        exact("fragment_allocated", "bytes", "headers and views alone for 100 MB of payload: 0 bytes copied", 1.2),
         exact("header10_to_c", "times", "open + ten values over plain C open + read + walk", 1.6),
         exact("values_to_c", "times", "open + all values over plain C open + read + walk", 1.6),
     ]
@@ -321,6 +383,9 @@ def guards() -> list[Guard]:
         "values": "open a CT file and read its 200 values",
         "report_open": "open a report of 22,672 elements of undefined lengths",
         "report_values": "read all its values",
+        "feed_window": f"views of {PDVS} PDVs of 16 KiB",
+        "feed_echo": "a message of one PDV of 68 bytes",
+        "message": "buffers of a C-STORE request of 525,312 bytes in PDUs of 16 KiB",
     }
     for operation, why in whys.items():
         name = f"instructions_{operation}"

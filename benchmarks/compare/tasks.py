@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from benchmarks import workloads, yardsticks
-from benchmarks.compare import child
+from benchmarks.compare import child, framing
 from benchmarks.compare.adapters import Toolkit
 from benchmarks.compare.adapters.pydicom_ import Pydicom
 from benchmarks.compare.normalise import SequenceMark, agreement, text_of
@@ -410,4 +410,5 @@ TASKS: dict[str, Callable[[Context], Task]] = {
     "enhanced-known": lambda context: nested_task(context, "enhanced-known"),
     "enhanced-undefined": lambda context: nested_task(context, "enhanced-undefined"),
     "real": real_task,
+    **{name: lambda context, make=make: make(context.size) for name, make in framing.TASKS.items()},
 }

@@ -16,6 +16,7 @@ import subprocess
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
 BUILD = HERE.parent.parent / "build" / "yardsticks"
@@ -51,7 +52,7 @@ def build() -> tuple[Path, Path]:
         f"#define SEQUENCE_TAG_COUNT {len(tags)}u\n"
         "static const uint32_t SEQUENCE_TAGS[] = {" + ", ".join(f"0x{tag:08X}" for tag in tags) + "};\n"
     )
-    sources = [HERE / "yardsticks.c", HERE / "walk.h"]
+    sources = [HERE / "yardsticks.c", HERE / "walk.h", HERE / "pdv.h"]
     key = hashlib.sha256(header.encode() + " ".join([compiler(), *FLAGS]).encode())
     for source in sources:
         key.update(source.read_bytes())
@@ -103,6 +104,15 @@ class Buffer:
             ctypes.memmove(self.memory, data, self.size)
 
 
+class PDVCounts(NamedTuple):
+    """What a walk over P-DATA-TF found: values, bytes of their fragments, values that are the last, bytes copied."""
+
+    values: int
+    bytes: int
+    last: int
+    copied: int
+
+
 class Yardsticks:
     """The shared library; every method returns nanoseconds (with the count where there is one)."""
 
@@ -116,6 +126,8 @@ class Yardsticks:
             "yard_load_walk": [ctypes.c_char_p, ctypes.c_uint64, number],
             "yard_copy": [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint64],
             "yard_read_whole": [ctypes.c_char_p, number],
+            "yard_pdv_walk": [ctypes.c_void_p, ctypes.c_uint64, ctypes.c_int, number],
+            "yard_pdv_fragment": [ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, number],
         }
         for name, arguments in signatures.items():
             function = getattr(self._library, name)
@@ -154,6 +166,18 @@ class Yardsticks:
         size = ctypes.c_uint64()
         taken = self._library.yard_read_whole(os.fsencode(path), ctypes.byref(size))
         return _checked("read", taken), size.value
+
+    def pdv_walk(self, stream: Buffer, *, copy: bool = False) -> tuple[int, PDVCounts]:
+        """Walk P-DATA-TF PDUs; with `copy` each command set and data set goes to memory of its own."""
+        counts = (ctypes.c_uint64 * 4)()
+        taken = self._library.yard_pdv_walk(stream.memory, stream.size, copy, counts)
+        return _checked("P-DATA-TF", taken), PDVCounts(*counts)
+
+    def pdv_fragment(self, payload: Buffer, fragment_length: int) -> tuple[int, int]:
+        """Make headers and the list for writev of a payload; return nanoseconds, PDUs."""
+        pdus = ctypes.c_uint64()
+        taken = self._library.yard_pdv_fragment(payload.memory, payload.size, fragment_length, ctypes.byref(pdus))
+        return _checked("fragments", taken), pdus.value
 
 
 @lru_cache(maxsize=1)

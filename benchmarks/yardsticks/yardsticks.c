@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "pdv.h"
 #include "walk.h"
 
 enum { WINDOW = 16384, READ_BUFFER = 131072 };
@@ -112,6 +113,29 @@ int64_t yard_copy(uint8_t *to, const uint8_t *from, uint64_t size)
     memcpy(to, from, size);
     __asm__ volatile("" : : "r"(to) : "memory");
     return now_ns() - start;
+}
+
+/* A stream of P-DATA-TF in memory: a walk over its headers, or with every command set and data set copied out. */
+int64_t yard_pdv_walk(const uint8_t *stream, uint64_t size, int copy, uint64_t *counts)
+{
+    PdvCounts found;
+    int64_t start = now_ns();
+    int good = copy ? pdv_walk(stream, size, 1, &found) : pdv_walk(stream, size, 0, &found);
+    int64_t taken = now_ns() - start;
+    if (!good) return -1 - WALK_TRUNCATED;
+    counts[0] = found.values;
+    counts[1] = found.bytes;
+    counts[2] = found.last;
+    counts[3] = found.copied;
+    return taken;
+}
+
+int64_t yard_pdv_fragment(const uint8_t *payload, uint64_t size, uint32_t fragment, uint64_t *pdus)
+{
+    int64_t start = now_ns();
+    *pdus = pdv_fragment(payload, size, fragment);
+    int64_t taken = now_ns() - start;
+    return *pdus ? taken : -1 - WALK_IO;
 }
 
 int64_t yard_read_whole(const char *path, uint64_t *bytes)

@@ -128,5 +128,5 @@ cdef class InvalidPDU:
 cdef class PDUReader:
     cdef PDUStream stream
     cdef bytearray unfinished_control   # of a control PDU that a window's border cuts, header included, or None
-    cdef bint busy
+    cdef bint is_fed                    # a feed has begun and not ended
     cdef int _take_control(self, Piece* piece, list items) except -1

@@ -11,12 +11,23 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
-from .byteview cimport byte_view, part_of
+from .byteview cimport byte_view, narrow, part_of
 
 cdef extern from "bswap.h" nogil:
     uint32_t dw_load32be(const void*) noexcept
 
+cdef extern from *:
+    """
+    #if defined(__GNUC__) || defined(__clang__)
+    #define DW_PREFETCH(p) __builtin_prefetch(p)
+    #else
+    #define DW_PREFETCH(p) ((void)(p))
+    #endif
+    """
+    void DW_PREFETCH(const void*) noexcept nogil
+
 cdef enum:
+    AHEAD = 4                   # PDUs
     FIXED_LENGTH = 4            # PDU-length of A-ASSOCIATE-RJ, A-RELEASE-RQ, A-RELEASE-RP and A-ABORT
     UNRECOGNIZED_PDU = 1        # Reason/Diag. of A-ABORT, PS3.8 section 9.3.8
     INVALID_PDU_PARAMETER = 6
@@ -122,6 +133,10 @@ cdef int next_piece(PDUStream* stream, Piece* piece) noexcept nogil:
                 if length > stream.max_pdu_length != 0:
                     return fail(stream, piece, DATA_TOO_LONG, stream.pdu_offset, length, stream.max_pdu_length)
                 stream.phase = AT_PDV
+                # Headers are far apart, each a miss of all caches: those of the PDUs to come are asked for early, where
+                # they will be if these have the same length.
+                if <size_t>(stream.stop - stream.next) > AHEAD * (<size_t>length + PDU_HEADER):
+                    DW_PREFETCH(stream.next + AHEAD * (<size_t>length + PDU_HEADER) - PDU_HEADER)
                 continue
             if p != stream.header:
                 memcpy(stream.header, p, PDU_HEADER)
@@ -168,6 +183,7 @@ cdef int abort_reason(const PDUStream* stream) noexcept nogil:
 
 # ------------------------------------------------------------------------------------------------------------- in words
 
+cdef str NOT_NOW = "this PDUReader is being fed, or has failed while it was"
 cdef tuple _PDU_NAMES = (
     "", "A-ASSOCIATE-RQ", "A-ASSOCIATE-AC", "A-ASSOCIATE-RJ", "P-DATA-TF", "A-RELEASE-RQ", "A-RELEASE-RP", "A-ABORT",
 )
@@ -318,48 +334,51 @@ cdef class PDUReader:
         cdef const uint8_t* start = <const uint8_t*>inside.buf
         cdef list items = []
         cdef PDVRun run = None
+        cdef list waiting = None        # where the piece found last goes, once it is known whether ``whole`` can be it
+        cdef Py_ssize_t offset = 0, size = 0
         cdef Piece piece
         cdef int kind
         if length < 0:
             length = inside.len
         elif length > inside.len:
             raise ValueError(f"length {length} of a buffer of {inside.len} bytes")
-        if self.busy:
-            raise RuntimeError("a PDUReader is fed by one caller at a time")
+        if self.is_fed:
+            raise RuntimeError(NOT_NOW)
         if self.stream.phase == BROKEN:
             return items
-        self.busy = True
-        try:
-            show_window(&self.stream, start, length)
-            while True:
-                kind = next_piece(&self.stream, &piece)
-                if kind == PDV_PIECE:
-                    if (run is None or run.is_last or run.context_id != piece.context_id
-                            or run.is_command != (piece.flags & PIECE_COMMAND)):
-                        run = PDVRun.__new__(PDVRun)
-                        run.context_id = piece.context_id
-                        run.is_command = piece.flags & PIECE_COMMAND
-                        run.views = []
-                        items.append(run)
-                    if piece.length:
-                        run.views.append(part_of(whole, piece.data - start, piece.length))
-                        run.length += piece.length
-                    run.is_last = (piece.flags & PIECE_LAST) != 0
-                elif kind == CONTROL_PIECE:
-                    run = None
-                    self._take_control(&piece, items)
-                elif kind == NO_PIECE:
-                    break
-                else:
-                    items.append(InvalidPDU(abort_reason(&self.stream), fault_text(&self.stream),
-                                            self.stream.fault_offset))
-                    break
-        except BaseException:
-            self.stream.phase = BROKEN      # pieces are lost: what follows would not be what was sent
-            raise
-        finally:
-            self.busy = False
-            self.stream.next = self.stream.stop = NULL
+        self.is_fed = True
+        show_window(&self.stream, start, length)
+        while True:
+            kind = next_piece(&self.stream, &piece)
+            if kind == PDV_PIECE:
+                if (run is None or run.is_last or run.context_id != piece.context_id
+                        or run.is_command != (piece.flags & PIECE_COMMAND)):
+                    run = PDVRun.__new__(PDVRun)
+                    run.context_id = piece.context_id
+                    run.is_command = piece.flags & PIECE_COMMAND
+                    run.views = []
+                    items.append(run)
+                if piece.length:
+                    if waiting is not None:
+                        waiting.append(part_of(whole, offset, size))
+                    waiting = run.views
+                    offset = piece.data - start
+                    size = piece.length
+                    run.length += piece.length
+                run.is_last = (piece.flags & PIECE_LAST) != 0
+            elif kind == CONTROL_PIECE:
+                run = None
+                self._take_control(&piece, items)
+            elif kind == NO_PIECE:
+                break
+            else:
+                items.append(InvalidPDU(abort_reason(&self.stream), fault_text(&self.stream),
+                                        self.stream.fault_offset))
+                break
+        if waiting is not None:
+            narrow(whole, offset, size)
+            waiting.append(whole)
+        self.is_fed = False             # it stays set after an error: pieces are lost then, and nothing must follow
         return items
 
     cdef int _take_control(self, Piece* piece, list items) except -1:
@@ -384,10 +403,28 @@ cdef class PDUReader:
 
     def reset(self):
         """Begin anew with the same limits, as before the first byte."""
-        if self.busy:
-            raise RuntimeError("a PDUReader is fed by one caller at a time")
+        if self.is_fed:
+            raise RuntimeError(NOT_NOW)
         start_stream(&self.stream, self.stream.max_control_length, self.stream.max_pdu_length)
         self.unfinished_control = None
+
+    @property
+    def max_control_length(self):
+        """The limit for the PDU-length of A-ASSOCIATE-RQ and -AC; a new one counts from the next header on."""
+        return self.stream.max_control_length
+
+    @max_control_length.setter
+    def max_control_length(self, uint32_t length):
+        self.stream.max_control_length = length
+
+    @property
+    def max_pdu_length(self):
+        """The limit for the PDU-length of P-DATA-TF, 0 for none; a new one counts from the next header on."""
+        return self.stream.max_pdu_length
+
+    @max_pdu_length.setter
+    def max_pdu_length(self, uint32_t length):
+        self.stream.max_pdu_length = length
 
     @property
     def pending_bytes(self):

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from _dicomwire.pdu import ControlPDU, InvalidPDU, PDUReader, PDVRun, join
 from tests.oracles.framing import Item, frame, merged, p_data
+from tests.support import missing
 
 RELEASE_RQ = bytes.fromhex("05 00 00000004 00000000")
 ABORT = bytes.fromhex("07 00 00000004 00000206")
@@ -148,6 +149,33 @@ pdu = st.one_of(
 def test_any_stream_at_any_cuts(stream, data):
     cuts = data.draw(st.lists(st.integers(0, len(stream)), max_size=8))
     assert fed(stream, cuts) == merged(frame(stream))
+
+
+@pytest.mark.peers
+def test_every_pdu_of_pynetdicom_s_tests():
+    """Other people's PDUs of all seven types in one stream; one whose length is wrong there on purpose is left out."""
+    try:
+        from pynetdicom.pdu import P_DATA_TF
+        from pynetdicom.tests import encoded_pdu_items
+    except ImportError:
+        missing("pynetdicom is not installed")
+    pdus = [
+        value
+        for name, value in vars(encoded_pdu_items).items()
+        if name.startswith(("a_", "p_data_tf")) and int.from_bytes(value[2:6], "big") == len(value) - 6
+    ]
+    assert {pdu[0] for pdu in pdus} == {1, 2, 3, 4, 5, 6, 7}
+    expected: list[Item] = []
+    for pdu in pdus:
+        if pdu[0] != 4:
+            expected.append(("control", pdu[0], pdu))
+            continue
+        peer = P_DATA_TF()
+        peer.decode(pdu)
+        for value in peer.presentation_data_value_items:
+            control, data = value.presentation_data_value[0], value.presentation_data_value[1:]
+            expected.append(("run", value.presentation_context_id, control & 1 == 1, control & 2 == 2, data))
+    assert check_every_cut(b"".join(pdus)) == merged(expected)
 
 
 # ------------------------------------------------------------------------------------------------------------ ownership
@@ -385,6 +413,51 @@ def test_reset_begins_anew_and_keeps_the_limits():
         assert (reader.pending_bytes, reader.offset, reader.is_between_pdus) == (0, 0, True)
         assert plain(reader.feed(RELEASE_RQ)) == [("control", 5, RELEASE_RQ)]
     assert isinstance(reader.feed(header(4, 101))[0], InvalidPDU)
+
+
+def test_a_reader_is_not_fed_within_a_feed():
+    """The collector may run anything while a feed makes its objects; it must not come between."""
+    stream = p_data(*[(1, 0, b"ab"), (3, 0, b"cd")] * 200)
+    reader = PDUReader()
+    refused = []
+
+    class Meddler:
+        def __init__(self):
+            self.me = self
+
+        def __del__(self):
+            try:
+                reader.feed(b"")
+            except RuntimeError as error:
+                refused.append(error)
+
+    before = gc.get_threshold()
+    gc.collect()
+    gc.set_threshold(200)  # reached in the middle of the feed
+    try:
+        for _ in range(5):
+            Meddler()
+        items = reader.feed(stream)
+    finally:
+        gc.set_threshold(*before)
+    gc.collect()
+    assert plain(items) == merged(frame(stream))
+    assert reader.is_between_pdus
+    assert refused or sys.version_info >= (3, 12)  # from there on it runs between byte codes alone
+
+
+def test_limits_can_change_with_what_is_negotiated():
+    reader = PDUReader(max_control_length=100, max_pdu_length=50)
+    assert (reader.max_control_length, reader.max_pdu_length) == (100, 50)
+    reader.max_pdu_length = 0
+    reader.max_control_length = 86
+    assert plain(reader.feed(p_data((1, LAST, bytes(94))))) == [("run", 1, False, True, bytes(94))]
+    assert isinstance(reader.feed(header(1, 87))[0], InvalidPDU)
+    for wrong in (-1, 1 << 32):
+        with pytest.raises(OverflowError):
+            reader.max_pdu_length = wrong
+        with pytest.raises(OverflowError):
+            PDUReader(max_control_length=wrong)
 
 
 def test_what_was_taken_before_a_violation_is_handed_on():

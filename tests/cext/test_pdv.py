@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from _dicomwire.pdu import PDUReader, PDVRun
+from _dicomwire.pdu import PDUReader, PDVRun, join
 from _dicomwire.pdv import Fragmenter, fragment, message_buffers
 from dicomwire.errors import EncodeError, LocalProtocolError
 from tests.oracles.framing import Item, fragments, frame, merged
+from tests.support import missing
 
 MIB = 1 << 20
 
@@ -136,6 +137,44 @@ def test_context_ids_are_odd_and_fit_a_byte(context_id):
     ):
         with pytest.raises(EncodeError, match="presentation context ID"):
             make()
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("max_pdu_length", [100, 4096, 16384, 131072])
+@pytest.mark.parametrize("length", [2, 94, 4090, 40_000, 300_000])
+def test_pynetdicom_makes_the_same_bytes_and_reads_ours(length, max_pdu_length):
+    try:
+        from pynetdicom.dimse_messages import C_STORE_RQ
+        from pynetdicom.pdu import P_DATA_TF
+    except ImportError:
+        missing("pynetdicom is not installed")
+    payload = random.Random(length).randbytes(length)
+    message = C_STORE_RQ()
+    message.command_set.CommandDataSetType = 1
+    message.data_set.write(payload)
+    pdus = []
+    for primitive in message.encode_msg(3, max_pdu_length):
+        pdus.append(P_DATA_TF())
+        pdus[-1].from_primitive(primitive)
+    stream = b"".join(pdu.encode() for pdu in pdus)
+    (command, data_set) = PDUReader(max_pdu_length=max_pdu_length).feed(stream)
+    assert b"".join(message_buffers(3, join(command.views), payload, max_pdu_length)) == stream
+    assert (data_set.is_last, join(data_set.views)) == (True, payload)
+
+
+@pytest.mark.peers
+def test_scapy_reads_ours():
+    try:
+        from scapy.contrib.dicom import DICOM, P_DATA_TF
+    except ImportError:
+        missing("scapy is not installed")
+    payload = random.Random(3).randbytes(1000)
+    buffers = fragment(7, True, payload, 106)
+    items = []
+    for headers, view in zip(buffers[::2], buffers[1::2], strict=True):
+        items += DICOM(headers + view)[P_DATA_TF].pdv_items
+    assert [(item.context_id, item.is_command, item.is_last) for item in items] == [(7, 1, 0)] * 9 + [(7, 1, 1)]
+    assert b"".join(item.data for item in items) == payload
 
 
 # ------------------------------------------------------------------------------------------------------ message_buffers
