@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
+import sys
 
 import pytest
 
@@ -218,3 +220,28 @@ def test_only_an_echo_is_answered() -> None:
                 assert answer is None
     for data in (b"", ECHO[:-1], ECHO + b"\0\0", ECHO[12:], ECHO * 2):
         assert echo_response(data) is None
+
+
+# --------------------------------------------------------------------------------------------------------------- memory
+
+
+def test_nothing_is_kept() -> None:
+    broken = [ECHO[:-1], ECHO + b"\0", element(0x0110, b"\1\0\0"), element(0x00080016, b""), bytes(70000)]
+
+    def use() -> None:
+        decode_command(ECHO)
+        echo_response(ECHO)
+        encode_command({0x1005: (0x00100020,), 0x0902: "text", 0x0110: 500})
+        for data in broken:
+            echo_response(data)
+            with contextlib.suppress(DecodeError):
+                decode_command(data)
+        with contextlib.suppress(EncodeError):
+            encode_command({0x0110: 500, 0x0902: "\u3042"})
+
+    for _ in range(50):
+        use()
+    before = sys.getallocatedblocks()
+    for _ in range(2000):
+        use()
+    assert sys.getallocatedblocks() - before < 500
