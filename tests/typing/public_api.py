@@ -80,3 +80,14 @@ if isinstance(pixels, dicomwire.Fragments):
     assert_type(pixels[:2], list[memoryview])
     assert_type(pixels.basic_offset_table, list[int])
     assert_type(pixels.extent(0), tuple[int, int])
+
+# messages
+from dicomwire import dimse  # noqa: E402
+
+assert_type(dimse.decode_message(b""), dimse.CommandMessage)
+assert_type(dimse.CStoreRQ().response(status=0), dimse.CStoreRSP)
+assert_type(dimse.NActionRQ().refusal(), dimse.NActionRSP | None)
+assert_type(dimse.CFindRQ().sop_class_uid, dicomwire.UID)
+assert_type(dimse.CFindRSP().sop_class_uid, dicomwire.UID | None)
+assert_type(dimse.encode_message(1, dimse.CEchoRQ(), None, 0), list[bytes | memoryview])
+assert_type(dimse.Exchange().invoke(dimse.CEchoRQ(), 1), dimse.Pending)
