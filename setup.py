@@ -41,6 +41,8 @@ MODULES = (
     "ranges",
     "pdu",
     "pdv",
+    "command",
+    "collector",
 )
 
 PROFILE = os.environ.get("DICOMWIRE_BUILD", "release")

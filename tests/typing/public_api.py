@@ -92,3 +92,13 @@ assert_type([frame.offset for frame in reader], list[int])
 assert_type(reader.deviations, list[Deviation])
 assert_type(dicomwire.FrameIndex.build(ds), dicomwire.FrameIndex)
 assert_type(dicomwire.FrameIndex.load(Path("a.dcm.frames")).extents(3), list[tuple[int, int]])
+# messages
+from dicomwire import dimse  # noqa: E402
+
+assert_type(dimse.decode_message(b""), dimse.CommandMessage)
+assert_type(dimse.CStoreRQ().response(status=0), dimse.CStoreRSP)
+assert_type(dimse.NActionRQ().refusal(), dimse.NActionRSP | None)
+assert_type(dimse.CFindRQ().sop_class_uid, dicomwire.UID)
+assert_type(dimse.CFindRSP().sop_class_uid, dicomwire.UID | None)
+assert_type(dimse.encode_message(1, dimse.CEchoRQ(), None, 0), list[bytes | memoryview])
+assert_type(dimse.Exchange().invoke(dimse.CEchoRQ(), 1), dimse.Pending)
