@@ -74,7 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"- toolkits: {', '.join(versions)}")
     print("\n".join(f"- left out: {line}" for line in absent) + ("\n" if absent else ""))
 
-    context = Context(size=options.size, toolkits=toolkits, full=options.full)
+    context = Context(size=options.size, toolkits=toolkits, full=options.full, names=options.toolkits)
     reading = check_reading(options.size)
     print(reading.line() + "\n")
     results = []
@@ -82,7 +82,11 @@ def main(arguments: list[str] | None = None) -> int:
         if name not in TASKS:
             continue
         task = TASKS[name](context)
-        measure(task, rounds, options.clock)
+        try:
+            measure(task, rounds, options.clock)
+        finally:
+            if task.close is not None:
+                task.close()
         print(report.table(task), flush=True)
         results.append(report.as_json(task))
     imports: dict[str, dict[str, float]] = {}

@@ -38,6 +38,7 @@ class Entry:
     scale: float = 1.0  # work of the task / work of this entry, where it runs a smaller input
     compare: Callable[[Any], str] | None = None
     own_clock: bool = False  # plain C: `run` returns nanoseconds
+    waits: bool = False  # for another process: CPU time of this one says nothing, wall time counts
     clock: str = "wall"
     wall_ns: list[int] = field(default_factory=list)
     cpu_ns: list[int] = field(default_factory=list)
@@ -77,6 +78,8 @@ class Task:
     goals: list[Goal] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     verdict: Callable[[Task], list[str]] | None = None  # reasons why the C limit is void
+    reference: str = "pydicom"  # the toolkit of a column of its own
+    close: Callable[[], None] | None = None  # ends what the entries need while they are measured
 
     def entry(self, label: str) -> Entry:
         return next(entry for entry in self.entries if entry.label == label)
@@ -84,7 +87,11 @@ class Task:
 
 @dataclass
 class Goal:
-    """What the project wants: `against` is "best peer", "pydicom", "limit" or "ms" (an absolute time)."""
+    """What the project wants.
+
+    `against` is "best peer", "limit", "ms" (an absolute time), "per second" (of units), a toolkit such as "pydicom", or
+    several, of which the fastest counts: "pydcm or storescp".
+    """
 
     against: str
     least: float
@@ -124,7 +131,7 @@ def measure(task: Task, rounds: int, clock: str = "wall") -> None:
     left: dict[int, int] = {}
     quick: dict[int, bool] = {}
     for entry in task.entries:
-        entry.clock = clock
+        entry.clock = "wall" if entry.waits else clock
         _warm_up(entry)
         if entry.error or entry.wall_ns[0] > VERY_SLOW_S * 1e9:
             continue
@@ -139,7 +146,12 @@ def measure(task: Task, rounds: int, clock: str = "wall") -> None:
         for entry in task.entries[turn:] + task.entries[:turn]:
             if left.get(id(entry), 0) > 0:
                 left[id(entry)] -= 1
-                if quick[id(entry)]:
-                    entry.run()
-                _once(entry)
+                try:
+                    if quick[id(entry)]:
+                        entry.run()
+                    _once(entry)
+                except Exception as error:  # noqa: BLE001 - as in the warm-up
+                    entry.error = f"{type(error).__name__}: {error}"[:200]
+                    entry.wall_ns.clear()
+                    left[id(entry)] = 0
     gc.unfreeze()

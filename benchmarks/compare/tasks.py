@@ -13,6 +13,7 @@ from benchmarks import workloads, yardsticks
 from benchmarks.compare import child, framing
 from benchmarks.compare.adapters import Toolkit
 from benchmarks.compare.adapters.pydicom_ import Pydicom
+from benchmarks.compare.network import network_task
 from benchmarks.compare.normalise import SequenceMark, agreement, text_of
 from benchmarks.compare.runner import Entry, Goal, Task, say
 
@@ -28,6 +29,7 @@ class Context:
     size: str
     toolkits: list[Toolkit]
     full: bool = False
+    names: list[str] = field(default_factory=list)  # as asked for; those of the network have no adapter
     facts: dict[str, Any] = field(default_factory=dict)
 
     def doing(self, task: str) -> list[Toolkit]:
@@ -411,4 +413,8 @@ TASKS: dict[str, Callable[[Context], Task]] = {
     "enhanced-undefined": lambda context: nested_task(context, "enhanced-undefined"),
     "real": real_task,
     **{name: lambda context, make=make: make(context.size) for name, make in framing.TASKS.items()},
+    "echo": lambda context: network_task("echo", context.size, context.names),
+    "echo-scu": lambda context: network_task("echo-scu", context.size, context.names),
+    "associations": lambda context: network_task("associations", context.size, context.names),
+    "associations-scu": lambda context: network_task("associations-scu", context.size, context.names),
 }

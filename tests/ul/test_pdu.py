@@ -418,6 +418,16 @@ def test_memory_of_the_most_hostile_request_is_bounded():
         assert peak < 64 * size
 
 
+def test_items_are_counted_so_that_many_empty_ones_cost_little_time():
+    empty = sub(0x20, bytes(4))
+    assert len(ul.decode_pdu(pdu(1, fixed() + empty * 16384)).presentation_contexts) == 16384
+    many = sub(0x20, bytes(4) + sub(0x40, b"") * 16000)  # the transfer syntaxes count too
+    for body in (empty * 16385, sub(0x99, b"") * 16385, many * 3):
+        with pytest.raises(RemoteProtocolError, match="more than 16384 items") as raised:
+            ul.decode_pdu(pdu(1, fixed() + body))
+        assert raised.value.abort_reason == ul.AbortReason.INVALID_PDU_PARAMETER_VALUE
+
+
 @pytest.mark.parametrize("pdu_type", [1, 2])
 def test_association_without_any_item(pdu_type):
     with pytest.raises(RemoteProtocolError, match="no items") as raised:

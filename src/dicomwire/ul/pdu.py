@@ -33,6 +33,10 @@ DICOM_APPLICATION_CONTEXT_NAME = UID("1.2.840.10008.3.1.1.1")
 MAX_CONTROL_LENGTH = 1 << 20
 """Longest PDU other than P-DATA-TF that is taken apart, in bytes behind its header; real ones have a few kilobytes."""
 
+MAX_ITEMS = 16384
+"""Most items and transfer syntaxes that one PDU is taken apart into, so that a megabyte of empty ones costs little
+time; 128 contexts with every transfer syntax that there is have half as many."""
+
 APPLICATION_CONTEXT = 0x10
 
 _HEADER = Struct(">BxI")  # PDU type, reserved, length of what follows
@@ -234,10 +238,17 @@ def _parse_items(
     information: UserInformation | None = None
     contexts: list[_Context] = []
     unknown = []
+    left = MAX_ITEMS
     while pos < end:
         item_type, stop = take_item(data, pos, end, cls.name, cls.section)
+        left -= 1
+        if left < 0:
+            raise invalid(f"{cls.name}: more than {MAX_ITEMS} items and transfer syntaxes", pos, cls.section)
         if item_type == kind.item_type:
-            contexts.append(kind.parse(data, pos + 4, stop))
+            context = kind.parse(data, pos + 4, stop)
+            if isinstance(context, ProposedContext):
+                left -= len(context.transfer_syntaxes)
+            contexts.append(context)
         elif item_type == UserInformation.item_type and information is None:
             information = UserInformation.parse(data, pos + 4, stop)
         elif item_type == APPLICATION_CONTEXT and context_name is None:
