@@ -384,7 +384,40 @@ def fragment_task(size: str, max_pdu_length: int) -> Task:
     )
 
 
+def small_task(size: str) -> Task:
+    """A message of one small PDU in each chunk, as a C-ECHO request comes."""
+    from _dicomwire.pdu import PDUReader
+
+    chunks = [p_data(1, 3, command_set(1 + number)[:68]) for number in range(20 * MESSAGES[size])]
+    library, copy = yardsticks.library(), yardsticks.Buffer(b"".join(chunks))
+    payload = b"".join(chunk[12:] for chunk in chunks)
+    feed = PDUReader().feed
+
+    def run() -> list[memoryview]:
+        views = []
+        for chunk in chunks:
+            (message,) = feed(chunk)
+            views += message.views
+        return views
+
+    entries = [entry("dicomwire", "own", run, joined_is(payload))]
+    for name, values in (("pynetdicom", pynetdicom_values), ("scapy", scapy_values)):
+        if installed(name):
+            entries.append(entry(name, "peer", lambda values=values: values(chunks), joined_is(payload)))
+    entries.append(limit("C header walk", "limit", lambda: library.pdv_walk(copy)[0]))
+    return Task(
+        name="pdv small",
+        title=f"{len(chunks):,} chunks of one P-DATA-TF of 80 bytes, each fed by itself",
+        unit="chunk",
+        units=len(chunks),
+        entries=entries,
+        goals=[Goal("best peer", 10)],
+        notes=["C walks over all of them in a row."],
+    )
+
+
 TASKS: dict[str, Callable[[str], Task]] = {
+    "pdv-small": small_task,
     "pdv-views-16k": lambda size: views_task(size, 16384),
     "pdv-views-128k": lambda size: views_task(size, 131072),
     "messages-views-16k": lambda size: messages_task(size, 16384),

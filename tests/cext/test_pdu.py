@@ -374,6 +374,44 @@ def test_row_55_rest_of_a_pdu_too_short_for_an_item(rest):
     assert PDUReader().feed(header(4, rest))[0].offset == 6
 
 
+def test_row_55_what_framing_leaves_to_those_above():
+    """Odd fragments, a last bit never or twice, any context, command and data mixed: fragments all the same."""
+    values = [(1, 0, b"abc"), (2, COMMAND, b"d"), (1, LAST, b"e"), (1, LAST, b"f"), (0, COMMAND | LAST, b"")]
+    assert check_every_cut(p_data(*values)) == [
+        ("run", number, control & COMMAND == COMMAND, control & LAST == LAST, data) for number, control, data in values
+    ]
+
+
+def test_fragments_without_end_are_not_kept():
+    reader, fragment = PDUReader(), p_data((1, 0, bytes(1000)))
+    reader.feed(fragment)
+    tracemalloc.start()
+    try:
+        for _ in range(2000):
+            (run,) = reader.feed(fragment)
+            assert not run.is_last
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert reader.pending_bytes == 0
+    assert peak < 4096
+
+
+@pytest.mark.parametrize(
+    "values", [[(1, 0, b"a")] * 4000, [(1, 0, b""), (3, 0, b"")] * 2000, [(1, LAST, b"a")] * 4000]
+)
+def test_tiny_fragments_cost_in_proportion_to_the_chunk(values):
+    chunk = p_data(*values)
+    tracemalloc.start()
+    try:
+        items = PDUReader().feed(chunk)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert items
+    assert peak < 80 * len(chunk)
+
+
 def test_a_length_alone_costs_no_memory():
     reader = PDUReader(max_control_length=1 << 30)
     tracemalloc.start()
