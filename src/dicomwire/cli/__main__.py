@@ -13,7 +13,10 @@ COMMANDS: dict[str, tuple[str, str, str | None]] = {
     "dump": ("dicomwire.cli.dump", "dump", "Print files element by element, as text or JSON."),
     "frames": ("dicomwire.cli.frames", "frames", "List the frames of a file, or write one as it is encoded."),
     "scan": ("dicomwire.cli.scan", "scan", "Index the headers of many files as CSV, NDJSON or Parquet."),
+    "echo": ("dicomwire.cli.echo", "echo", "Ask an application entity whether it answers (C-ECHO)."),
+    "echoscp": ("dicomwire.cli.echo", "echoscp", "Answer C-ECHO: a verification provider."),
     "dcmdump": ("dicomwire.cli.dump", "dump", None),
+    "echoscu": ("dicomwire.cli.echo", "echo", None),
 }
 
 
@@ -38,7 +41,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="dicomwire", message="%(prog)s %(version)s")
 def cli() -> None:
-    """Reads DICOM files.  Not a medical device, not for diagnosis or treatment."""
+    """Reads DICOM files and speaks with application entities.  Not a medical device, not for diagnosis or treatment."""
 
 
 def main() -> None:

@@ -1,0 +1,462 @@
+"""Associations for scripts without asyncio, under the names and with the arguments that pynetdicom's users know.
+
+    ae = AE(ae_title="WORKSTATION")
+    ae.add_requested_context("1.2.840.10008.1.1")
+    assoc = ae.associate("127.0.0.1", 11112)
+    if assoc.is_established:
+        status = assoc.send_c_echo()
+        assoc.release()
+
+A thread with an event loop does the work, one for each AE; any thread may call.  As scripts expect, `associate`
+and the requests do not raise when the peer refuses: they return an association that is not established, and a status
+that is empty.  Handlers of a server run in threads and may block.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from dicomwire.dictionary import UID
+from dicomwire.dictionary.uids import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
+from dicomwire.dimse.command import CommandField
+from dicomwire.errors import AssociationAborted, AssociationRejected, DicomWireError, LocalProtocolError
+from dicomwire.net.ae import ApplicationEntity
+from dicomwire.net.loop import new_event_loop
+from dicomwire.net.server import Server
+from dicomwire.net.settings import Limits, Timeouts
+from dicomwire.ul.items import (
+    ProposedContext,
+    RoleSelection,
+    SOPClassCommonExtendedNegotiation,
+    SOPClassExtendedNegotiation,
+    UserIdentityRQ,
+)
+from dicomwire.ul.policy import AcceptorPolicy, Roles
+
+if TYPE_CHECKING:
+    import ssl
+
+    from dicomwire.dimse.message import Request as RequestMessage
+    from dicomwire.net.association import Association as AsyncAssociation
+    from dicomwire.net.handlers import Request
+    from dicomwire.ul.negotiation import AcceptedContext
+
+    ExtendedNegotiation = (
+        RoleSelection | UserIdentityRQ | SOPClassExtendedNegotiation | SOPClassCommonExtendedNegotiation
+    )
+    EventHandler = tuple["Event", Callable[..., Any]] | tuple["Event", Callable[..., Any], Sequence[Any]]
+
+_Result = TypeVar("_Result")
+
+DEFAULT_TRANSFER_SYNTAXES = (
+    ImplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+)
+
+
+class Event(Enum):
+    """What a handler can be bound to: requests of the peer, and what happens to associations."""
+
+    C_ECHO = CommandField.C_ECHO_RQ
+    ESTABLISHED = "established"
+    RELEASED = "released"
+    ABORTED = "aborted"
+
+
+EVT_C_ECHO = Event.C_ECHO
+EVT_ESTABLISHED = Event.ESTABLISHED
+EVT_RELEASED = Event.RELEASED
+EVT_ABORTED = Event.ABORTED
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """What a handler is called with: the event, the association, and the request where there is one."""
+
+    event: Event
+    assoc: AsyncAssociation
+    request: RequestMessage[Any] | None = None
+    context: AcceptedContext | None = None
+
+
+class StatusSet:
+    """The status of a response: `Status`, and `ErrorComment` where the peer sent one.  Without a response it is empty.
+
+    An empty one is false, and has no attribute `Status`.
+    """
+
+    __slots__ = ("ErrorComment", "Status")
+
+    Status: int
+    ErrorComment: str
+
+    def __init__(self, status: int | None = None, error_comment: str | None = None) -> None:
+        if status is not None:
+            self.Status = status
+        if error_comment is not None:
+            self.ErrorComment = error_comment
+
+    def __bool__(self) -> bool:
+        return hasattr(self, "Status")
+
+    def __contains__(self, keyword: str) -> bool:
+        return keyword in self.__slots__ and hasattr(self, keyword)
+
+    def __repr__(self) -> str:
+        return f"<StatusSet {self.Status:04X}H>" if self else "<StatusSet, no response>"
+
+
+@dataclass(frozen=True, slots=True)
+class PresentationContext:
+    """An abstract syntax with transfer syntaxes, proposed or supported."""
+
+    abstract_syntax: UID
+    transfer_syntax: tuple[UID, ...]
+    roles: Roles | None = None
+
+
+def build_context(abstract_syntax: str, transfer_syntax: str | Iterable[str] | None = None) -> PresentationContext:
+    """Return a context for `requested_contexts` or `supported_contexts`; without transfer syntaxes the uncompressed."""
+    if transfer_syntax is None:
+        syntaxes: Iterable[str] = DEFAULT_TRANSFER_SYNTAXES
+    else:
+        syntaxes = (transfer_syntax,) if isinstance(transfer_syntax, str) else transfer_syntax
+    return PresentationContext(UID(abstract_syntax), tuple(map(UID, syntaxes)))
+
+
+def build_role(uid: str, scu_role: bool = False, scp_role: bool = False) -> RoleSelection:
+    """Return a role selection for `ext_neg`."""
+    return RoleSelection(UID(uid), scu_role, scp_role)
+
+
+class _Loop:
+    """An event loop in a thread that ends with the process; started when it is first needed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def call(self, coroutine: Coroutine[Any, Any, _Result]) -> _Result:
+        """Run a coroutine in the loop and return what it returns, or raise what it raises."""
+        with self._lock:
+            if self._loop is None:
+                self._loop = new_event_loop()
+                threading.Thread(target=self._loop.run_forever, name="dicomwire.net", daemon=True).start()
+            loop = self._loop
+        return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
+
+
+class Association:
+    """An association of a script.  `error` says why it is not established, or no longer."""
+
+    def __init__(self, ae: AE, loop: _Loop) -> None:
+        self.ae = ae
+        self.error: DicomWireError | OSError | None = None
+        self._loop = loop
+        self._association: AsyncAssociation | None = None
+
+    @property
+    def is_established(self) -> bool:
+        """True while requests can be sent."""
+        return self._association is not None and self._association.is_established
+
+    @property
+    def is_rejected(self) -> bool:
+        """True when the peer rejected it."""
+        return isinstance(self._reason(), AssociationRejected)
+
+    @property
+    def is_aborted(self) -> bool:
+        """True when it was aborted, by whichever side, or the connection was lost or never made."""
+        reason = self._reason()
+        return reason is not None and not isinstance(reason, AssociationRejected)
+
+    @property
+    def is_released(self) -> bool:
+        """True when it was released."""
+        return self._association is not None and self._association.is_released
+
+    @property
+    def accepted_contexts(self) -> list[AcceptedContext]:
+        """The presentation contexts that can be used."""
+        negotiated = self._association.negotiated if self._association is not None else None
+        return list(negotiated.contexts.values()) if negotiated is not None else []
+
+    def _reason(self) -> DicomWireError | OSError | None:
+        if self.error is None and self._association is not None:
+            return self._association.error
+        return self.error
+
+    def send_c_echo(self, msg_id: int = 1) -> StatusSet:
+        """Send C-ECHO-RQ and return the peer's status, empty when there was no answer.
+
+        RuntimeError when the association is not established, ValueError when verification was not accepted.
+        """
+        from dicomwire.dimse.messages import CEchoRQ
+        from dicomwire.net.association import VERIFICATION
+
+        return self._send(CEchoRQ(message_id=msg_id, affected_sop_class_uid=UID(VERIFICATION)))
+
+    def _send(self, message: RequestMessage[Any]) -> StatusSet:
+        association = self._association
+        if association is None or not association.is_established:
+            raise RuntimeError("the association is not established")
+        try:
+            answer = self._loop.call(association.request(message))
+        except LocalProtocolError as error:
+            raise ValueError(str(error)) from error
+        except DicomWireError as error:
+            self.error = error
+            return StatusSet()
+        return StatusSet(answer.message.status, answer.message.error_comment)
+
+    def release(self) -> None:
+        """Release the association; nothing happens when it is over."""
+        if self.is_established and self._association is not None:
+            try:
+                self._loop.call(self._association.release())
+            except DicomWireError as error:
+                self.error = error
+
+    def abort(self) -> None:
+        """Abort the association; nothing happens when it is over."""
+        if self._association is not None:
+            self._loop.call(_abort(self._association))
+
+    def __enter__(self) -> Association:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is None:
+            self.release()
+        else:
+            self.abort()
+
+
+async def _abort(association: AsyncAssociation) -> None:
+    association.abort()
+    await association.closed()
+
+
+class ThreadedServer:
+    """A server that was started by `AE.start_server`; `shutdown` ends it."""
+
+    def __init__(self, server: Server, loop: _Loop) -> None:
+        self._server = server
+        self._loop = loop
+        self._stopped = threading.Event()
+
+    @property
+    def server_address(self) -> tuple[str, int]:
+        """Address and port that it listens on."""
+        return self._server.host, self._server.port
+
+    @property
+    def active_associations(self) -> list[AsyncAssociation]:
+        """The associations that are there now."""
+        return list(self._server.associations)
+
+    def shutdown(self) -> None:
+        """Stop listening and abort what associations there are."""
+        self._loop.call(self._server.stop())
+        self._stopped.set()
+
+    def wait(self) -> None:
+        """Return when `shutdown` was called."""
+        self._stopped.wait()
+
+    def __enter__(self) -> ThreadedServer:
+        return self
+
+    def __exit__(self, *rest: object) -> None:
+        self.shutdown()
+
+
+class AE:
+    """An application entity for scripts.
+
+    Time-outs in seconds, None for none: `connection_timeout` (TCP), `acse_timeout` (association and release),
+    `dimse_timeout` (each response), `network_timeout` (silence on an accepted association).
+    """
+
+    def __init__(self, ae_title: str = "DICOMWIRE") -> None:
+        self.ae_title = ae_title
+        self.connection_timeout: float | None = None
+        self.acse_timeout: float = 30
+        self.dimse_timeout: float | None = 30
+        self.network_timeout: float | None = 60
+        self.maximum_pdu_size = 16382
+        self.maximum_associations = 10
+        self.require_called_aet = False
+        self.require_calling_aet: list[str] = []
+        self.requested_contexts: list[PresentationContext] = []
+        self.supported_contexts: list[PresentationContext] = []
+        self._loop = _Loop()
+        self._servers: list[ThreadedServer] = []
+
+    def add_requested_context(self, abstract_syntax: str, transfer_syntax: str | Iterable[str] | None = None) -> None:
+        """Propose a context in associations that are asked for."""
+        self.requested_contexts.append(build_context(abstract_syntax, transfer_syntax))
+
+    def add_supported_context(
+        self,
+        abstract_syntax: str,
+        transfer_syntax: str | Iterable[str] | None = None,
+        scu_role: bool | None = None,
+        scp_role: bool | None = None,
+    ) -> None:
+        """Accept a context in servers that are started afterwards; roles are the most that a requestor may be."""
+        context = build_context(abstract_syntax, transfer_syntax)
+        if scu_role is not None or scp_role is not None:
+            context = replace(context, roles=Roles(bool(scu_role), bool(scp_role)))
+        self.supported_contexts.append(context)
+
+    def associate(
+        self,
+        addr: str,
+        port: int,
+        contexts: Sequence[PresentationContext] | None = None,
+        ae_title: str = "ANY-SCP",
+        max_pdu: int | None = None,
+        ext_neg: Sequence[ExtendedNegotiation] | None = None,
+        bind_address: tuple[str, int] | None = None,
+        tls_args: tuple[ssl.SSLContext, str | None] | None = None,
+    ) -> Association:
+        """Ask for an association and return it; look at `is_established`.
+
+        contexts    instead of `requested_contexts`
+        max_pdu     instead of `maximum_pdu_size`
+        ext_neg     role selections (`build_role`), user identity, extended negotiations
+        tls_args    SSL context and host name, the latter None for `addr`
+        """
+        wanted = self.requested_contexts if contexts is None else contexts
+        if not wanted:
+            raise RuntimeError("no presentation contexts requested: see add_requested_context")
+        ae = self._entity(self.maximum_pdu_size if max_pdu is None else max_pdu)
+        items = list(ext_neg or ())
+        association = Association(self, self._loop)
+        request = ae.associate(
+            addr,
+            port,
+            called_ae_title=ae_title,
+            contexts=[
+                ProposedContext(2 * index + 1, context.abstract_syntax, context.transfer_syntax)
+                for index, context in enumerate(wanted)
+            ],
+            roles={item.sop_class_uid: Roles(item.scu, item.scp) for item in items if isinstance(item, RoleSelection)},
+            user_identity=next((item for item in items if isinstance(item, UserIdentityRQ)), None),
+            extended_negotiations=[
+                item
+                for item in items
+                if isinstance(item, (SOPClassExtendedNegotiation, SOPClassCommonExtendedNegotiation))
+            ],
+            tls=tls_args[0] if tls_args else None,
+            server_host_name=tls_args[1] if tls_args else None,
+            local_address=bind_address,
+        )
+
+        async def establish() -> AsyncAssociation:
+            return await request
+
+        try:
+            association._association = self._loop.call(establish())
+        except (AssociationRejected, AssociationAborted, OSError) as error:
+            association.error = error
+        return association
+
+    def start_server(
+        self,
+        address: tuple[str, int],
+        block: bool = True,
+        ssl_context: ssl.SSLContext | None = None,
+        evt_handlers: Sequence[EventHandler] | None = None,
+        ae_title: str | None = None,
+        contexts: Sequence[PresentationContext] | None = None,
+    ) -> ThreadedServer | None:
+        """Listen on an address; with `block` until `shutdown` or an interrupt, else in the background.
+
+        evt_handlers    (event, function) or (event, function, arguments); the function is called with an Occurrence.
+                        A handler of EVT_C_ECHO returns the status; without one, success is answered
+        contexts        instead of `supported_contexts`
+        """
+        host, port = address
+        bound = {handler[0]: handler[1:] for handler in evt_handlers or ()}
+        ae = self._entity(self.maximum_pdu_size, ae_title)
+
+        def tell(event: Event, association: AsyncAssociation) -> None:
+            if event in bound:
+                function, *more = bound[event]
+                asyncio.get_running_loop().run_in_executor(
+                    None, function, Occurrence(event, association), *(more[0] if more else ())
+                )
+
+        server = Server(
+            ae,
+            host=host or "0.0.0.0",
+            port=port,
+            policy=AcceptorPolicy(
+                ae_title=ae.title if self.require_called_aet else None,
+                calling_ae_titles=self.require_calling_aet or None,
+            ),
+            tls=ssl_context,
+            established=lambda association: tell(Event.ESTABLISHED, association),
+            ended=lambda association: tell(Event.RELEASED if association.is_released else Event.ABORTED, association),
+        )
+        for context in self.supported_contexts if contexts is None else contexts:
+            server.support(context.abstract_syntax, context.transfer_syntax, roles=context.roles)
+        for event, (function, *more) in bound.items():
+            if isinstance(event.value, CommandField):
+                server.on(event.value)(_in_thread(event, function, more[0] if more else ()))
+        self._loop.call(server.start())
+        running = ThreadedServer(server, self._loop)
+        self._servers.append(running)
+        if not block:
+            return running
+        try:
+            running.wait()
+        finally:
+            running.shutdown()
+        return None
+
+    def shutdown(self) -> None:
+        """End all servers of this application entity."""
+        servers, self._servers = self._servers, []
+        for server in servers:
+            server.shutdown()
+
+    def _entity(self, max_pdu_length: int, title: str | None = None) -> ApplicationEntity:
+        return ApplicationEntity(
+            title or self.ae_title,
+            max_pdu_length=max_pdu_length,
+            timeouts=Timeouts(
+                connect_s=self.connection_timeout,
+                artim_s=self.acse_timeout,
+                dimse_s=self.dimse_timeout,
+                idle_s=self.network_timeout,
+            ),
+            limits=Limits(associations=self.maximum_associations),
+        )
+
+
+def _in_thread(
+    event: Event, function: Callable[..., Any], arguments: Sequence[Any]
+) -> Callable[[Request], Coroutine[Any, Any, Any]]:
+    """Return a handler that calls a blocking function in a thread."""
+
+    async def handle(request: Request) -> Any:
+        occurrence = Occurrence(event, request.association, request.message, request.context)
+        return await asyncio.get_running_loop().run_in_executor(None, function, occurrence, *arguments)
+
+    return handle

@@ -1,0 +1,107 @@
+"""Handlers: the functions that answer a peer's requests, by kind of command (PS3.7 sections 9.1 and 10.1).
+
+    handlers = Handlers()
+
+    @handlers.on(CommandField.N_ACTION_RQ)
+    async def act(request):
+        ...
+        return 0x0000
+
+A handler takes a `Request` and returns what the response is to say: a status, or a response message, or a pair of a
+response message and the bytes of its data set.  A generator, plain or asynchronous, gives several of them: pending
+responses, then the final one; when it ends without a final one, success is sent.  Coroutines and generators run beside
+the other associations; a plain function holds up the event loop until it returns.
+
+An exception in a handler is logged and answered with Processing Failure (PS3.7 Annex C.4.1).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from dicomwire.dimse.command import CommandField
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from dicomwire.dimse.message import Request as RequestMessage
+    from dicomwire.dimse.message import Response
+    from dicomwire.net.association import Association
+    from dicomwire.ul.negotiation import AcceptedContext
+
+    Outcome = int | Response | tuple[Response, Buffer | None]
+    Handler = Callable[["Request"], Outcome | Awaitable[Outcome] | Iterator[Outcome] | AsyncIterator[Outcome]]
+
+_Function = TypeVar("_Function", bound="Callable[[Any], Any]")
+
+
+class Request:
+    """A peer's request, as a handler gets it.
+
+    association   where it came
+    message       the command, typed: CEchoRQ, CStoreRQ, ...
+    data          the bytes of the data set in the context's transfer syntax, None when there is none
+    context       presentation context: abstract syntax and transfer syntax
+    """
+
+    __slots__ = ("_cancelled", "association", "context", "data", "message")
+
+    def __init__(
+        self,
+        association: Association,
+        message: RequestMessage[Any],
+        data: bytes | None,
+        context: AcceptedContext,
+    ) -> None:
+        self.association = association
+        self.message = message
+        self.data = data
+        self.context = context
+        self._cancelled: asyncio.Event | None = None
+
+    @property
+    def is_cancelled(self) -> bool:
+        """True when a C-CANCEL-RQ for this request has come."""
+        return self._cancelled is not None and self._cancelled.is_set()
+
+    async def cancelled(self) -> None:
+        """Return when a C-CANCEL-RQ for this request has come."""
+        await self._cancellation().wait()
+
+    def cancel(self) -> None:
+        """Take note of a C-CANCEL-RQ."""
+        self._cancellation().set()
+
+    def _cancellation(self) -> asyncio.Event:
+        if self._cancelled is None:
+            self._cancelled = asyncio.Event()
+        return self._cancelled
+
+    def __repr__(self) -> str:
+        return f"<Request {self.message.command_field.label} in context {self.context.context_id}>"
+
+
+class Handlers:
+    """Handlers by command field."""
+
+    __slots__ = ("_handlers",)
+
+    def __init__(self) -> None:
+        self._handlers: dict[CommandField, Handler] = {}
+
+    def on(self, command_field: CommandField) -> Callable[[_Function], _Function]:
+        """Return a decorator that makes a function the handler of requests of this kind."""
+        if command_field.is_response or command_field == CommandField.C_CANCEL_RQ:
+            raise ValueError(f"{command_field.label} is no request that is answered")
+
+        def register(function: _Function) -> _Function:
+            self._handlers[command_field] = function
+            return function
+
+        return register
+
+    def get(self, command_field: CommandField) -> Handler | None:
+        """Return the handler of requests of this kind."""
+        return self._handlers.get(command_field)

@@ -1,0 +1,207 @@
+"""Providers: a server listens, negotiates after its policy and hands requests to handlers (PS3.7, PS3.8)."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from dicomwire.net.ae import UNCOMPRESSED, VERIFICATION, ApplicationEntity
+from dicomwire.net.association import Association
+from dicomwire.net.connection import Connection
+from dicomwire.net.handlers import Handlers
+from dicomwire.net.settings import DICOM_PORT, DICOM_TLS_PORT
+from dicomwire.ul.association import Association as Machine
+from dicomwire.ul.policy import TEMPORARY_CONGESTION, AcceptorPolicy
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Iterable
+    from typing import Self
+
+    from dicomwire.dimse.command import CommandField
+    from dicomwire.net.association import Identify
+    from dicomwire.net.handlers import _Function
+    from dicomwire.net.trace import Trace
+    from dicomwire.ul.items import UserIdentityRQ
+    from dicomwire.ul.pdu import AAssociateRJ, AAssociateRQ
+    from dicomwire.ul.policy import IdentityAnswer, Roles
+
+BACKLOG = 1024  # connections that the system completes before they are accepted
+
+
+class Server:
+    """A provider of services on one port.
+
+        server = Server(ApplicationEntity("ARCHIVE"), port=11112)
+        server.support(CTImageStorage, [ExplicitVRLittleEndian])
+
+        @server.on(CommandField.C_STORE_RQ)
+        async def store(request):
+            ...
+            return 0x0000
+
+        async with server:
+            await server.serve_forever()
+
+    ae         title, limits and time-outs; a text is a title
+    host       address to listen on; only this machine by default.  "0.0.0.0" or "::" for all
+    port       11112, or 2762 with TLS; 0 lets the system choose, see `port` after the start
+    policy     what is accepted of whom.  Verification, what `support` names and the limit of associations are added;
+               the called AE title is only checked when the policy has one
+    identify   coroutine function that answers user identities, where the policy's plain one will not do
+    tls        see `dicomwire.net.tls`
+    trace      called for each connection; what it returns sees every PDU, see `dicomwire.net.trace`
+    established, ended   called with each association that is there now, and that is over; its `is_released` and `error`
+               say how it ended
+
+    Verification is answered without a handler.
+    """
+
+    def __init__(
+        self,
+        ae: ApplicationEntity | str = "DICOMWIRE",
+        *,
+        host: str = "127.0.0.1",
+        port: int | None = None,
+        policy: AcceptorPolicy | None = None,
+        identify: Identify | None = None,
+        tls: ssl.SSLContext | None = None,
+        reuse_port: bool = False,
+        trace: Callable[[], Trace] | None = None,
+        established: Callable[[Association], object] | None = None,
+        ended: Callable[[Association], object] | None = None,
+    ) -> None:
+        self.ae = ApplicationEntity(ae) if isinstance(ae, str) else ae
+        self.host = host
+        self.handlers = Handlers()
+        self.associations: set[Association] = set()
+        self._port = (DICOM_TLS_PORT if tls else DICOM_PORT) if port is None else port
+        self._asked_policy = policy or AcceptorPolicy()
+        self._supported = {VERIFICATION: UNCOMPRESSED, **self._asked_policy.supported}
+        self._roles = dict(self._asked_policy.roles)
+        self._policy: AcceptorPolicy | None = None
+        self._identify = identify
+        self._tls = tls
+        self._reuse_port = reuse_port
+        self._trace = trace
+        self._tell_established = established
+        self._tell_ended = ended
+        self._listener: asyncio.Server | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on, or will listen on."""
+        if self._listener is not None and self._listener.sockets:
+            port: int = self._listener.sockets[0].getsockname()[1]
+            return port
+        return self._port
+
+    def support(
+        self, abstract_syntax: str, transfer_syntaxes: Iterable[str] = UNCOMPRESSED, *, roles: Roles | None = None
+    ) -> None:
+        """Accept contexts of this abstract syntax; transfer syntaxes with the best first.
+
+        `roles` is the most that requestors may be, where it is not SCU alone.  Before the start only.
+        """
+        self._supported[abstract_syntax] = tuple(transfer_syntaxes)
+        if roles is not None:
+            self._roles[abstract_syntax] = roles
+
+    def on(self, command_field: CommandField) -> Callable[[_Function], _Function]:
+        """Return a decorator that makes a function the handler of requests of this kind, see `Handlers`."""
+        return self.handlers.on(command_field)
+
+    # --- life
+
+    async def start(self) -> None:
+        """Listen, and accept associations from now on."""
+        if self._listener is not None:
+            raise RuntimeError("the server has been started")
+        self._policy = self._effective_policy()
+        loop = asyncio.get_running_loop()
+        self._listener = await loop.create_server(
+            lambda: self._accept(loop),
+            self.host,
+            self._port,
+            ssl=self._tls,
+            ssl_handshake_timeout=self.ae.timeouts.connect_s if self._tls else None,
+            backlog=BACKLOG,
+            reuse_port=self._reuse_port or None,
+        )
+
+    async def stop(self) -> None:
+        """Stop listening, abort the associations that are there, and return when they are closed."""
+        listener, self._listener = self._listener, None
+        if listener is None:
+            return
+        listener.close()
+        ending = list(self.associations)
+        for association in ending:
+            association.abort()
+        if ending:
+            await asyncio.wait([asyncio.ensure_future(association.closed()) for association in ending])
+        await listener.wait_closed()
+
+    async def serve_forever(self) -> None:
+        """Serve until cancelled."""
+        if self._listener is None:
+            await self.start()
+        assert self._listener is not None
+        await self._listener.serve_forever()
+
+    async def __aenter__(self) -> Self:
+        if self._listener is None:
+            await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    # --- associations
+
+    def _effective_policy(self) -> AcceptorPolicy:
+        asked = self._asked_policy
+        return dataclasses.replace(
+            asked,
+            identify=asked.identify if self._identify is None else _answered_by_coroutine,
+            supported=self._supported,
+            roles=self._roles,
+            screen=self._screen,
+            max_pdu_length=self.ae.max_pdu_length,
+            implementation_class_uid=self.ae.implementation_class_uid,
+            implementation_version_name=self.ae.implementation_version_name,
+        )
+
+    def _screen(self, request: AAssociateRQ) -> AAssociateRJ | None:
+        if len(self.associations) > self.ae.limits.associations:
+            return TEMPORARY_CONGESTION
+        asked = self._asked_policy.screen
+        return asked(request) if asked is not None else None
+
+    def _accept(self, loop: asyncio.AbstractEventLoop) -> Connection:
+        """Return the protocol of a new transport connection."""
+        ae = self.ae
+        assert self._policy is not None
+        machine = Machine.acceptor(self._policy, max_control_length=ae.limits.control_length)
+        association = Association(
+            machine, loop, ae.timeouts, ae.limits, self.handlers, self._identify, self._tell_established, self._end
+        )
+        self.associations.add(association)
+        connection = Connection(
+            machine, association, ae.receive_buffer(loop), loop, ae.timeouts.artim_s, self._trace and self._trace()
+        )
+        association.attach(connection)
+        return connection
+
+    def _end(self, association: Association) -> None:
+        self.associations.discard(association)
+        if self._tell_ended is not None:
+            self._tell_ended(association)
+
+
+def _answered_by_coroutine(asked: UserIdentityRQ) -> IdentityAnswer:
+    raise AssertionError("the association answers user identities before it responds")
