@@ -126,12 +126,13 @@ def echoscu(task: str, port: int, count: int) -> int:
 @lru_cache
 def interpreter(toolkit: str) -> str:
     """Return the Python that has a toolkit: this one, or DICOMWIRE_PYDCM_PYTHON for one that does not install here."""
-    candidates = [os.environ.get(f"DICOMWIRE_{toolkit.upper()}_PYTHON", ""), sys.executable]
-    for candidate in filter(None, candidates):
+    variable = f"DICOMWIRE_{toolkit.upper()}_PYTHON"
+    for candidate in filter(None, (os.environ.get(variable), sys.executable)):
         done = subprocess.run([candidate, str(PEER), toolkit, "version"], capture_output=True, text=True, check=False)
         if done.returncode == 0:
             return candidate
-    raise Absent(f"not installed; DICOMWIRE_{toolkit.upper()}_PYTHON may name an interpreter that has it")
+    last = (done.stderr.strip().splitlines() or ["no output"])[-1]
+    raise Absent(f"{last}; {variable} may name an interpreter that has it")
 
 
 def python_toolkit(name: str, share: float = 1.0, role: str = "peer") -> Network:
@@ -155,6 +156,8 @@ def python_toolkit(name: str, share: float = 1.0, role: str = "peer") -> Network
 
 
 TOOLKITS = [
+    python_toolkit("dicomwire", role="own"),
+    python_toolkit("dicomwire-blocking", role="own"),
     Network(
         "storescp",
         lambda port, _: [dcmtk("storescp"), "--ignore", str(port)],

@@ -10,6 +10,7 @@ Imports are not timed.  The file stands alone, so that an interpreter that has o
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 from typing import Any
@@ -106,7 +107,74 @@ class Pydcm(Pynetdicom):
         return AE(ae_title="BENCH")
 
 
-TOOLKITS = {"pynetdicom": Pynetdicom, "pydcm": Pydcm}
+class DicomwireBlocking(Pynetdicom):
+    """dicomwire by pynetdicom's names."""
+
+    distribution = "dicomwire"
+
+    def ae(self) -> Any:
+        from dicomwire.net.blocking import AE
+
+        return AE(ae_title="BENCH")
+
+
+class Dicomwire:
+    """dicomwire on the event loop that it chooses."""
+
+    distribution = "dicomwire"
+
+    def __init__(self) -> None:
+        from dicomwire.net.ae import ApplicationEntity
+        from dicomwire.net.loop import run
+        from dicomwire.net.server import Server
+
+        self.run, self.server, self.entity = run, Server, ApplicationEntity("BENCH")
+
+    def ae(self) -> Any:
+        return self.entity
+
+    def scp(self, port: int) -> None:
+        async def serve() -> None:
+            async with self.server(self.entity, host=HOST, port=port):
+                await asyncio.to_thread(wait_for_end)
+
+        self.run(serve())
+
+    def associate(self, port: int) -> Any:
+        return self.entity.associate(HOST, port, contexts=[(VERIFICATION, [IMPLICIT])])
+
+    async def ask(self, association: Any) -> None:
+        status = await association.c_echo()
+        if status.code != 0:
+            raise RuntimeError("C-ECHO failed")
+
+    def echo(self, port: int, count: int) -> int:
+        async def echoes() -> int:
+            async with self.associate(port) as association:
+                start = time.perf_counter_ns()
+                for _ in range(count):
+                    await self.ask(association)
+                return time.perf_counter_ns() - start
+
+        return int(self.run(echoes()))
+
+    def associations(self, port: int, count: int) -> int:
+        async def associations() -> int:
+            start = time.perf_counter_ns()
+            for _ in range(count):
+                async with self.associate(port) as association:
+                    await self.ask(association)
+            return time.perf_counter_ns() - start
+
+        return int(self.run(associations()))
+
+
+TOOLKITS: dict[str, type[Any]] = {
+    "dicomwire": Dicomwire,
+    "dicomwire-blocking": DicomwireBlocking,
+    "pynetdicom": Pynetdicom,
+    "pydcm": Pydcm,
+}
 
 
 def main(arguments: list[str]) -> int:
