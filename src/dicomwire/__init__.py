@@ -39,17 +39,27 @@ __all__ = [
     "Tag",
     "dcmread",
     "errors",
+    "open_remote",
     "scan",
 ]
 
 bind(KEYWORD_TO_TAG)
 bind_classes(UID, PersonName, Tag)
-set_hooks(**hooks.table())
+
+
+def _open_remote(url: str) -> object:
+    from dicomwire.streaming.remote import open_remote
+
+    return open_remote(url)
+
+
+set_hooks(**hooks.table(), open_remote=_open_remote)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dicomwire.dataset.private import PrivateBlock
     from dicomwire.scanning import ScanResult, scan
+    from dicomwire.streaming.remote import open_remote
 
 
 def __getattr__(name: str) -> object:
@@ -63,6 +73,11 @@ def __getattr__(name: str) -> object:
 
         globals()["scan"], globals()["ScanResult"] = module.scan, module.ScanResult
         return globals()[name]
+    if name == "open_remote":
+        from dicomwire.streaming.remote import open_remote
+
+        globals()["open_remote"] = open_remote
+        return open_remote
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
