@@ -39,6 +39,7 @@ __all__ = [
     "Tag",
     "dcmread",
     "errors",
+    "iter_archive",
     "open_remote",
     "scan",
 ]
@@ -59,6 +60,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dicomwire.dataset.private import PrivateBlock
     from dicomwire.scanning import ScanResult, scan
+    from dicomwire.streaming.archives import iter_archive
     from dicomwire.streaming.remote import open_remote
 
 
@@ -73,6 +75,11 @@ def __getattr__(name: str) -> object:
 
         globals()["scan"], globals()["ScanResult"] = module.scan, module.ScanResult
         return globals()[name]
+    if name == "iter_archive":
+        from dicomwire.streaming.archives import iter_archive
+
+        globals()["iter_archive"] = iter_archive
+        return iter_archive
     if name == "open_remote":
         from dicomwire.streaming.remote import open_remote
 
