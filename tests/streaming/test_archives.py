@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
 import gzip
 import io
 import lzma
@@ -336,12 +337,10 @@ def gzip_of(file: Zeros) -> Iterator[bytes]:
 
 def test_bombs_are_stopped() -> None:
     size = 300 << 20
-    member = next(iter(iter_archive(gzip_of(Zeros(size)))))
-    taken = 0
+    source = Zeros(size)
     with pytest.raises(DecodeError, match="max_ratio"):
-        while piece := member.stream.read(1 << 20):
-            taken += len(piece)
-    assert taken <= 100 << 20
+        contents(gzip_of(source))
+    assert source.left > 0  # not even made
     with pytest.raises(DecodeError, match="max_ratio"):  # stepping over it too
         list(iter_archive(gzip_of(Zeros(size))))
     with pytest.raises(DecodeError, match="max_total_size"):
@@ -367,8 +366,7 @@ def test_overlapping_members_count_their_bytes_once() -> None:
     bomb += struct.pack("<4sHHHHIIH", b"PK\5\6", 0, 0, 500, 500, len(entry) * 500, at, 0)
     assert len(zipfile.ZipFile(io.BytesIO(bomb)).infolist()) == 500
     with pytest.raises(DecodeError, match="max_ratio"):
-        for member in iter_archive(bomb):
-            member.read()
+        contents(bomb)
 
 
 def test_sizes_that_lie() -> None:
@@ -442,8 +440,8 @@ def test_cut_anywhere(data: bytes) -> None:
 def test_damaged_anywhere(data: bytes, chance: random.Random) -> None:
     damaged = bytearray(data)
     for _ in range(chance.randint(1, 8)):
-        at = chance.choice([chance.randrange(len(data)), chance.randrange(min(600, len(data))), -chance.randint(1, 200)])
-        damaged[at] = chance.randrange(256)
+        places = (chance.randrange(len(data)), chance.randrange(min(600, len(data))), -chance.randint(1, 200))
+        damaged[chance.choice(places)] = chance.randrange(256)
     for source in (bytes(damaged), in_chunks(bytes(damaged), 5000)):
         try:
             for member in iter_archive(source):
@@ -455,10 +453,8 @@ def test_damaged_anywhere(data: bytes, chance: random.Random) -> None:
 @given(st.binary(max_size=600), st.sampled_from([b"", b"PK\3\4", b"\x1f\x8b\x08", b"BZh9", b"\xfd7zXZ\0", b"PK\5\6"]))
 def test_any_bytes(data: bytes, start: bytes) -> None:
     for source in (start + data, [start + data]):
-        try:
+        with contextlib.suppress(DicomWireError):
             contents(source)
-        except DicomWireError:
-            pass
 
 
 def test_what_is_no_archive() -> None:

@@ -251,7 +251,7 @@ def packed_with(start: bytes) -> Callable[[], Decoder] | None:
     return None
 
 
-def chunks_of(source: Iterable[bytes]) -> Callable[[], bytes]:
+def chunks_of(source: Iterable[bytes | bytearray | memoryview]) -> Callable[[], bytes]:
     """A function that gives the next chunk of an iterable of bytes-like objects that is not empty, b"" at the end."""
     iterator = iter(source)
 
@@ -282,9 +282,9 @@ def reads_of(file: Any) -> Callable[[], bytes]:
 
 
 class PulledFile(io.RawIOBase):
-    """A binary file object to be read forward; ``pull`` gives up to so many bytes, b"" at the end."""
+    """A binary file object to be read forward; ``pull`` gives up to so many bytes, none at the end."""
 
-    def __init__(self, pull: Callable[[int], bytes]) -> None:
+    def __init__(self, pull: Callable[[int], bytes | memoryview]) -> None:
         self._pull = pull
 
     def readable(self) -> bool:
@@ -295,11 +295,13 @@ class PulledFile(io.RawIOBase):
             raise ValueError("read of a closed file")
         if size is None or size < 0:
             return self.readall()
-        return self._pull(size) if size else b""
+        return bytes(self._pull(size)) if size else b""
 
     def readinto(self, buffer: Any) -> int:
+        if self.closed:
+            raise ValueError("read of a closed file")
         view = memoryview(buffer).cast("B")
-        data = self.read(len(view))
+        data = self._pull(len(view)) if len(view) else b""
         view[: len(data)] = data
         return len(data)
 
