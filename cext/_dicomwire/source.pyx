@@ -446,30 +446,6 @@ cdef class Source:
 
     # ------------------------------------------------------------------------------------------------ copies and state
 
-    def read_ranges(self, ranges) -> list:
-        """Read-only buffers with the bytes of each (offset, length), asked of a remote source all at once.
-
-        TruncatedError where the source has fewer.  Of a deflated data set the offsets are those of the inflated stream.
-        """
-        cdef list buffers = [], absent = []
-        cdef uint64_t offset, length
-        cdef Py_ssize_t i
-        for offset, length in ranges:
-            if self.remote is not None and self.find(offset, length) == NULL and (
-                    length <= self.size and offset <= self.size - length):
-                absent.append((len(buffers), offset, length))
-                buffers.append(None)
-            else:
-                buffers.append(self.fetch(offset, length))
-        if absent:
-            pieces = self.remote.read_ranges([(offset, length) for _, offset, length in absent])
-            for (i, offset, length), piece in zip(absent, pieces, strict=True):
-                buffers[i] = memoryview(piece).toreadonly()
-                if buffers[i].nbytes != length:
-                    raise TruncatedError(f"asked for {length} bytes, the remote source gave {buffers[i].nbytes}",
-                                         offset=offset, section="PS3.5 7.1.1")
-        return buffers
-
     def read_all(self) -> bytes:
         """All bytes of the source, for pickling and for peers; reads what is not in memory."""
         if self.inflater is not None:

@@ -52,7 +52,8 @@ class Web:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    wbufsize = -1  # header and body in one piece, else each answer waits for an acknowledgement
+    wbufsize = -1
+    disable_nagle_algorithm = True  # else a body waits for the acknowledgement of its header
     web: Web
 
     def do_HEAD(self) -> None:
