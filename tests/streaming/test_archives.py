@@ -302,6 +302,10 @@ def test_remote_archive() -> None:
         store = obstore.store.HTTPStore(web.url, client_options={"allow_http": True})
         assert contents(open_remote(store, "a.zip")) == FILES
         assert contents(open_remote(store, "a.tar")) == FILES
+        web.objects["/large.tar"] = tar_of({"a": bytes(5 << 20), "b": b"x"})
+        web.log.clear()
+        assert contents(open_remote(store, "large.tar")) == {"a": bytes(5 << 20), "b": b"x"}
+        assert web.requests <= 10  # by the megabyte
 
 
 # ----------------------------------------------------------------------------------------------------- bombs and lies

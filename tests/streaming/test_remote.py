@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import pickle
+import random
 import threading
 import zlib
 from collections.abc import Iterator
@@ -237,6 +238,38 @@ def test_server_that_answers_with_less_is_asked_again(web: Web) -> None:
     web.most = 300_000
     assert dcmread(remote).PixelData == PIXELS
     assert remote.requests == web.requests == 1 + 4
+
+
+def test_server_that_answers_in_crumbs(web: Web) -> None:
+    ds = dcmread(f"{web.url}/image.dcm")
+    web.most = 1000
+    with pytest.raises(OSError, match="answered with 1000 bytes"):
+        _ = ds.PixelData
+
+
+def test_many_threads(web: Web) -> None:
+    remote = open_remote(f"{web.url}/image.dcm", keep_bytes=200_000)
+    wrong = []
+
+    def work(seed: int) -> None:
+        chance = random.Random(seed)
+        for _ in range(20):
+            extents = [(chance.randrange(len(IMAGE)), chance.randrange(30_000)) for _ in range(3)]
+            if chance.random() < 0.5:
+                remote.prefetch(extents)
+            for (offset, length), view in zip(extents, remote.read_ranges(extents), strict=True):
+                if view != IMAGE[offset : offset + length]:
+                    wrong.append((offset, length))
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert (remote.requests, remote.bytes_read) == (web.requests, web.bytes_sent)
+    assert sum(len(view) for view in remote._kept.values()) <= 200_000
+    remote.close()
 
 
 def test_file_object_over_a_remote_file(web: Web) -> None:

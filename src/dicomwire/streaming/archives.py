@@ -143,7 +143,7 @@ def _entries(source: Source, budget: Budget, stack: ExitStack) -> Generator[Entr
                 yield from zips.entries_by_directory(_reader_at(file, begin), size, budget.of_size(size))
                 return
             file.seek(begin)
-        reader = ForwardReader(reads_of(file), _seeker(file, end) if is_seekable else None)
+        reader = ForwardReader(reads_of(file, ahead=is_seekable), _seeker(file, end) if is_seekable else None)
     start = reader.peek(6)
     if start[:4] in _ZIP_STARTS:
         yield from zips.entries_forward(reader, budget)

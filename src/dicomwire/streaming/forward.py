@@ -266,9 +266,12 @@ def chunks_of(source: Iterable[bytes | bytearray | memoryview]) -> Callable[[], 
     return pull
 
 
-def reads_of(file: Any) -> Callable[[], bytes]:
-    """A function that gives what a binary file object has next, b"" at the end; as soon as it is there, from a pipe."""
-    read = getattr(file, "read1", None) or file.read
+def reads_of(file: Any, *, ahead: bool = False) -> Callable[[], bytes]:
+    """A function that gives what a binary file object has next, b"" at the end.
+
+    As soon as there is something, as from a pipe; or, with ``ahead``, by the file's own buffer.
+    """
+    read = file.read if ahead else getattr(file, "read1", None) or file.read
 
     def pull() -> bytes:
         data = read(CHUNK)

@@ -26,6 +26,7 @@ OBSTORE_SCHEMES = frozenset(("s3", "s3a", "gs", "az", "adl", "azure", "abfs", "a
 # What filesystems call the version of a file, in the answer of info().
 VERSION_KEYS = ("ETag", "etag", "md5", "checksum", "VersionId", "generation", "mtime", "LastModified", "last_modified",
                 "updated", "created", "ino")  # fmt: skip
+LEAST_PART = 65536  # bytes of an answer that is shorter than what was asked for, else there would be no end of requests
 _USERINFO = re.compile(r"(?<=://)[^/?#]*@")
 _STATUS = re.compile(r"status code: (\d{3})")
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d{1,19})-(\d{1,19})|\*)/(\d{1,19}|\*)")
@@ -110,6 +111,8 @@ class StoredObject:
             # A server may answer with less than it was asked for (RFC 9110 section 15.3.7).
             joined = bytearray(data)
             while len(joined) < length:
+                if len(data) < LEAST_PART:
+                    raise self._wrong(f"the store answered with {len(data)} bytes of {length}")
                 data = self._range(offset + len(joined), length - len(joined))
                 if not data or len(data) > length - len(joined):
                     raise changed()
