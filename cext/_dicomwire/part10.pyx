@@ -8,12 +8,12 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport int8_t
 from libc.string cimport memcmp, memset
 
-from .block cimport Block, block_of_tape, collect_findings, raise_status
+from .block cimport Block, block_of_tape, collect_findings, hook, raise_status
 from .dataset cimport DataSet, Root, new_data_set, new_sequence, parse_key
 from .fragments cimport new_fragments
 from .source cimport (
     IGNORE, REPORT, STRICT, Source, Window, source_from_buffer, source_from_file, source_from_path,
-    source_inflating,
+    source_from_remote, source_inflating,
 )
 from .tagindex cimport dw_tag_vr
 from .tape cimport (
@@ -553,7 +553,8 @@ def dcmread(source, *, stop_before_pixels=False, specific_tags=None, stop_at=Non
     """Read a data set lazily and return it as a :class:`DataSet`.
 
     ``source`` is a path, a bytes-like object (kept and never copied) or a binary file object, read from its
-    position.  Headers are read now, values when they are asked for, pixel data last.
+    position; a URL such as "s3://bucket/key", or what ``open_remote`` returns.  Headers are read now, values when they
+    are asked for, pixel data last.
 
     stop_before_pixels: leave out Pixel Data and what follows.
     specific_tags: tags or keywords to keep; others are left out, and reading stops behind the highest.
@@ -592,11 +593,13 @@ def dcmread(source, *, stop_before_pixels=False, specific_tags=None, stop_at=Non
         if tag < 0xFFFFFFFF and (not stop or tag + 1 < stop):
             stop = max(tag + 1, 0x00080006)
     if type(source) is str:
-        opened = source_from_path(source)
+        opened = source_from_remote(hook("open_remote")(source)) if "://" in source else source_from_path(source)
     elif isinstance(source, (bytes, bytearray, memoryview)):
         opened = source_from_buffer(source)
     elif hasattr(source, "__fspath__"):
         opened = source_from_path(source)
+    elif hasattr(source, "read_ranges"):
+        opened = source_from_remote(source)
     elif hasattr(source, "read") and not PyObject_CheckBuffer(source):
         opened = source_from_file(source)
     else:

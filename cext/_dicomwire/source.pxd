@@ -1,4 +1,4 @@
-"""Where the bytes come from: a caller's buffer, a file read by position, or a deflated stream, behind windows.
+"""Where the bytes come from, behind windows: a buffer, a file read by position, a store's object, a deflated stream.
 
 A window is a stretch of the source that is in memory.  One is the common case; a header that goes on behind a large
 value has more.  Windows are stable once the data set is open, so views may point into them.
@@ -33,13 +33,15 @@ cdef class Source:
     cdef int more_count
     cdef int descriptor             # -1 when not open
     cdef bint frozen                # views may exist: windows no longer move
-    cdef bint is_file
+    cdef bint is_file               # read by position: from a descriptor, or by ``remote``
     cdef bint size_known
     cdef uint8_t policy
     cdef uint64_t size              # of the whole source in bytes
     cdef uint64_t origin            # where the source begins in its file
     cdef uint64_t device, inode, length_then
     cdef int64_t modified           # these four of the file that was opened: another one is not read
+    cdef object remote              # has size and read_ranges(), in place of a descriptor; or None
+    cdef uint64_t step              # bytes of the first read, and of the first one into a further window
     cdef object path                # as given by the caller, or None
     cdef object encoded_path        # bytes
     cdef object inflater            # of a deflated data set, or None
@@ -56,6 +58,7 @@ cdef class Source:
     cdef uint64_t _gather(self, uint8_t* buffer, uint64_t offset, uint64_t length) noexcept
     cdef object fetch(self, uint64_t offset, uint64_t length)
     cdef int read_piece(self, uint8_t* data, uint64_t offset, uint64_t length, uint64_t* got) except -1
+    cdef int _read_remote(self, uint8_t* data, uint64_t offset, uint64_t length, uint64_t* got) except -1
     cdef bint may_grow(self, uint64_t length) noexcept
     cdef int _inflate_to(self, uint64_t stop) except -1
     cdef int _stream_ended(self, uint64_t size) except -1
@@ -72,4 +75,5 @@ cdef class Source:
 cdef Source source_from_path(object path)
 cdef Source source_from_buffer(object data)
 cdef Source source_from_file(object file)
+cdef Source source_from_remote(object remote)
 cdef Source source_inflating(Source deflated, uint64_t offset)

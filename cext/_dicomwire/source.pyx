@@ -57,6 +57,9 @@ cdef extern from "Python.h":
 
 cdef enum:
     NEAR_BYTES = 65536              # a gap up to this is read through, a longer one gets a window of its own
+    REMOTE_SECOND = 1 << 20         # a header beyond the first guess gets this at once: a request costs as much
+    REMOTE_STEP_MOST = 1 << 24      # bytes that a remote object may name as its first guess
+    REMOTE_INFLATE_MOST = 1 << 22   # deflated bytes asked for at once
     INFLATE_STEP = 65536
     INFLATE_MOST = 1 << 20
     INFLATE_RATIO = 16              # a header may grow to this multiple of the deflated bytes ...
@@ -132,6 +135,7 @@ cdef class Source:
         self.descriptor = -1
         self.policy = REPORT
         self.size_known = True
+        self.step = FIRST_READ
 
     def __dealloc__(self):
         cdef int i
@@ -193,7 +197,9 @@ cdef class Source:
             window.start = window.stop = offset
             self.more_count += 1
         room = window.stop - window.start
-        wanted = max(<uint64_t>FIRST_READ, room * 4 if room < 1048576 else room * 2)
+        wanted = max(self.step, room * 4 if room < 1048576 else room * 2)
+        if self.remote is not None and room and room < REMOTE_SECOND:
+            wanted = REMOTE_SECOND
         wanted = max(offset + length - window.start, wanted)
         wanted = min(wanted, self.size - window.start)
         data = <uint8_t*>dw_grow(window.data, window.capacity, <size_t>wanted)
@@ -210,10 +216,26 @@ cdef class Source:
 
     cdef int read_piece(self, uint8_t* data, uint64_t offset, uint64_t length, uint64_t* got) except -1:
         cdef int failed
+        if self.remote is not None:
+            return self._read_remote(data, offset, length, got)
         with nogil:
             failed = read_at(self.descriptor, data, self.origin + offset, length, got)
         if failed:
             PyErr_SetFromErrnoWithFilenameObject(OSError, self.path)
+        return 0
+
+    cdef int _read_remote(self, uint8_t* data, uint64_t offset, uint64_t length, uint64_t* got) except -1:
+        cdef Py_buffer view
+        cdef object piece
+        piece, = self.remote.read_ranges([(offset, length)])
+        PyObject_GetBuffer(piece, &view, PyBUF_SIMPLE)
+        try:
+            if <uint64_t>view.len > length:
+                raise DecodeError(f"asked for {length} bytes, the remote source gave {view.len}", offset=offset)
+            memcpy(data, view.buf, <size_t>view.len)
+            got[0] = <uint64_t>view.len
+        finally:
+            PyBuffer_Release(&view)
         return 0
 
     cdef int read_into(self, uint8_t* buffer, uint64_t offset, uint64_t length) except -1:
@@ -263,9 +285,18 @@ cdef class Source:
         return data
 
     cdef object mapped(self, uint64_t offset, uint64_t length):
-        """An exporter of these bytes as a mapping of the file; None where they must be read, as small values are."""
+        """An exporter of these bytes without a copy; None where they must be read into memory, as small values are.
+
+        A mapping of the file, or what the remote source answered.
+        """
         cdef stat_t info
         cdef object value
+        if self.remote is not None:
+            if offset + length > self.size or length == 0:
+                return None
+            value, = self.remote.read_ranges([(offset, length)])
+            value = memoryview(value).toreadonly()
+            return value if value.nbytes == length and value.c_contiguous and value.itemsize == 1 else None
         if not self.is_file or length < MAP_FROM:
             return None
         self.ensure_open()
@@ -278,7 +309,7 @@ cdef class Source:
     cdef int ensure_open(self) except -1:
         """Open the file again if it was closed for want of descriptors; an error when it is another file by now."""
         cdef stat_t info
-        if self.descriptor >= 0 or not self.is_file:
+        if self.descriptor >= 0 or not self.is_file or self.remote is not None:
             return 0
         if self.encoded_path is None:
             raise DecodeError("the file was closed")
@@ -507,6 +538,27 @@ cdef Source source_from_file(object file):
     return source
 
 
+cdef Source source_from_remote(object remote):
+    """A source over an object that has ``size`` in bytes and answers ``read_ranges([(offset, length), ...])``.
+
+    The answers are as many buffers, shorter only at the end.  ``first_guess``, if it is there, says how much is read
+    at first and as the least later on; ``name`` serves as the file name.
+    """
+    cdef Source source = Source.__new__(Source)
+    cdef uint64_t first_guess = getattr(remote, "first_guess", 65536)
+    source.remote = remote
+    source.is_file = True
+    source.size = remote.size
+    if source.size >= UNKNOWN_SIZE:
+        raise ValueError(f"a remote source of {source.size} bytes")
+    source.step = min(max(first_guess, <uint64_t>FIRST_READ), <uint64_t>REMOTE_STEP_MOST)
+    name = getattr(remote, "name", None)
+    source.path = name if isinstance(name, str) else None
+    if source.size:
+        source.need(0, 1)
+    return source
+
+
 class _Inflater:
     """Feeds a deflated source to zlib (isal where installed) and gives up to ``limit`` bytes a call, b"" at the end.
 
@@ -523,6 +575,7 @@ class _Inflater:
         self.make_wrapped = lambda: zlib.decompressobj(wbits=15)
         self.deflated = deflated
         self.offset = offset
+        self.step = 262144
         self.started = False
         self.ended = False
         self.problem = None
@@ -534,7 +587,15 @@ class _Inflater:
         data = self.decompressor.unconsumed_tail
         while not self.decompressor.eof:
             if not data:
-                length = min(262144, deflated.size - self.offset)
+                length = deflated.size - self.offset
+                held = deflated.first.stop - self.offset if deflated.first.stop > self.offset else 0
+                if held:
+                    length = min(length, held, 262144)      # nothing is read as long as there is something in memory
+                elif deflated.remote is not None:
+                    length = min(length, self.step)
+                    self.step = min(self.step * 2, REMOTE_INFLATE_MOST)
+                else:
+                    length = min(length, 262144)
                 if length <= 0:
                     piece = self.decompressor.flush()
                     if piece:

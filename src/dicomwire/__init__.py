@@ -41,18 +41,30 @@ __all__ = [
     "Tag",
     "dcmread",
     "errors",
+    "iter_archive",
+    "open_remote",
     "scan",
 ]
 
 bind(KEYWORD_TO_TAG)
 bind_classes(UID, PersonName, Tag)
-set_hooks(**hooks.table())
+
+
+def _open_remote(url: str) -> object:
+    from dicomwire.streaming.remote import open_remote
+
+    return open_remote(url)
+
+
+set_hooks(**hooks.table(), open_remote=_open_remote)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dicomwire.dataset.private import PrivateBlock
     from dicomwire.pixel import FrameIndex, FrameReader
     from dicomwire.scanning import ScanResult, scan
+    from dicomwire.streaming.archives import iter_archive
+    from dicomwire.streaming.remote import open_remote
 
 
 def __getattr__(name: str) -> object:
@@ -71,6 +83,14 @@ def __getattr__(name: str) -> object:
 
         globals()["FrameReader"], globals()["FrameIndex"] = pixel.FrameReader, pixel.FrameIndex
         return globals()[name]
+    if name == "iter_archive":
+        from dicomwire.streaming.archives import iter_archive
+        globals()["iter_archive"] = iter_archive
+        return iter_archive
+    if name == "open_remote":
+        from dicomwire.streaming.remote import open_remote
+        globals()["open_remote"] = open_remote
+        return open_remote
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

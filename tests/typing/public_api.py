@@ -6,6 +6,7 @@ from typing import assert_type
 
 import dicomwire
 from dicomwire.errors import DecodeError, Deviation
+from dicomwire.streaming.multipart import iter_multipart, write_multipart
 
 ds = dicomwire.dcmread("a.dcm", stop_before_pixels=True, specific_tags=["PatientID", 0x00280010, (0x28, 0x11)])
 assert_type(ds, dicomwire.DataSet)
@@ -102,3 +103,18 @@ assert_type(dimse.CFindRQ().sop_class_uid, dicomwire.UID)
 assert_type(dimse.CFindRSP().sop_class_uid, dicomwire.UID | None)
 assert_type(dimse.encode_message(1, dimse.CEchoRQ(), None, 0), list[bytes | memoryview])
 assert_type(dimse.Exchange().invoke(dimse.CEchoRQ(), 1), dimse.Pending)
+# stores, archives, multipart bodies
+with dicomwire.open_remote("s3://bucket/key", storage_options={"region": "eu-central-1"}) as remote:
+    assert_type(remote.requests, int)
+    assert_type(remote.read_ranges([(0, 10)]), list[memoryview])
+    assert_type(dicomwire.dcmread(remote), dicomwire.DataSet)
+for member in dicomwire.iter_archive(Path("a.zip"), max_members=10):
+    assert_type(member.name, str)
+    assert_type(member.size, int | None)
+    assert_type(member.read(), bytes)
+for part in iter_multipart([b""], "multipart/related; boundary=a"):
+    assert_type(part.headers, dict[str, str])
+    assert_type(part.read(), bytes)
+content_type, body = write_multipart([Path("a.dcm"), b"", ({"Content-Location": "a"}, [b""])])
+assert_type(content_type, str)
+assert_type(body.content_length, int | None)

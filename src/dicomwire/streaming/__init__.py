@@ -1,0 +1,1 @@
+"""Data sets as they stream: from stores, archives and message bodies, in bounded memory."""
