@@ -1,5 +1,6 @@
 """Stretches of a source.  The docstrings are in ranges.pyx."""
 
+from collections.abc import Iterable
 from typing import final
 
 from _dicomwire.dataset import DataElement
@@ -10,3 +11,4 @@ class ByteRanges:
     @property
     def size(self) -> int | None: ...
     def view(self, offset: int, length: int) -> memoryview: ...
+    def prefetch(self, ranges: Iterable[tuple[int, int]]) -> None: ...

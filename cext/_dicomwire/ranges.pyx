@@ -52,3 +52,8 @@ cdef class ByteRanges:
             return value_view(self.block, &piece)
         mapped = self.block.source.mapped(offset, length)
         return PyMemoryView_FromObject(self.block.source.fetch(offset, length) if mapped is None else mapped)
+
+    def prefetch(self, ranges):
+        """Tell a remote source which (offset, length) will be asked for next, so that they come side by side."""
+        if self.block.source.remote is not None and hasattr(self.block.source.remote, "prefetch"):
+            self.block.source.remote.prefetch(ranges)

@@ -67,31 +67,25 @@ if TYPE_CHECKING:
     from dicomwire.streaming.remote import open_remote
 
 
+# Where the names are that are imported when they are first asked for.
+_LAZY = {
+    "FrameIndex": "dicomwire.pixel",
+    "FrameReader": "dicomwire.pixel",
+    "PrivateBlock": "dicomwire.dataset.private",
+    "ScanResult": "dicomwire.scanning",
+    "iter_archive": "dicomwire.streaming.archives",
+    "open_remote": "dicomwire.streaming.remote",
+    "scan": "dicomwire.scanning",
+}
+
+
 def __getattr__(name: str) -> object:
-    if name == "PrivateBlock":
-        from dicomwire.dataset.private import PrivateBlock
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
 
-        globals()["PrivateBlock"] = PrivateBlock
-        return PrivateBlock
-    if name in ("scan", "ScanResult"):
-        import dicomwire.scanning as module
-
-        globals()["scan"], globals()["ScanResult"] = module.scan, module.ScanResult
-        return globals()[name]
-    if name in ("FrameReader", "FrameIndex"):
-        import dicomwire.pixel as pixel
-
-        globals()["FrameReader"], globals()["FrameIndex"] = pixel.FrameReader, pixel.FrameIndex
-        return globals()[name]
-    if name == "iter_archive":
-        from dicomwire.streaming.archives import iter_archive
-        globals()["iter_archive"] = iter_archive
-        return iter_archive
-    if name == "open_remote":
-        from dicomwire.streaming.remote import open_remote
-        globals()["open_remote"] = open_remote
-        return open_remote
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_LAZY[name]), name)
+    return value
 
 
 def __dir__() -> list[str]:

@@ -12,11 +12,11 @@ from typing import overload
 from _dicomwire.dataset import DataSet
 from _dicomwire.part10 import dcmread
 from dicomwire.pixel.index import FrameIndex
-from dicomwire.pixel.layout import EncapsulatedFrames, FrameFinder, NativeFrames, TableMisfitError
+from dicomwire.pixel.layout import EncapsulatedFrames, FrameFinder, FramesByTable, NativeFrames, TableMisfitError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import IO
 
     from _dicomwire.ranges import ByteRanges
@@ -134,7 +134,10 @@ class FrameReader:
     def __getitem__(self, key: slice) -> list[RawFrame]: ...
     def __getitem__(self, key: int | slice) -> RawFrame | list[RawFrame]:
         if isinstance(key, slice):
-            return [self._frame(number) for number in range(*key.indices(len(self)))]
+            numbers = range(*key.indices(len(self)))
+            if isinstance(self._layout, FramesByTable):
+                self.prefetch(numbers)  # their headers are read now
+            return [self._frame(number) for number in numbers]
         number = key.__index__()
         if number < 0:
             number += len(self)
@@ -151,6 +154,14 @@ class FrameReader:
                 return  # the offset table was wrong, and there are fewer
             yield frame
             number += 1
+
+    def prefetch(self, numbers: Iterable[int]) -> None:
+        """Have these frames read side by side, where the source is remote, for the reads to come.
+
+        As many as ``keep_bytes`` of ``open_remote`` has room for.
+        """
+        layout = self._layout
+        self._finder.ranges.prefetch([extent for number in numbers for extent in layout.stretch(number)])
 
     def build_index(self) -> FrameIndex:
         """A FrameIndex of these frames; walks all fragments."""

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
         def __len__(self) -> int: ...
         def extents(self, number: int) -> Extents: ...
         def bit_offset(self, number: int) -> int: ...
+        def stretch(self, number: int) -> Extents:
+            """What must be read for a frame, as far as that can be told without reading."""
+            ...
 
 
 FLOAT_PIXEL_DATA, DOUBLE_FLOAT_PIXEL_DATA, PIXEL_DATA = 0x7FE00008, 0x7FE00009, 0x7FE00010
@@ -66,6 +69,9 @@ class NativeFrames:
     def bit_offset(self, number: int) -> int:
         return number * self.frame_bits % 8
 
+    def stretch(self, number: int) -> Extents:
+        return self.extents(number)
+
 
 class EncapsulatedFrames:
     """Frames of a FrameTable: all fragments are known."""
@@ -83,6 +89,9 @@ class EncapsulatedFrames:
 
     def bit_offset(self, number: int) -> int:
         return 0
+
+    def stretch(self, number: int) -> Extents:
+        return self.extents(number)
 
 
 class TableMisfitError(Exception):
@@ -107,7 +116,19 @@ class FramesByTable:
     def __len__(self) -> int:
         return len(self._table)
 
+    def stretch(self, number: int) -> Extents:
+        position = self._origin + self._table[number]
+        if number + 1 < len(self._table):
+            end = self._origin + self._table[number + 1]
+        elif self._lengths is not None:
+            end = position + ITEM_HEADER + self._lengths[number]
+        else:
+            end = position + ITEM_HEADER
+        return [(position, end - position)] if end > position else []
+
     def extents(self, number: int) -> Extents:
+        # Headers and fragments of a frame in one request, where requests are what costs.
+        self._ranges.prefetch(self.stretch(number))
         position = self._origin + self._table[number]
         end = self._origin + self._table[number + 1] if number + 1 < len(self._table) else None
         found: Extents = []
@@ -164,7 +185,7 @@ class FrameFinder:
         self._data_set = data_set
         self._syntax = transfer_syntax
         self._is_strict = is_strict
-        value = self.element.value
+        value = self.element.value if self.element.is_undefined_length else None  # of a remote file it would be read
         self.fragments = value if isinstance(value, Fragments) else None
         self.number_of_frames = self._number_of_frames()
 
