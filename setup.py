@@ -37,6 +37,9 @@ MODULES = (
     "fragments",
     "dataset",
     "part10",
+    "events",
+    "walker",
+    "parser",
     "scan",
 )
 

@@ -36,6 +36,7 @@ __all__ = [
     "PrivateBlock",
     "ScanResult",
     "Sequence",
+    "StreamParser",
     "Tag",
     "dcmread",
     "errors",
@@ -50,6 +51,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dicomwire.dataset.private import PrivateBlock
     from dicomwire.scanning import ScanResult, scan
+    from dicomwire.streaming import StreamParser
 
 
 def __getattr__(name: str) -> object:
@@ -63,6 +65,11 @@ def __getattr__(name: str) -> object:
 
         globals()["scan"], globals()["ScanResult"] = module.scan, module.ScanResult
         return globals()[name]
+    if name == "StreamParser":
+        from dicomwire.streaming.push import StreamParser
+
+        globals()["StreamParser"] = StreamParser
+        return StreamParser
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
