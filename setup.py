@@ -41,6 +41,7 @@ MODULES = (
     "walker",
     "parser",
     "scan",
+    "ranges",
 )
 
 PROFILE = os.environ.get("DICOMWIRE_BUILD", "release")

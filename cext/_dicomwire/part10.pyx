@@ -221,7 +221,9 @@ cdef int _run(Source source, Stepper* s, bint leave_pixels) except -1:
             status = stepper_run(s)
         if status != NEED_DATA:
             return status
-        if leave_pixels and s.depth == 0 and s.count > 1 and s.entries[s.count - 1].tag >> 16 == 0x7FE0:
+        # Behind an extended offset table pixel data are still to come; behind pixel data hardly anything is.
+        if leave_pixels and s.depth == 0 and s.count > 1 and s.entries[s.count - 1].tag >= PIXEL_TAGS and (
+                s.entries[s.count - 1].tag >> 16 == 0x7FE0):
             return NEED_DATA
         if source.inflater is not None and not source.may_grow(
                 source.first.stop + <uint64_t>s.capacity * sizeof(TapeEntry)):

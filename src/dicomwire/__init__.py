@@ -32,6 +32,8 @@ __all__ = [
     "Dataset",
     "Deviation",
     "Fragments",
+    "FrameIndex",
+    "FrameReader",
     "PersonName",
     "PrivateBlock",
     "ScanResult",
@@ -50,6 +52,7 @@ set_hooks(**hooks.table())
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dicomwire.dataset.private import PrivateBlock
+    from dicomwire.pixel import FrameIndex, FrameReader
     from dicomwire.scanning import ScanResult, scan
     from dicomwire.streaming import StreamParser
 
@@ -70,6 +73,11 @@ def __getattr__(name: str) -> object:
 
         globals()["StreamParser"] = StreamParser
         return StreamParser
+    if name in ("FrameReader", "FrameIndex"):
+        import dicomwire.pixel as pixel
+
+        globals()["FrameReader"], globals()["FrameIndex"] = pixel.FrameReader, pixel.FrameIndex
+        return globals()[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -111,7 +111,8 @@ def test_version_and_help():
     runner = CliRunner()
     assert runner.invoke(cli, ["--version"]).stdout == f"dicomwire {dicomwire.__version__}\n"
     result = runner.invoke(cli, ["--help"])
-    assert [line.split()[0] for line in result.stdout.partition("Commands:\n")[2].splitlines()] == ["dump", "scan"]
+    listed = [line.split()[0] for line in result.stdout.partition("Commands:\n")[2].splitlines()]
+    assert listed == ["dump", "frames", "scan"]
     for command in COMMANDS:
         result = runner.invoke(cli, [command, "--help"])
         assert result.exit_code == 0

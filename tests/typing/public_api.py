@@ -80,3 +80,15 @@ if isinstance(pixels, dicomwire.Fragments):
     assert_type(pixels[:2], list[memoryview])
     assert_type(pixels.basic_offset_table, list[int])
     assert_type(pixels.extent(0), tuple[int, int])
+
+# frames
+reader = dicomwire.FrameReader("a.dcm", index="a.dcm.frames", policy="strict")
+assert_type(len(reader), int)
+assert_type(reader[0].fragments, list[memoryview])
+assert_type(reader[0].extents, list[tuple[int, int]])
+assert_type(bytes(reader[0]), bytes)
+assert_type([frame.number for frame in reader[1:3]], list[int])
+assert_type([frame.offset for frame in reader], list[int])
+assert_type(reader.deviations, list[Deviation])
+assert_type(dicomwire.FrameIndex.build(ds), dicomwire.FrameIndex)
+assert_type(dicomwire.FrameIndex.load(Path("a.dcm.frames")).extents(3), list[tuple[int, int]])

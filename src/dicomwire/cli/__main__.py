@@ -11,6 +11,7 @@ from dicomwire import __version__
 # Name: (module, function, line for the list of commands, or None for an alias that is not listed).
 COMMANDS: dict[str, tuple[str, str, str | None]] = {
     "dump": ("dicomwire.cli.dump", "dump", "Print files element by element, as text or JSON."),
+    "frames": ("dicomwire.cli.frames", "frames", "List the frames of a file, or write one as it is encoded."),
     "scan": ("dicomwire.cli.scan", "scan", "Index the headers of many files as CSV, NDJSON or Parquet."),
     "dcmdump": ("dicomwire.cli.dump", "dump", None),
 }
