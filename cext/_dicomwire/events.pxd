@@ -5,18 +5,18 @@ from .block cimport Block
 from .tape cimport TapeEntry
 
 cdef enum Kind:
-    ELEMENT = 0             # an element; its value is there unless it comes in pieces
-    PIECE = 1               # bytes of a value that is longer than the piece limit
-    SEQUENCE = 2
-    SEQUENCE_END = 3
-    ITEM = 4
-    ITEM_END = 5
-    FRAGMENTS = 6           # encapsulated pixel data begin
-    FRAGMENT = 7            # one of their items; the first is the Basic Offset Table
-    FRAGMENTS_END = 8
-    FRAME = 9               # a frame of pixel data begins
-    META = 10               # an element of File Meta Information
-    END = 11                # of the data set
+    ELEMENT = 1             # an element; its value is there unless it comes in pieces
+    PIECE = 2               # bytes of a value that is longer than the piece limit
+    SEQUENCE = 3
+    SEQUENCE_END = 4
+    ITEM = 5
+    ITEM_END = 6
+    FRAGMENTS = 7           # encapsulated pixel data begin
+    FRAGMENT = 8            # one of their items; the first is the Basic Offset Table
+    FRAGMENTS_END = 9
+    FRAME = 10               # a frame of pixel data begins
+    META = 11               # an element of File Meta Information
+    END = 12                # of the data set
 
 
 cdef class Producer:
@@ -38,6 +38,7 @@ cdef class EventBatch:
     cdef bint is_last
     cdef EventBatch following   # made from the same chunk
     cdef Producer producer      # that may have more of it, or None
+    cdef object framer          # adds the events of frames to others, or None
     cdef uint64_t serial        # which one of the producer's it is
 
 

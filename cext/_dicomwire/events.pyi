@@ -9,21 +9,26 @@ from typing_extensions import disjoint_base
 from dicomwire.dictionary import Tag
 
 class EventKind(IntEnum):
-    ELEMENT = 0
-    PIECE = 1
-    SEQUENCE = 2
-    SEQUENCE_END = 3
-    ITEM = 4
-    ITEM_END = 5
-    FRAGMENTS = 6
-    FRAGMENT = 7
-    FRAGMENTS_END = 8
-    FRAME = 9
-    META = 10
-    END = 11
+    ELEMENT = 1
+    PIECE = 2
+    SEQUENCE = 3
+    SEQUENCE_END = 4
+    ITEM = 5
+    ITEM_END = 6
+    FRAGMENTS = 7
+    FRAGMENT = 8
+    FRAGMENTS_END = 9
+    FRAME = 10
+    META = 11
+    END = 12
 
 @disjoint_base
 class Producer: ...
+
+def frame_at(event: Event, number: int) -> Event: ...
+def piece_at(event: Event, offset: int, length: int) -> Event: ...
+def first_bytes(event: Event, length: int) -> bytes: ...
+def value_beside(event: Event, tag: int) -> Any: ...
 
 @final
 class Event:
@@ -63,9 +68,18 @@ class Event:
 class EventBatch:
     def __init__(self, *args: object, **kwargs: object) -> None: ...
     def __iter__(self) -> Iterator[Event]: ...
+    def chosen(self, wanted: frozenset[int] | None, until: int = 0) -> _Events: ...
+    def framed(self, events: Iterator[Event]) -> Iterator[Event]: ...
     def __len__(self) -> int: ...
     def __bool__(self) -> bool: ...
     @property
     def tags(self) -> list[int]: ...
     def find(self, key: str | int | tuple[int, int]) -> Event | None: ...
     def __reduce__(self) -> NoReturn: ...
+
+@final
+class _Events:
+    def __iter__(self) -> Iterator[Event]: ...
+    def __next__(self) -> Event: ...
+    @property
+    def is_done(self) -> bool: ...

@@ -21,21 +21,21 @@ cdef uint64_t NO_LENGTH = <uint64_t>1 << 61     # from here on a length only say
 class EventKind(IntEnum):
     """What an event tells.  PS3.5 sections 7.1, 7.5 and Annex A.4, PS3.10 section 7.1."""
 
-    ELEMENT = 0
-    PIECE = 1
-    SEQUENCE = 2
-    SEQUENCE_END = 3
-    ITEM = 4
-    ITEM_END = 5
-    FRAGMENTS = 6
-    FRAGMENT = 7
-    FRAGMENTS_END = 8
-    FRAME = 9
-    META = 10
-    END = 11
+    ELEMENT = 1
+    PIECE = 2
+    SEQUENCE = 3
+    SEQUENCE_END = 4
+    ITEM = 5
+    ITEM_END = 6
+    FRAGMENTS = 7
+    FRAGMENT = 8
+    FRAGMENTS_END = 9
+    FRAME = 10
+    META = 11
+    END = 12
 
 
-cdef tuple _KINDS = tuple(EventKind)
+cdef tuple _KINDS = (None, *EventKind)
 
 
 cdef bint is_container(TapeEntry* entries, uint32_t index) noexcept nogil:
@@ -215,6 +215,40 @@ cdef class Event:
         raise TypeError("an Event cannot be pickled; its values can be copied")
 
 
+def frame_at(Event event, number):
+    """The FRAME event of a frame that begins with ``event``, a fragment or the element of native pixel data."""
+    cdef Event frame = _event(event.batch, FRAME, event.index)
+    frame.at = number
+    return frame
+
+
+def piece_at(Event event, offset, length):
+    """A PIECE event of bytes of an element's value that are in memory, by their absolute offset."""
+    cdef Event piece = _event(event.batch, PIECE, event.index)
+    piece.at, piece.size = offset, length
+    return piece
+
+
+def first_bytes(Event event, Py_ssize_t length):
+    """Up to ``length`` bytes that an event's value begins with, as far as they are there."""
+    cdef TapeEntry* entry = event.batch.block.entries + event.index
+    cdef object view = None
+    cdef uint64_t n = min(entry.length, <uint64_t>length)
+    while n and view is None:
+        view = view_of(event.batch.block, entry.offset, n)
+        n -= 1
+    return b"" if view is None else bytes(view)
+
+
+def value_beside(Event event, uint32_t tag):
+    """The value of an element that stands before ``event`` in the same item and gives a meaning to it, or None."""
+    cdef Block block = event.batch.block
+    cdef uint32_t index = block.find(block.entries[event.index].parent, tag)
+    if index == 0 or block.entries[index].length > event.batch.piece_limit:
+        return None
+    return value_at(block, index)
+
+
 cdef inline Event _event(EventBatch batch, uint8_t code, uint32_t index):
     cdef Event event = Event.__new__(Event)
     event.batch = batch
@@ -303,10 +337,28 @@ cdef class EventBatch:
         cdef _Events events = _Events.__new__(_Events)
         events.batch = self
         _begin(self, &events.cursor)
+        return self.framed(events)
+
+    def chosen(self, wanted, until=0):
+        """Iterator over the events of some elements of the data set itself, with what they contain, and the end.
+
+        wanted: a set of tags as ints, or None for all.
+        until: a tag; the iteration ends before the first element with it or a higher one, and ``is_done`` is True.
+        """
+        cdef _Events events = _Events.__new__(_Events)
+        events.batch = self
+        events.wanted = wanted
+        events.until = until
+        events.choosing = True
+        _begin_chosen(self, &events.cursor, wanted)
         return events
 
+    def framed(self, events):
+        """``events``, an iterator over those of this batch, with FRAME events if the parser is to give them."""
+        return events if self.framer is None else self.framer(events)
+
     def __len__(self):
-        """How many events there are; of a deflated data set, in what was inflated so far."""
+        """How many events there are, without frames; of a deflated data set, in what was inflated so far."""
         cdef EventBatch batch = self
         cdef Cursor c
         cdef Py_ssize_t n = 0
@@ -364,6 +416,53 @@ cdef class EventBatch:
         raise TypeError("an EventBatch cannot be pickled")
 
 
+cdef int _begin_chosen(EventBatch batch, Cursor* c, object wanted) except -1:
+    """Leave out what belongs to an element of the data set itself that is not wanted, if the batch begins inside it."""
+    cdef TapeEntry* entries
+    cdef uint32_t i
+    _begin(batch, c)
+    i = c.pieces if c.pieces else c.open
+    if wanted is None or i == 0:
+        return 0
+    entries = batch.block.entries
+    while entries[i].parent:
+        i = entries[i].parent
+    if entries[i].tag not in wanted:
+        c.pieces = 0
+        c.open = 0
+        if i >= batch.first or is_container(entries, i):
+            c.next = min(max(entries[i].next, batch.first), batch.stop)
+    return 0
+
+
+cdef bint _advance_chosen(EventBatch batch, Cursor* c, object wanted, uint32_t until) except -1:
+    """Same as _advance for elements of the data set itself that are wanted, with what they contain.
+
+    A cursor that has come to ``until`` is ``ended`` twice.
+    """
+    cdef TapeEntry* entries = batch.block.entries if batch.block is not None else NULL
+    cdef TapeEntry* e
+    if c.pieces:
+        e = entries + c.pieces
+        if c.at >= min(e.offset + e.length, batch.end):
+            c.pieces = 0
+    while c.pieces == 0 and c.open == 0:
+        if c.next >= batch.stop:
+            if c.ended:
+                return False
+            c.ended = True
+            c.code, c.index, c.start = END, 0, batch.end
+            return True
+        e = entries + c.next
+        if until and not batch.is_meta and e.tag >= until:
+            c.ended = 2
+            return False
+        if wanted is None or e.tag in wanted:
+            break
+        c.next = min(e.next, batch.stop)
+    return _advance(batch, c)
+
+
 @cython.final
 @cython.no_gc
 @cython.freelist(16)
@@ -371,21 +470,35 @@ cdef class _Events:
     """Iterator over the events of a batch and of those that its chunk goes on with."""
     cdef EventBatch batch
     cdef Cursor cursor
+    cdef object wanted          # tags of elements of the data set itself, or None for all of them
+    cdef uint32_t until         # a tag, or 0
+    cdef bint choosing
 
     def __iter__(self):
         return self
 
+    @property
+    def is_done(self):
+        """Whether the tag was reached that ends the iteration."""
+        return self.cursor.ended == 2
+
     def __next__(self):
         cdef Event event
         cdef EventBatch following
-        while not _advance(self.batch, &self.cursor):
+        while not (_advance_chosen(self.batch, &self.cursor, self.wanted, self.until) if self.choosing
+                   else _advance(self.batch, &self.cursor)):
+            if self.cursor.ended == 2:
+                raise StopIteration
             following = self.batch.following
             if following is None and self.batch.producer is not None:
                 following = self.batch.producer.more(self.batch)
             if following is None:
                 raise StopIteration
             self.batch = following
-            _begin(following, &self.cursor)
+            if self.choosing:
+                _begin_chosen(following, &self.cursor, self.wanted)
+            else:
+                _begin(following, &self.cursor)
         event = Event.__new__(Event)
         event.batch = self.batch
         event.code = self.cursor.code

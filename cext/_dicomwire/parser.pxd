@@ -30,6 +30,7 @@ cdef class StreamParser(Walker):
     cdef uint64_t syntax_at
     cdef bytes syntax           # Transfer Syntax UID as written, or None
     cdef object inflater
+    cdef object framer          # a FrameEvents, or None
     cdef uint64_t fed           # bytes of all chunks
     cdef uint64_t serial        # of the newest batch that may go on
 

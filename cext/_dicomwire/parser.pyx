@@ -9,6 +9,7 @@ from cpython.bytes cimport PyBytes_AS_STRING
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memset
 
+from .block cimport hook
 from .part10 cimport (
     SYNTAX_BIG_ENDIAN, SYNTAX_DEFLATED, SYNTAX_IMPLICIT, SYNTAX_UNKNOWN, FileStart, check_meta_length, check_syntax,
     encoding_name, encoding_score, likely_encoding, look_at_start, look_for_other_formats, reads_as_data_set,
@@ -42,6 +43,7 @@ cdef class StreamParser(Walker):
         data set that shows its encoding itself.
     piece_limit: values longer than this many bytes come in pieces.
     policy: "strict", "report" or "ignore", as for dcmread.
+    frames: whether there are FRAME events; each batch must be iterated then, once.
     charset: defined term, or terms, in place of Specific Character Set (0008,0005).
     force: take bytes that do not look like DICOM.
     inflate_ratio, inflate_limit: how much a deflated data set may grow, as a multiple of its size (beyond 32 MiB) and
@@ -50,8 +52,8 @@ cdef class StreamParser(Walker):
     A parser is for one stream and one thread.
     """
 
-    def __init__(self, transfer_syntax=None, *, piece_limit=DEFAULT_PIECE_LIMIT, policy="report", charset=None,
-                 force=False, inflate_ratio=DEFAULT_INFLATE_RATIO, inflate_limit=None):
+    def __init__(self, transfer_syntax=None, *, piece_limit=DEFAULT_PIECE_LIMIT, policy="report", frames=False,
+                 charset=None, force=False, inflate_ratio=DEFAULT_INFLATE_RATIO, inflate_limit=None):
         cdef bytes uid
         if policy not in ("strict", "report", "ignore"):
             raise ValueError(f"policy={policy!r}: expected 'strict', 'report' or 'ignore'")
@@ -65,6 +67,9 @@ cdef class StreamParser(Walker):
         self.meta_length = -1
         self.wanted = LOOK_AT_START
         self.inflater = _Inflation(inflate_ratio, inflate_limit)
+        if frames:
+            self.framer = hook("frame_events")(None if transfer_syntax is None else str(transfer_syntax))
+            self.peek = self.framer.first_bytes_needed
         if transfer_syntax is not None:
             uid = str(transfer_syntax).encode("ascii", "replace")
             if syntax_of(uid, <uint64_t>len(uid)) == SYNTAX_UNKNOWN:
@@ -111,7 +116,7 @@ cdef class StreamParser(Walker):
     @property
     def deviations(self):
         """Where the stream departs from the standard, so far."""
-        return list(self.notes.findings)
+        return list(self.notes.findings) if self.framer is None else [*self.notes.findings, *self.framer.deviations]
 
     @property
     def transfer_syntax(self):
@@ -127,6 +132,30 @@ cdef class StreamParser(Walker):
     def is_little_endian(self):
         """Byte order of the data set (PS3.5 section 7.3); None before it begins."""
         return None if self.encoding < 0 else not self.encoding & BIG_ENDIAN
+
+    @property
+    def value_left(self):
+        """Of the value that is coming in pieces: the tag of the data set's own element around it, and the bytes left.
+
+        (0, 0) where there is none.  A caller that does not want it may ``skip`` so many bytes.
+        """
+        cdef uint32_t i = self.leading
+        cdef uint64_t end
+        if i == 0 or self.stage != DATA:
+            return 0, 0
+        end = self.s.entries[i].offset + self.s.entries[i].length
+        while self.s.entries[i].parent:
+            i = self.s.entries[i].parent
+        if end <= self.at:
+            return 0, 0
+        return self.s.entries[i].tag, end - self.at
+
+    def skip(self, length):
+        """Go on ``length`` bytes further, at most what is left of the value that is coming; they are not fed."""
+        if not 0 <= length <= self.value_left[1]:
+            raise ValueError(f"{length} bytes cannot be skipped, {self.value_left[1]} are left of the value")
+        self.at += <uint64_t>length
+        self.carry_start = self.carry_stop = self.at
 
     def __reduce__(self):
         raise TypeError("a StreamParser cannot be pickled")
@@ -152,6 +181,7 @@ cdef class StreamParser(Walker):
         if not batches:
             return EventBatch.__new__(EventBatch)
         for batch in batches:
+            batch.framer = self.framer
             if before is not None:
                 before.following = batch
             before = batch
@@ -348,6 +378,8 @@ cdef class StreamParser(Walker):
         else:
             kind = check_syntax(self.notes, self.syntax, <uint64_t>len(self.syntax), self.syntax_at)
         self._expect(kind)
+        if self.framer is not None:
+            self.framer.transfer_syntax = None if self.syntax is None else str(self.transfer_syntax)
         return 0
 
     cdef int _inflate(self, list batches) except -1:

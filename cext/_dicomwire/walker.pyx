@@ -394,12 +394,16 @@ cdef class Walker(Producer):
     cdef int _add_context(self, list found, Block block, uint32_t node, uint32_t following, uint32_t last) except -1:
         """Find the elements of an open item that later ones need, and whose values are there, in order of tags.
 
-        These are its character set, those that settle ambiguous VRs, and the Private Creators of the group that the
-        item has come to (PS3.3 section C.12.1.1.2, PS3.5 section 7.8.1).  ``following`` is what is open in the item,
+        These are its character set, those that settle ambiguous VRs or lay frames out, and the Private Creators of the
+        group that the item has come to (PS3.3 section C.12.1.1.2, PS3.5 section 7.8.1).  ``following`` is what is open in the item,
         ``last`` the element without a whole value, or 0.
         """
-        cdef uint32_t[5] tags = [0x00080005, 0x00280100, 0x00280103, 0x00283002, 0x54001004]
-        cdef uint32_t tag, creators, index, stop = block.entries[node].next
+        cdef uint32_t[12] tags = [
+            0x00080005, 0x00280100, 0x00280103, 0x00283002, 0x54001004,
+            0x00280002, 0x00280004, 0x00280008, 0x00280010, 0x00280011, 0x00280101, 0x7FE00001]
+        cdef uint64_t longest
+        cdef int i
+        cdef uint32_t creators, index, stop = block.entries[node].next
         cdef Py_ssize_t begin = len(found)
         cdef _Context context
         if stop <= node + 1:
@@ -410,8 +414,8 @@ cdef class Walker(Producer):
             while block.entries[index].parent != node:
                 index = block.entries[index].parent
         creators = block.entries[index].tag & 0xFFFF0000u | 0x10
-        for tag in tags:
-            index = block.find(node, tag)
+        for i in range(12 if self.peek else 5):
+            index = block.find(node, tags[i])
             if index and index != last:
                 found.append(_context_of(block, node, index))
         if creators & 0x10000:
@@ -421,8 +425,8 @@ cdef class Walker(Producer):
                     found.append(_context_of(block, node, index))
                 index = block.entries[index].next
         for context in found[begin:]:
-            if context.entry.length > CONTEXT_VALUE or block.pointer(&context.entry) == NULL or (
-                    len(found) > CONTEXT_MOST):
+            longest = self.piece_limit if context.entry.tag == 0x7FE00001 else CONTEXT_VALUE
+            if context.entry.length > longest or block.pointer(&context.entry) == NULL or len(found) > CONTEXT_MOST:
                 found.remove(context)
         if len(found) > begin + 1:
             found[begin:] = sorted(found[begin:], key=_tag_of_context)

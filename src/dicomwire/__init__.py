@@ -43,6 +43,8 @@ __all__ = [
     "dcmread",
     "errors",
     "scan",
+    "stream",
+    "stream_async",
 ]
 
 bind(KEYWORD_TO_TAG)
@@ -54,7 +56,7 @@ if TYPE_CHECKING:
     from dicomwire.dataset.private import PrivateBlock
     from dicomwire.pixel import FrameIndex, FrameReader
     from dicomwire.scanning import ScanResult, scan
-    from dicomwire.streaming import StreamParser
+    from dicomwire.streaming import StreamParser, stream, stream_async
 
 
 def __getattr__(name: str) -> object:
@@ -73,6 +75,11 @@ def __getattr__(name: str) -> object:
 
         globals()["StreamParser"] = StreamParser
         return StreamParser
+    if name in ("stream", "stream_async"):
+        import dicomwire.streaming.pull as pull
+
+        globals()["stream"], globals()["stream_async"] = pull.stream, pull.stream_async
+        return globals()[name]
     if name in ("FrameReader", "FrameIndex"):
         import dicomwire.pixel as pixel
 

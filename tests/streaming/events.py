@@ -25,10 +25,12 @@ class Outcome:
         value = event.value
         if event.kind is not EventKind.PIECE:
             path = event.path if offset % 64 == 0 else ""  # paths take time in long sequences
-            self.rows.append([
-                *(event.kind.name, path, event.tag, event.VR, offset, event.length, event.header_size, event.depth),
-                *(None if value is None else bytes(value), event.number, event.comes_in_pieces),
-            ])
+            self.rows.append(
+                [
+                    *(event.kind.name, path, event.tag, event.VR, offset, event.length, event.header_size, event.depth),
+                    *(None if value is None else bytes(value), event.number, event.comes_in_pieces),
+                ]
+            )
             return
         assert value is not None
         assert len(value) == event.length > 0
