@@ -85,6 +85,7 @@ cdef class Block:
             for i in range(self.cache_size):
                 Py_XDECREF(self.cache[i])
             free(self.cache)
+        free(self.bases)
         dw_release(self.entries, <size_t>self.capacity * sizeof(TapeEntry))
 
     # -------------------------------------------------------------------------------------------------- value bytes
@@ -611,7 +612,8 @@ cdef class Block:
 
     cdef uint32_t ordinal_of(self, uint32_t item) noexcept:
         """Number of an item in its sequence, from 0; asked in ascending order each step costs one hop."""
-        cdef uint32_t parent = self.entries[item].parent, i = parent + 1, n = 0
+        cdef uint32_t parent = self.entries[item].parent, i = parent + 1
+        cdef uint32_t n = self.bases[parent] if parent < self.base_count else 0
         if self.counted_item and self.counted_item <= item and self.entries[self.counted_item].parent == parent:
             i, n = self.counted_item, self.counted
         while i < item:

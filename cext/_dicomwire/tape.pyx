@@ -139,7 +139,7 @@ cdef int stepper_note(Stepper* s, uint16_t kind, uint32_t entry, uint32_t tag, u
     """Keep a finding; DONE, REFUSED when strict, OUT_OF_MEMORY."""
     cdef RawFinding* findings
     cdef uint32_t capacity
-    if s.finding_count >= MAX_FINDINGS:
+    if s.finding_count >= (s.finding_limit if s.finding_limit else <uint32_t>MAX_FINDINGS):
         s.findings_dropped += 1
         return DONE
     if s.finding_count == s.finding_capacity:
@@ -245,7 +245,29 @@ cdef bint _plausible_next(const uint8_t* p, uint64_t in_window, uint64_t left, u
     return next_tag > tag and (dw_vr_traits(dw_load16le(p + 4)) & DW_VR_KNOWN) != 0
 
 
-cdef void _guess_header(const uint8_t* p, uint64_t in_window, uint64_t left, uint8_t encoding,
+cdef enum Sight:
+    WHOLE_SOURCE = 0            # the end is known; what is not in the window has the benefit of the doubt
+    MUST_SEE = 1                # in a stream: the next header has to be seen
+    BELIEVE = 2                 # in a stream: it may be out of sight, if the length is not out of proportion
+
+cdef enum:
+    BELIEVED_LENGTH = 1 << 24
+
+
+cdef bint _fits(const uint8_t* p, uint64_t size, uint64_t length, uint64_t in_window, uint64_t left, uint32_t tag,
+                uint8_t encoding, int sight) noexcept nogil:
+    """Whether a header of ``size`` bytes with this length leaves room for what could follow it."""
+    if left < size or length > left - size:
+        return False
+    size += length
+    if size > in_window or in_window - size < 8 and size != left:
+        if sight == MUST_SEE or sight == BELIEVE and length > BELIEVED_LENGTH:
+            return False
+        in_window = size        # out of sight
+    return _plausible_next(p + size, in_window - size, left - size, tag, encoding)
+
+
+cdef void _guess_header(const uint8_t* p, uint64_t in_window, uint64_t left, uint8_t encoding, int sight,
                         Header* h) noexcept nogil:
     """Read a header whose VR field holds none of the 34 VRs, in a data set of explicit VR.
 
@@ -257,34 +279,27 @@ cdef void _guess_header(const uint8_t* p, uint64_t in_window, uint64_t left, uin
     cdef bint in_table = dw_tag_vr(h.tag) != 0
     cdef bint letters = dw_vr_is_two_capitals(h.vr) != 0
     h.flags = VR_GUESSED
-    if not letters and left >= 8 and (length == UNDEFINED or length <= left - 8):
-        if (length == UNDEFINED and in_table) or (length != UNDEFINED and (
-                in_table or _plausible_next(p + 8 + length, 0 if 8 + length > in_window else in_window - 8 - length,
-                                            left - 8 - length, h.tag, encoding))):
-            h.vr = dw_tag_vr(h.tag) if in_table else <uint16_t>DW_VR_UN
-            if h.vr < 7:
-                h.vr = 0
-            h.length = <uint32_t>length
-            h.size = 8
-            h.finding = IMPLICIT_ELEMENT
-            return
-    h.finding = UNKNOWN_VR
-    if left >= 12 and in_window >= 12 and dw_load16le(p + 6) == 0:
-        length = _u32_at(p + 8, encoding)
-        if length <= left - 12 and _plausible_next(p + 12 + length, 0 if 12 + length > in_window
-                                                   else in_window - 12 - length, left - 12 - length, h.tag, encoding):
-            h.length = <uint32_t>length
-            h.size = 12
-            h.vr = DW_VR_UN
-            return
-    length = dw_load16be(p + 6) if encoding & BIG_ENDIAN else dw_load16le(p + 6)
-    if length <= left - 8 and _plausible_next(p + 8 + length, 0 if 8 + length > in_window else in_window - 8 - length,
-                                              left - 8 - length, h.tag, encoding):
+    if not letters and (in_table and (length == UNDEFINED or sight != MUST_SEE and length <= left - 8)
+                        or length != UNDEFINED and _fits(p, 8, length, in_window, left, h.tag, encoding, sight)):
+        h.vr = dw_tag_vr(h.tag) if in_table else <uint16_t>DW_VR_UN
+        if h.vr < 7:
+            h.vr = 0
         h.length = <uint32_t>length
         h.size = 8
-        h.vr = DW_VR_UN
+        h.finding = IMPLICIT_ELEMENT
         return
-    h.finding = UNREADABLE
+    h.finding = UNKNOWN_VR
+    h.vr = DW_VR_UN
+    if left >= 12 and in_window >= 12 and dw_load16le(p + 6) == 0:
+        h.length = _u32_at(p + 8, encoding)
+        h.size = 12
+        if _fits(p, 12, h.length, in_window, left, h.tag, encoding, sight):
+            return
+    h.length = dw_load16be(p + 6) if encoding & BIG_ENDIAN else dw_load16le(p + 6)
+    h.size = 8
+    if not _fits(p, 8, h.length, in_window, left, h.tag, encoding, sight if letters or sight == WHOLE_SOURCE
+                 else MUST_SEE):
+        h.finding = UNREADABLE
 
 
 cdef bint _unwrap_length(Stepper* s, TapeEntry* last, uint64_t bound, uint8_t encoding) noexcept nogil:
@@ -710,16 +725,25 @@ cdef int stepper_run(Stepper* s) noexcept nogil:
                 h.length = dw_load16be(p + 6) if encoding & BIG_ENDIAN else dw_load16le(p + 6)
                 h.size = 8
             else:
-                if left >= 12 and pos + 12 > stop:
+                # A stream decides on the same bytes wherever it is cut.
+                end = min(left, <uint64_t>max(s.look_ahead, <uint32_t>12))
+                if (left >= 12 or s.look_ahead) and pos + end > stop:
                     s.pos = pos
-                    s.need = 12
+                    s.need = end
                     return NEED_DATA
+                if not s.look_ahead:
+                    end = stop - pos
                 s.pos = pos
                 if h.tag == 0 and h.vr == 0 and s.depth == 0 and s.count > 1:
                     h.finding = TRAILING_BYTES
                 else:
-                    _guess_header(p, stop - pos, left, encoding, &h)
-                    if h.finding == UNREADABLE and s.entries[s.count - 1].parent == frame.entry and _unwrap_length(
+                    _guess_header(p, end, left, encoding, MUST_SEE if s.look_ahead else WHOLE_SOURCE, &h)
+                    if h.finding == UNREADABLE and s.look_ahead:
+                        h.vr = dw_load16le(p + 4)
+                        _guess_header(p, end, left, encoding, BELIEVE, &h)
+                    # What a stream has given away cannot be made longer.
+                    if h.finding == UNREADABLE and not s.look_ahead and (
+                            s.entries[s.count - 1].parent == frame.entry) and _unwrap_length(
                             s, s.entries + (s.count - 1), bound, encoding):
                         status = stepper_note(s, LENGTH_WRAPPED, s.count - 1, s.entries[s.count - 1].tag, pos,
                                               s.entries[s.count - 1].length, 0)
