@@ -97,17 +97,23 @@ cdef class Block:
 
     cdef const uint8_t* reach(self, TapeEntry* entry) except? NULL:
         """Same as pointer, after inflating up to the value's end; clips the value if the stream ends before."""
-        cdef uint64_t declared = entry.length
+        cdef uint64_t declared = entry.length, end
+        cdef uint32_t index = <uint32_t>(entry - self.entries), i
+        cdef TapeEntry* inside
         if self.source.inflater is not None:
             self.source._inflate_value(entry.offset, declared)
-            if self.source.size_known and entry.offset + declared > self.source.size:
-                entry.length = self.source.size - entry.offset if self.source.size > entry.offset else 0
-                entry.flags |= CUT_SHORT
+            end = max(self.source.size, entry.offset)
+            if self.source.size_known and entry.offset + declared > end:
                 if self.source.policy == STRICT:
-                    raise TruncatedError(f"value needs {declared} bytes, {entry.length} left", offset=entry.offset,
-                                         path=self.path_of(<uint32_t>(entry - self.entries)), section="PS3.5 7.1.1")
-                self.report("truncated_value", <uint32_t>(entry - self.entries),
-                            f"value needs {declared} bytes, {entry.length} left", "PS3.5 7.1.1")
+                    raise TruncatedError(f"value needs {declared} bytes, {end - entry.offset} left",
+                                         offset=entry.offset, path=self.path_of(index), section="PS3.5 7.1.1")
+                for i in range(index, entry.next):
+                    inside = self.entries + i
+                    if inside.offset + inside.length > end:
+                        inside.length = end - min(inside.offset, end)
+                        inside.flags |= CUT_SHORT
+                self.report("truncated_value", index, f"value needs {declared} bytes, {entry.length} left",
+                            "PS3.5 7.1.1")
         return self.pointer(entry)
 
     cdef object fetch(self, TapeEntry* entry):

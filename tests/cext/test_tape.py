@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dicomwire import DataSet, dcmread
-from dicomwire.errors import NestingError
+from dicomwire.errors import DecodeError, NestingError
 from tests.builders import (
     BIG_ENDIAN,
     DEFLATED,
@@ -352,3 +352,22 @@ def test_a_header_never_passes_the_end_of_its_container(header: bytes, undefined
     data_set = dcmread(part10(data))
     list(data_set.iterall())
     assert_inside(data_set.tape())
+
+
+def test_a_last_fragment_behind_the_end_of_the_stream_is_clipped_with_its_pixel_data() -> None:
+    fragments = item() + item(b"1234") + item(b"12345678", length=4_000_000_000)
+    file = deflated_and_cut(element(0x00080060, "CS", b"CT") + element(PIXEL_DATA, "OB", fragments, length=UNDEFINED))
+    data_set = dcmread(file)
+    assert bytes(data_set["PixelData"].raw).endswith(b"12345678")
+    assert_inside(data_set.tape())
+    assert [bytes(fragment) for fragment in data_set.PixelData] == [b"1234", b"12345678"]
+    assert_inside(data_set.tape())
+    assert "truncated_value" in {deviation.kind for deviation in data_set.deviations}
+
+
+def test_strict_refuses_a_value_behind_the_end_of_the_stream_every_time() -> None:
+    file = deflated_and_cut(element(0x00080060, "CS", b"CT") + element(PIXEL_DATA, "OW", b"1234", length=1000))
+    data_set = dcmread(file, policy="strict")
+    for _ in range(3):
+        with pytest.raises(DecodeError, match=r"ends before its final block|value needs 1000 bytes, 4 left"):
+            data_set["PixelData"].raw  # noqa: B018
