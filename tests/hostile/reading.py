@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,7 +36,12 @@ def use(data_set: object) -> dict[str, str]:
     values = {}
     for element in data_set.iterall():  # type: ignore[attr-defined]
         value = element.value
-        text = repr(bytes(value)) if isinstance(value, memoryview) and len(value) < SHOWN else str(value)[:SHOWN]
+        if not isinstance(value, memoryview):
+            text = str(value)[:SHOWN]
+        elif len(value) < SHOWN:
+            text = repr(bytes(value))
+        else:
+            text = f"{len(value)} bytes, checksum {zlib.crc32(value):08X}"
         values.setdefault(element.path, text)
         assert element.length >= 0
         assert element.VM >= 0
