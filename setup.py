@@ -84,7 +84,7 @@ PROFILES = {
     ),
     "fuzz": (
         CHECKS,
-        ["-O1", "-g", "-UNDEBUG", "-fno-omit-frame-pointer", "-Wno-unused-function", QUIET, *FUZZER],
+        ["-O1", "-gline-tables-only", "-UNDEBUG", "-fno-omit-frame-pointer", "-Wno-unused-function", QUIET, *FUZZER],
         FUZZER,
         [],
     ),

@@ -1,7 +1,7 @@
 """One harness under libFuzzer, in a process of its own; `tests.fuzz.run` starts it with the libraries that it needs.
 
     python -m tests.fuzz.child fuzz NAME LIBFUZZER-ARGUMENT ...
-    python -m tests.fuzz.child leaks NAME FOLDER    runs every file of a folder again and again, and says what stays
+    python -m tests.fuzz.child leaks NAME FOLDER SECONDS    runs the files of a folder in rounds, and says what stays
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from itertools import pairwise
 from pathlib import Path
 
 LEAK_ROUNDS = 4
-LEAK_SECONDS = 4  # of replaying a corpus, at most
 LEAK_FREE = 4096  # bytes a round that caches may grow by; one leaked object a file is more than that
 SKIPPED = ("cli", "arrow")  # nothing that decodes
 
@@ -72,7 +71,7 @@ def allocated() -> int:
     return int(count())
 
 
-def leaks(name: str, folder: Path) -> int:
+def leaks(name: str, folder: Path, seconds: float) -> int:
     """Replay a corpus in rounds and compare what is allocated; 1 if every round leaves something behind."""
     run = runner(name)
     inputs: list[bytes] = []
@@ -80,7 +79,7 @@ def leaks(name: str, folder: Path) -> int:
     for path in sorted(folder.iterdir()):
         inputs.append(path.read_bytes())
         run(inputs[-1])
-        if time.monotonic() - start > LEAK_SECONDS / LEAK_ROUNDS:
+        if time.monotonic() - start > seconds / LEAK_ROUNDS:
             break
     sizes = []
     for _ in range(LEAK_ROUNDS + 1):
@@ -94,4 +93,4 @@ def leaks(name: str, folder: Path) -> int:
 
 if __name__ == "__main__":
     command, target, *rest = sys.argv[1:]
-    sys.exit(fuzz(target, rest) if command == "fuzz" else leaks(target, Path(rest[0])))
+    sys.exit(fuzz(target, rest) if command == "fuzz" else leaks(target, Path(rest[0]), float(rest[1])))

@@ -7,6 +7,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+try:
+    from _dicomwire_fuzz import Exact
+except ImportError:
+    Exact = None
+
 FOLDER = Path(__file__).with_name("harnesses")
 
 
@@ -27,11 +32,7 @@ class Harness:
 
 def exact(data: bytes) -> object:
     """The same bytes in memory of their exact size where the fuzz profile is built, else as they are."""
-    try:
-        from _dicomwire_fuzz import Exact
-    except ImportError:
-        return data
-    return Exact(data)
+    return data if Exact is None else Exact(data)
 
 
 def names() -> list[str]:

@@ -25,9 +25,10 @@ from tests.fuzz import harness
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "fuzz"
-TIMEOUT_S = 20  # one input
+TIMEOUT_S = 60  # one input; of the clock, and the machine may be busy
 MEMORY_MB = 2048
-START_S = 120  # for what libFuzzer does before and after its time: reading a corpus, a last input
+LEAK_SECONDS = 4  # of replaying the corpus
+START_S = 180  # for what libFuzzer does before and after its time: reading a corpus, a last input
 
 STATUS = re.compile(r"^#(\d+)\t.*?cov: (\d+) ft: (\d+)(?: corp: (\d+)/)?", re.M)
 EXECUTED = re.compile(r"^stat::number_of_executed_units: (\d+)", re.M)
@@ -162,7 +163,7 @@ def run_harness(name: str, seconds: int, runs: int) -> Result:
         result.failures.append(reason(output.decode(errors="replace"), status))
     result.corpus = sum(1 for _ in corpus.iterdir())
     if not result.failures:
-        again = child("leaks", name, str(corpus), timeout=START_S)
+        again = child("leaks", name, str(corpus), str(min(seconds, LEAK_SECONDS)), timeout=START_S)
         with (logs / f"{name}.log").open("ab") as log:
             log.write(again.stdout)
         if again.returncode:

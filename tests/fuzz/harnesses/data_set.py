@@ -36,10 +36,11 @@ def run(data: bytes) -> None:
         body = part10(body, SYNTAXES[(choice & 7) % len(SYNTAXES)])
     try:
         data_set = dcmread(exact(body), **options)  # type: ignore[arg-type]
-        values = use(data_set)
-        assert use(copy.deepcopy(data_set)) == values
-        data_set.to_dict()
-        str(data_set)
+        values = use(data_set, texts=bool(flags & 32))
+        if flags & 64:
+            assert use(copy.deepcopy(data_set), texts=False) == values
+        if flags & 128:
+            data_set.to_dict()
     except DecodeError as error:
         check_place(error)
 
@@ -49,7 +50,7 @@ def starts() -> list[bytes]:
     numbers = {"implicit": 1, "big endian": 2, "encapsulated": 3}
     result = []
     for name, body in seeds.bodies().items():
-        for flags in (0, 1, 2, 4, 8, 16):
+        for flags in (0, 1, 2, 4, 8, 16, 32, 64, 128):
             result.append(bytes([numbers.get(name, 0) + 8 * (flags % 3), flags, 3]) + body)
     return result + [b"\0\0\0" + file[132:] for file in seeds.files() if file[128:132] == b"DICM"]
 

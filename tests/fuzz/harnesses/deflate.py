@@ -19,7 +19,7 @@ def run(data: bytes) -> None:
     if how & 1:
         packer = zlib.compressobj(how >> 1 & 7, zlib.DEFLATED, WINDOWS[(how >> 4) % 5])
         if how & 8:
-            body *= 1 + damage  # much of the same: high ratios
+            body *= 1 + (damage & 31)  # much of the same: high ratios
         body = packer.compress(body) + packer.flush()
         if damage & 1:
             body = body[: -(damage >> 1) - 1]
