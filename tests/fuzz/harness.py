@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +36,23 @@ class Harness:
 def exact(data: bytes) -> object:
     """The same bytes in memory of their exact size where the fuzz profile is built, else as they are."""
     return data if Exact is None else Exact(data)
+
+
+@contextmanager
+def as_file(data: bytes) -> Iterator[str]:
+    """The path of a file with these bytes: in memory where the system has such files."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("input")
+        path = f"/proc/self/fd/{descriptor}"
+    else:
+        descriptor, path = tempfile.mkstemp()
+    try:
+        os.write(descriptor, data)
+        yield path
+    finally:
+        os.close(descriptor)
+        if not path.startswith("/proc/"):
+            os.unlink(path)
 
 
 def names() -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz import harness, run
+from tests.fuzz import child, harness, run
 
 OUTPUT = """\
 INFO: seed corpus: files: 3 min: 1b max: 4b total: 9b rss: 60Mb
@@ -71,3 +71,22 @@ def test_targets_in_c_have_a_harness() -> None:
     assert f"return {json.dumps(in_c)}" in source
     for name in in_c:
         assert f"cdef int {name}_target(" in source
+
+
+@pytest.mark.parametrize(("kept", "status"), [(10_000, 1), (100, 0)])
+def test_what_every_replay_leaves_behind_is_a_leak(
+    kept: int, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory: list[bytes] = []
+    monkeypatch.setattr(child, "runner", lambda name: lambda data: memory.append(bytes(kept)))
+    monkeypatch.setattr(child, "allocated", lambda: sum(map(len, memory)))
+    (tmp_path / "input").write_bytes(b"1")
+    assert child.leaks("any", tmp_path, 1.0) == status
+
+
+def test_a_cache_that_fills_up_is_no_leak(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = iter([0, 90_000, 90_000, 180_000, 180_000])
+    monkeypatch.setattr(child, "runner", lambda name: lambda data: None)
+    monkeypatch.setattr(child, "allocated", lambda: next(sizes))
+    (tmp_path / "input").write_bytes(b"1")
+    assert child.leaks("any", tmp_path, 1.0) == 0

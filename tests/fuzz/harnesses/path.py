@@ -1,9 +1,7 @@
 """A file read by position, in pieces, has the values and the errors of the same bytes in memory."""
 
-import os
-
 from tests.fuzz import seeds
-from tests.fuzz.harness import Harness
+from tests.fuzz.harness import Harness, as_file
 from tests.fuzz.outcomes import outcome
 
 # What is read by the look of the bytes behind it, which may not have been read yet.
@@ -12,12 +10,8 @@ GUESSED = {"implicit_element", "unknown_vr", "length_wrapped", "unreadable_heade
 
 def run(data: bytes) -> None:
     """Compare both ways, unless a header had to be guessed."""
-    descriptor = os.memfd_create("input")
-    try:
-        os.write(descriptor, data)
-        from_file = outcome(f"/proc/self/fd/{descriptor}", "report", texts=False)
-    finally:
-        os.close(descriptor)
+    with as_file(data) as path:
+        from_file = outcome(path, "report", texts=False)
     from_memory = outcome(data, "report", texts=False)
     if GUESSED & (from_file.kinds | from_memory.kinds):
         return
