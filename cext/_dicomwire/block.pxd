@@ -60,6 +60,7 @@ cdef class Block:
 
     cdef const uint8_t* pointer(self, TapeEntry* entry) noexcept nogil
     cdef uint32_t _index_of(self, TapeEntry* entry) noexcept nogil
+    cdef void _clip(self, TapeEntry* entry, uint64_t end) noexcept nogil
     cdef const uint8_t* reach(self, TapeEntry* entry) except? NULL
     cdef object fetch(self, TapeEntry* entry)
     cdef int put(self, uint32_t index, object value) except -1

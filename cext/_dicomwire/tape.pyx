@@ -185,6 +185,7 @@ cdef int stepper_set_end(Stepper* s, uint64_t end) noexcept nogil:
     cdef TapeEntry* last = s.entries + (s.count - 1)
     cdef TapeEntry* container
     cdef uint64_t length = last.length, declared
+    cdef bint is_open
     cdef int status = DONE
     for i in range(s.depth + 1):
         if s.frames[i].bound > end:
@@ -201,10 +202,20 @@ cdef int stepper_set_end(Stepper* s, uint64_t end) noexcept nogil:
         return status
     if s.entries[0].offset + s.entries[0].length > end:
         s.entries[0].length = end - s.entries[0].offset if end > s.entries[0].offset else 0
-    if s.count > 1 and last.offset + length > end and not last.flags & UNDEFINED_LENGTH:
+    # Containers that ended with the last value are closed already, and as far behind the end as it is.
+    i = last.parent
+    while i > s.frames[s.depth].entry:
+        container = s.entries + i
+        if container.offset + container.length > end:
+            container.length = end - container.offset if end > container.offset else 0
+            container.flags |= CUT_SHORT
+        i = container.parent
+    if s.pos > end:
+        s.pos = end
+    is_open = s.frames[s.depth].undefined and s.frames[s.depth].entry == s.count - 1
+    if s.count > 1 and last.offset + length > end and not is_open:
         last.length = end - last.offset if end > last.offset else 0
         last.flags |= CUT_SHORT
-        s.pos = end
         return stepper_note(s, VALUE_CUT, s.count - 1, last.tag, last.offset - last.header_size, length, last.length)
     return DONE
 
@@ -385,7 +396,7 @@ cdef void _take_usual(Stepper* s) noexcept nogil:
 
         # ---------------------------------------------------------------- delimiters
         if tag >= 0xFFFE0000u and tag != ITEM_TAG:
-            if length != 0 or not frame.undefined or tag != (
+            if length != 0 or not frame.undefined or pos + 8 > bound or tag != (
                     ITEM_DELIMITER if kind == DATA_SET else SEQUENCE_DELIMITER):
                 break
             entries[parent].length = pos - entries[parent].offset
@@ -400,12 +411,12 @@ cdef void _take_usual(Stepper* s) noexcept nogil:
         # ---------------------------------------------------------------- items
         if kind == ITEMS:
             end = pos + 8
-            if tag != ITEM_TAG or depth >= deepest:
+            if tag != ITEM_TAG or depth >= deepest or end > bound:
                 break
             if length == UNDEFINED:
                 _write(entries + index, end, UNDEFINED, ITEM_TAG, index, parent, DW_VR_NONE, 8, UNDEFINED_LENGTH)
                 _enter(frame, bound, index, DATA_SET, 1)
-            elif length & 1 or length > bound - pos or length + 8 > bound - pos:
+            elif length & 1 or length > bound - end:
                 break
             elif length > enter_limit:
                 _write(entries + index, end, length, ITEM_TAG, index, parent, DW_VR_NONE, 8, NOT_ENTERED)
@@ -446,7 +457,7 @@ cdef void _take_usual(Stepper* s) noexcept nogil:
         if tag < last_tag or tag == 0 or tag >= 0xFFFE0000u or (depth == 0 and tag - s.first_tag > s.tag_span):
             break
         if length == UNDEFINED:
-            if depth >= deepest or (vr != DW_VR_SQ and (vr != 0 or tag == 0x7FE00010)):
+            if depth >= deepest or end > bound or (vr != DW_VR_SQ and (vr != 0 or tag == 0x7FE00010)):
                 break
             _write(entries + index, end, UNDEFINED, tag, index, parent, vr, size, UNDEFINED_LENGTH)
             _enter(frame, bound, index, ITEMS, 1)
