@@ -295,9 +295,10 @@ cdef int _declared_syntax(Block meta, Source source, FileStart* start) except -1
             start.syntax_at, start.syntax_length = e.offset, e.length
     if start.syntax_length:
         p = source.find(start.syntax_at, start.syntax_length)
-    if p == NULL:
+    if start.syntax_length == 0:
         return SYNTAX_UNKNOWN
-    kind = syntax_of(p, start.syntax_length)
+    # A value that is in no window, although what follows it was looked at, is longer than a UID.
+    kind = syntax_of(p, start.syntax_length) if p != NULL else SYNTAX_UNKNOWN
     if kind == SYNTAX_UNKNOWN:
         _note(source, "transfer_syntax", start.syntax_at, "Transfer Syntax UID is not a known one", "PS3.5 10")
     elif start.syntax_length > trimmed(p, start.syntax_length) + 1 or p[start.syntax_length - 1] == 0x20:
