@@ -303,14 +303,15 @@ cdef int _declared_syntax(Block meta, Source source, FileStart* start) except -1
             start.syntax_at, start.syntax_length = e.offset, e.length
     if start.syntax_length:
         p = source.find(start.syntax_at, start.syntax_length)
-    if p == NULL:
+    if start.syntax_length == 0:
         return SYNTAX_UNKNOWN
+    # A value that is in no window, although what follows it was looked at, is longer than a UID.
     return check_syntax(source, p, start.syntax_length, start.syntax_at)
 
 
 cdef int check_syntax(Source source, const uint8_t* p, uint64_t n, uint64_t offset) except -1:
-    """SyntaxKind of a Transfer Syntax UID; tells what is odd about it."""
-    cdef int kind = syntax_of(p, n)
+    """SyntaxKind of a Transfer Syntax UID, NULL for one that is too long to be; tells what is odd about it."""
+    cdef int kind = syntax_of(p, n) if p != NULL else SYNTAX_UNKNOWN
     if kind == SYNTAX_UNKNOWN:
         _note(source, "transfer_syntax", offset, "Transfer Syntax UID is not a known one", "PS3.5 10")
     elif n > trimmed(p, n) + 1 or p[n - 1] == 0x20:
