@@ -395,8 +395,8 @@ cdef class Walker(Producer):
         """Find the elements of an open item that later ones need, and whose values are there, in order of tags.
 
         These are its character set, those that settle ambiguous VRs or lay frames out, and the Private Creators of the
-        group that the item has come to (PS3.3 section C.12.1.1.2, PS3.5 section 7.8.1).  ``following`` is what is open in the item,
-        ``last`` the element without a whole value, or 0.
+        group that the item has come to (PS3.3 section C.12.1.1.2, PS3.5 section 7.8.1).  ``following`` is what is open
+        in the item, ``last`` the element without a whole value, or 0.
         """
         cdef uint32_t[12] tags = [
             0x00080005, 0x00280100, 0x00280103, 0x00283002, 0x54001004,
