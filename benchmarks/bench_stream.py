@@ -71,7 +71,7 @@ def bulk_operations(size: str) -> list[Operation]:
     """Return the operations on a file of pixel data: all events, and seeking over what is not selected."""
     import dicomwire
 
-    corpus = workloads.corpus("enhanced-known", size)
+    corpus = workloads.corpus("enhanced-known", size, frames=200)
 
     def bare() -> None:
         buffer = bytearray(262144)
