@@ -297,3 +297,9 @@ def test_deep_nesting_costs_no_python_stack() -> None:
         assert copy.deepcopy(ds) is ds
         assert len(ds.to_dict()) == 6
         ds._repr_html_()
+
+
+def test_elements_behind_the_highest_tag_are_out_of_order() -> None:
+    ds = dcmread(part10(element(0x00080060, "CS", b"CT") + element(0xFFFFFFFF, "CS", b"A ") + plain()))
+    assert next(deviation.kind for deviation in ds.deviations) == "tag_order"
+    assert ds.PatientID == "12345"
