@@ -458,7 +458,7 @@ cdef class Walker(Producer):
                                  path=block.path_of(i), section="PS3.5 7.1.1")
         status = stepper_set_end(s, total)
         if status == DONE:
-            status = self._run(NULL, total, total)
+            status = self._run(<const uint8_t*>s, total, total)     # no bytes, so that none are read there
         if s.count > self.first and self.carry_stop > self.carry_start:
             joined = PyBytes_FromStringAndSize(<char*>self.carry, <Py_ssize_t>(self.carry_stop - self.carry_start))
         source = self._source(None, 0, total, 0, joined)
