@@ -117,8 +117,13 @@ cdef class Event:
 
     @property
     def length(self):
-        """Length in bytes of the value as its header says it, None when undefined; of a piece, its own."""
+        """Length in bytes of the value as its header says it, None when undefined; of a piece, its own.
+
+        Of a frame of native pixel data the frame's, of an encapsulated one None.
+        """
         cdef TapeEntry* entry
+        if self.code == FRAME:
+            return self.size or None
         if self.code == PIECE:
             return self.size
         if self.code == END:
@@ -215,10 +220,13 @@ cdef class Event:
         raise TypeError("an Event cannot be pickled; its values can be copied")
 
 
-def frame_at(Event event, number):
-    """The FRAME event of a frame that begins with ``event``, a fragment or the element of native pixel data."""
+def frame_at(Event event, number, length=0):
+    """The FRAME event of a frame that begins with ``event``, a fragment or the element of native pixel data.
+
+    ``length`` is 0 where it is not known.
+    """
     cdef Event frame = _event(event.batch, FRAME, event.index)
-    frame.at = number
+    frame.at, frame.size = number, length
     return frame
 
 

@@ -796,7 +796,7 @@ cdef int stepper_run(Stepper* s) noexcept nogil:
             if status != DONE:
                 return status
         else:
-            frame.last_tag = h.tag + 1
+            frame.last_tag = h.tag + (h.tag != 0xFFFFFFFFu)
 
         # ---------------------------------------------------------------- undefined length
         if h.length == UNDEFINED:

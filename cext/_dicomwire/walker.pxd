@@ -43,4 +43,4 @@ cdef class Walker(Producer):
     cdef Block _take_tape(self, Source source, uint32_t top)
     cdef int _renew(self, Block block, uint32_t top, uint32_t last) except -1
     cdef uint32_t _items_before(self, Block block, uint32_t sequence, uint32_t item) noexcept
-    cdef int _add_context(self, list found, Block block, uint32_t node, uint32_t following, uint32_t last) except -1
+    cdef int _add_context(self, list found, Block block, uint32_t node, uint32_t last) except -1

@@ -129,6 +129,7 @@ cdef class Walker(Producer):
             else:
                 status = stepper_run(s)
             if status == PAUSED:
+                s.need = 8
                 continue
             if s.start < at and s.count > self.first:
                 # A value that begins in the carry is joined there, as far as it will be given whole.
@@ -313,7 +314,7 @@ cdef class Walker(Producer):
             n = depth + (last != 0)
             for k in range(depth):
                 if block.entries[chain[k]].tag == ITEM_TAG or k == 0:
-                    self._add_context(found, block, chain[k], chain[k + 1] if k + 1 < n else 0, last)
+                    self._add_context(found, block, chain[k], last)
             for context in found:
                 size += context.entry.length
             total = n + 2 + <uint32_t>len(found)
@@ -391,39 +392,40 @@ cdef class Walker(Producer):
             n += 1
         return n
 
-    cdef int _add_context(self, list found, Block block, uint32_t node, uint32_t following, uint32_t last) except -1:
+    cdef int _add_context(self, list found, Block block, uint32_t node, uint32_t last) except -1:
         """Find the elements of an open item that later ones need, and whose values are there, in order of tags.
 
-        These are its character set, those that settle ambiguous VRs or lay frames out, and the Private Creators of the
-        group that the item has come to (PS3.3 section C.12.1.1.2, PS3.5 section 7.8.1).  ``following`` is what is open in the item,
-        ``last`` the element without a whole value, or 0.
+        These are its character set, those that settle ambiguous VRs or lay frames out, and its Private
+        Creators (PS3.3 section C.12.1.1.2, PS3.5 section 7.8.1).  ``last`` is the element without a whole value, or 0.
         """
         cdef uint32_t[12] tags = [
             0x00080005, 0x00280100, 0x00280103, 0x00283002, 0x54001004,
             0x00280002, 0x00280004, 0x00280008, 0x00280010, 0x00280011, 0x00280101, 0x7FE00001]
         cdef uint64_t longest
         cdef int i
-        cdef uint32_t creators, index, stop = block.entries[node].next
+        cdef uint32_t index, tag, stop = block.entries[node].next
+        cdef bint unordered = block.entries[node].flags & UNORDERED
         cdef Py_ssize_t begin = len(found)
         cdef _Context context
         if stop <= node + 1:
             return 0
-        index = following
-        if index == 0:
-            index = block.count - 1
-            while block.entries[index].parent != node:
-                index = block.entries[index].parent
-        creators = block.entries[index].tag & 0xFFFF0000u | 0x10
         for i in range(12 if self.peek else 5):
             index = block.find(node, tags[i])
             if index and index != last:
                 found.append(_context_of(block, node, index))
-        if creators & 0x10000:
-            index = _from_tag(block, node, creators)
-            while index < stop and block.entries[index].tag <= (creators | 0xFF):
-                if index != last and block.entries[index].tag >= creators:
+        index = node + 1
+        while index < stop and len(found) <= CONTEXT_MOST:
+            tag = block.entries[index].tag
+            if tag & 0x10000 and 0x10 <= tag & 0xFFFF <= 0xFF:
+                if index != last:
                     found.append(_context_of(block, node, index))
-                index = block.entries[index].next
+            elif not unordered:
+                # On to the creators of the next odd group that there is.
+                tag = (tag & 0xFFFF0000u) + (0x10 if tag & 0x10000 and tag & 0xFFFF < 0x10 else
+                                             0x20010 if tag & 0x10000 else 0x10010)
+                index = max(_from_tag(block, node, tag), block.entries[index].next)
+                continue
+            index = block.entries[index].next
         for context in found[begin:]:
             longest = self.piece_limit if context.entry.tag == 0x7FE00001 else CONTEXT_VALUE
             if context.entry.length > longest or block.pointer(&context.entry) == NULL or len(found) > CONTEXT_MOST:
@@ -456,7 +458,7 @@ cdef class Walker(Producer):
                                  path=block.path_of(i), section="PS3.5 7.1.1")
         status = stepper_set_end(s, total)
         if status == DONE:
-            status = self._run(NULL, total, total)
+            status = self._run(<const uint8_t*>s, total, total)     # no bytes, so that none are read there
         if s.count > self.first and self.carry_stop > self.carry_start:
             joined = PyBytes_FromStringAndSize(<char*>self.carry, <Py_ssize_t>(self.carry_stop - self.carry_start))
         source = self._source(None, 0, total, 0, joined)

@@ -348,6 +348,36 @@ def test_a_wrapped_length_is_told_because_the_value_was_given() -> None:
     assert error is not None
 
 
+def test_fragments_within_the_bytes_that_an_odd_header_asks_for() -> None:
+    odd = plain() + element(0x00191008, b"  ", b"ab") + element(0x00280010, "US", b"\1\0")
+    fragments = item() + item(b"a" * 3000)
+    data = odd + element(PIXEL_DATA, "OB", fragments + sequence_end(), length=UNDEFINED) + bytes(2000)
+    found = assert_same_however_cut(data, EXPLICIT, rounds=4)
+    assert [row[0] for row in found.rows][-5:] == ["FRAGMENTS", "FRAGMENT", "FRAGMENT", "FRAGMENTS_END", "END"]
+    cut = assert_same_however_cut(odd + element(PIXEL_DATA, "OB", fragments, length=UNDEFINED), EXPLICIT, rounds=4)
+    assert cut.error is not None
+    cut = assert_same_however_cut(
+        odd + element(0x00290010, "OB", bytes(1100)) + element(PIXEL_DATA, "OB", fragments, length=UNDEFINED), EXPLICIT
+    )
+    assert cut.rows[-1][0] == "FRAGMENT"
+
+
+def test_creators_that_are_out_of_order_keep_their_meaning() -> None:
+    e = implicit
+    data = b"".join(
+        (
+            e.element(0x00080060, "CS", b"CT"),
+            e.element(0x00090010, "LO", b"GEMS_IDEN_01"),
+            e.element(0x00100020, "LO", b"1234"),
+            e.element(0x00091002, "SH", b"CT01"),
+            e.element(0xFFFFFFFF, "UN", b"ab"),
+            e.element(0x00091004, "SH", b"CT02"),
+        )
+    )
+    found = assert_same_however_cut(data, IMPLICIT)
+    assert [row[3] for row in found.rows if row[0] == "ELEMENT" and row[2] >> 16 == 9] == ["LO", "SH", "SH"]
+
+
 def test_events_before_an_error_come_first() -> None:
     data = plain() + element(0x00100030, "LO", b"abc") + plain()
     parser = StreamParser(EXPLICIT, policy="strict")

@@ -371,3 +371,9 @@ def test_strict_refuses_a_value_behind_the_end_of_the_stream_every_time() -> Non
     for _ in range(3):
         with pytest.raises(DecodeError, match=r"ends before its final block|value needs 1000 bytes, 4 left"):
             data_set["PixelData"].raw  # noqa: B018
+
+
+def test_elements_behind_the_highest_tag_are_out_of_order() -> None:
+    ds = dcmread(part10(element(0x00080060, "CS", b"CT") + element(0xFFFFFFFF, "CS", b"A ") + plain()))
+    assert next(deviation.kind for deviation in ds.deviations) == "tag_order"
+    assert ds.PatientID == "12345"

@@ -13,6 +13,7 @@ PIXEL_DATA = 0x7FE00010
 _ALLOCATED = {0x7FE00008: 32, 0x7FE00009: 64}  # Float and Double Float Pixel Data
 _EXTENDED_OFFSET_TABLE = 0x7FE00001
 _NUMBER_OF_FRAMES = 0x00280008
+_ANY = 1 << 31  # Number of Frames is there and no number: as many as the value holds
 _MOST_TABLE = 64 << 20  # bytes of a Basic Offset Table that is believed
 
 
@@ -34,6 +35,7 @@ class FrameEvents:
         self._tail = b""
         self._bits = 0  # of a native frame; 0 outside of native pixel data
         self._count = 0
+        self._most = 1
 
     def __call__(self, events: Iterator[Event]) -> Iterator[Event]:
         for event in events:
@@ -142,6 +144,8 @@ class FrameEvents:
         samples = value_beside(event, 0x00280002) or 1
         if value_beside(event, 0x00280004) in ("YBR_FULL_422", "YBR_PARTIAL_422") and samples == 3:
             samples = 2  # two pixels share their colour differences (PS3.3 C.7.6.3.1.2)
+        frames = value_beside(event, _NUMBER_OF_FRAMES)
+        self._most = 1 if frames is None else frames if isinstance(frames, int) and frames > 0 else _ANY
         numbers = (rows, columns, allocated, samples)
         if not all(isinstance(number, int) and number > 0 for number in numbers):
             self.deviations.append(
@@ -160,12 +164,13 @@ class FrameEvents:
         base = at - event.position
         end = at + length
         while at < end:
-            border = base + self._count * self._bits // 8
-            if at == border:
-                yield frame_at(event, self._count)
+            if self._count < self._most and at == base + self._count * self._bits // 8:
+                begin = self._count * self._bits
+                yield frame_at(event, self._count, -(-(begin + self._bits) // 8) - begin // 8)
                 self._count += 1
-                border = base + self._count * self._bits // 8
-            stop = min(end, max(border, at + 1))
+            border = self._count * self._bits
+            border = base + (border // 8 if self._count < self._most else -(-border // 8))
+            stop = min(end, border) if border > at else end
             yield piece_at(event, at, stop - at)
             at = stop
         if event.kind is EventKind.PIECE and event.is_last:
