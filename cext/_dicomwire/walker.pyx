@@ -26,6 +26,7 @@ cdef enum:
     LOOK_AHEAD = 4096           # bytes from an odd header on that say how to read it
     CONTEXT_VALUE = 256         # longer values give others no meaning
     CONTEXT_MOST = 256          # values kept for their meaning
+    MOST_RESERVED = 65536       # entries
     FREE_RUN = 4096             # from so many bytes on the GIL is released
 
 cdef uint64_t NO_END = <uint64_t>1 << 62
@@ -167,6 +168,8 @@ cdef class Walker(Producer):
                 self.at = stop
                 return None
             self.wait = 0
+        if s.count == 1 and stepper_reserve(s, <uint32_t>min(n // 32, <uint64_t>MOST_RESERVED)) != DONE:
+            raise MemoryError
         status = self._run(data, at, stop)
 
         # What of the last value is there?
@@ -292,7 +295,7 @@ cdef class Walker(Producer):
         """
         cdef Stepper* s = &self.s
         cdef TapeEntry* e
-        cdef uint32_t i = top, count = 0, depth = 1, k, n, new, parent, total
+        cdef uint32_t i = top, count = 0, depth = 1, k, n, n_new, new, parent, total
         cdef uint32_t* chain
         cdef list found = []
         cdef _Context context
@@ -318,7 +321,8 @@ cdef class Walker(Producer):
             for context in found:
                 size += context.entry.length
             total = n + 2 + <uint32_t>len(found)
-            if stepper_reserve(s, total + max(<uint32_t>16, min(block.count - self.first, <uint32_t>65536))) != DONE:
+            n_new = min(block.count - self.first, <uint32_t>MOST_RESERVED)     # the next chunk may be like this one
+            if stepper_reserve(s, total + 16 + n_new + n_new // 4) != DONE:
                 raise MemoryError
             self.bases = <uint32_t*>malloc(total * sizeof(uint32_t))
             if self.bases == NULL:
