@@ -8,10 +8,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from _dicomwire.pdu import PDUReader
 from dicomwire.dictionary import UID
 from dicomwire.dictionary.uids import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from dicomwire.errors import AssociationAborted
-from dicomwire.net.association import Association
+from dicomwire.net.association import VERIFICATION, Association
 from dicomwire.net.connection import Connection, ReceiveBuffer
 from dicomwire.net.settings import DICOM_PORT, MAX_PDU_LENGTH, Limits, Timeouts
 from dicomwire.ul.association import Association as Machine
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 
     Context = str | tuple[str, str | Iterable[str]] | ProposedContext
 
-VERIFICATION = UID("1.2.840.10008.1.1")
 UNCOMPRESSED = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
 
 
@@ -129,6 +129,17 @@ class ApplicationEntity:
             buffer = self._buffers[loop] = ReceiveBuffer()
         return buffer
 
+    def connection(
+        self, machine: Machine, association: Association, loop: asyncio.AbstractEventLoop, trace: Trace | None
+    ) -> Connection:
+        """Return a connection for an association, attached to it."""
+        reader = PDUReader(max_control_length=self.limits.control_length, max_pdu_length=self.max_pdu_length)
+        connection = Connection(
+            machine, association, reader, self.receive_buffer(loop), loop, self.timeouts.artim_s, trace
+        )
+        association.attach(connection)
+        return connection
+
 
 AE = ApplicationEntity
 
@@ -184,19 +195,19 @@ class Associating:
         association, self._association = self._association, None
         assert association is not None
         if error is not None:
-            association.abort()
-            await association.closed()
+            await association.terminate()
         elif association.is_established:
             await association.release()
+        else:
+            await association.terminate()  # it has ended; its connection and its handlers may not have
 
     async def _establish(self) -> Association:
         loop = asyncio.get_running_loop()
-        ae, timeouts = self._ae, self._ae.timeouts
-        machine = Machine.requestor(self._request, max_control_length=ae.limits.control_length)
+        timeouts = self._ae.timeouts
+        machine = Machine.requestor(self._request, max_control_length=self._ae.limits.control_length)
         machine.connect()
-        association = Association(machine, loop, timeouts, ae.limits, self._handlers)
-        connection = Connection(machine, association, ae.receive_buffer(loop), loop, timeouts.artim_s, self._trace)
-        association.attach(connection)
+        association = Association(machine, loop, timeouts, self._ae.limits, self._handlers)
+        connection = self._ae.connection(machine, association, loop, self._trace)
         host, port = self._peer
         tls, server_host_name = self._tls
         try:
@@ -215,9 +226,9 @@ class Associating:
             async with asyncio.timeout(timeouts.artim_s):
                 await association.opened()
         except TimeoutError:
-            association.abort()
+            await association.terminate()
             raise AssociationAborted(f"no answer to A-ASSOCIATE-RQ within {timeouts.artim_s} s") from None
         except BaseException:
-            association.abort()
+            await association.terminate()
             raise
         return association
