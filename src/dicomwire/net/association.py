@@ -358,7 +358,7 @@ class Association:
         """End the association at once (PS3.8 section 7.3); nothing happens when it is over."""
         if self._is_closed:
             return
-        self._fail(AssociationAborted("aborted here", source=0, reason=0))
+        self._fail(self._reason() or AssociationAborted("aborted here", source=0, reason=0))
         connection = self.connection
         if connection.transport is None:
             return
@@ -485,7 +485,7 @@ class Association:
                 self.messages_taken += 1
                 self._take_message(message)
         except RemoteProtocolError as error:
-            self._fail(error)
+            self._fail(_aborted_for(error))
             self.abort()
 
     def _take_message(self, message: Message) -> None:
@@ -514,20 +514,21 @@ class Association:
         if self._performer is not None:
             self._performer.stop()
         if not self._released:
-            self._fail(self._reason())
+            text = "the connection was closed before an association was asked for"
+            self._fail(self._reason() or AssociationAborted(text))
         if self._closed is not None and not self._closed.done():
             self._closed.set_result(None)
         if self._owner is not None:
             self._owner.ended(self)
 
-    def _reason(self) -> DicomWireError:
-        """Return why the connection ended, where no indication said so."""
+    def _reason(self) -> DicomWireError | None:
+        """Return why it ends, where no indication says so: a rejection or an A-ABORT by the service provider."""
         machine = self._machine
         if machine.rejection is not None:
             return _rejected("rejected here", machine.rejection)
         if machine.violation is not None:
-            return machine.violation
-        return AssociationAborted("the connection was closed before an association was asked for")
+            return _aborted_for(machine.violation)
+        return None
 
     # --- establishment
 
@@ -583,6 +584,12 @@ class Association:
                 _log.error("established: the callable raised %s", type(error).__name__, exc_info=_log.isEnabledFor(10))
                 self.abort()
         self._wake()
+
+
+def _aborted_for(violation: RemoteProtocolError) -> AssociationAborted:
+    error = AssociationAborted(f"aborted here: {violation}", source=0, reason=violation.abort_reason or 0)
+    error.__cause__ = violation
+    return error
 
 
 def _rejected(text: str, rejection: AAssociateRJ) -> AssociationRejected:

@@ -64,6 +64,7 @@ class Connection(asyncio.BufferedProtocol):
 
     transport     None before the connection is there and after it is gone
     last_active   time of the loop when something was received, or a request of the peer was answered
+    unhindered_since   time of the loop since when nothing keeps us from sending and from reading, if nothing does
     loss          what the transport was lost by, None where the peer or this side closed it
     """
 
@@ -81,6 +82,7 @@ class Connection(asyncio.BufferedProtocol):
         "loss",
         "machine",
         "transport",
+        "unhindered_since",
     )
 
     def __init__(
@@ -95,7 +97,7 @@ class Connection(asyncio.BufferedProtocol):
     ) -> None:
         self.machine = machine
         self.transport: asyncio.Transport | None = None
-        self.last_active = loop.time()
+        self.last_active = self.unhindered_since = loop.time()
         self.loss: Exception | None = None
         self._user = user
         self._reader = reader
@@ -155,8 +157,10 @@ class Connection(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         paused, self._paused = self._paused, None
-        if paused is not None and not paused.done():
-            paused.set_result(None)
+        if paused is not None:
+            self.unhindered_since = self._loop.time()
+            if not paused.done():
+                paused.set_result(None)
         self.read_on(HELD_BY_WRITING)
 
     @property
@@ -186,8 +190,13 @@ class Connection(asyncio.BufferedProtocol):
         if self._held & reason:
             self._held &= ~reason
             if not self._held and self.transport is not None and not self.transport.is_closing():
-                self.last_active = self._loop.time()
+                self.last_active = self.unhindered_since = self._loop.time()
                 self.transport.resume_reading()
+
+    @property
+    def is_hindered(self) -> bool:
+        """True while something of ours keeps the peer from answering: it waits to be sent, or nothing is read."""
+        return self._paused is not None or bool(self._held)
 
     @property
     def is_held(self) -> bool:

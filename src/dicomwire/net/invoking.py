@@ -237,21 +237,20 @@ class Invoker:
             operation.deadline = self._loop.time() + limit_s
             self._association.watch.look_at(operation.deadline)
 
-    def overdue(self, now: float, *, put_off: bool) -> tuple[str | None, float | None]:
-        """Return what is overdue in words, or None, and the time at which the next answer will be.
+    def overdue(self, now: float, since: float) -> tuple[str | None, float | None]:
+        """Return what is overdue in words, or None, and the time at which the next answer will be, None for never.
 
-        `put_off` counts the waiting from now: the request is not yet sent, or answers are not being read.
+        The peer has its time from `since` on at the earliest: before, the request was not sent or nothing was read.
         """
         nearest: float | None = None
         for operation in self.operations.values():
             if operation.deadline is None or operation.limit_s is None:
                 continue
-            if put_off:
-                operation.deadline = now + operation.limit_s
-            elif operation.deadline <= now:
+            due = max(operation.deadline, since + operation.limit_s)
+            if due <= now:
                 return f"no response to {operation.label} within {operation.limit_s} s", None
-            if nearest is None or operation.deadline < nearest:
-                nearest = operation.deadline
+            if nearest is None or due < nearest:
+                nearest = due
         return None, nearest
 
 

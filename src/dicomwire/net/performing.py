@@ -14,6 +14,7 @@ from dicomwire.dimse.message import Request as RequestMessage
 from dicomwire.dimse.message import Response
 from dicomwire.dimse.messages import CCancelRQ
 from dicomwire.dimse.status import (
+    CANCEL,
     PROCESSING_FAILURE,
     SOP_CLASS_NOT_SUPPORTED,
     SUCCESS,
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from dicomwire.net.association import Association
     from dicomwire.net.handlers import Handler, Handlers, Outcome
     from dicomwire.ul.negotiation import AcceptedContext
-
-CANCELLED = 0xFE00  # "matching terminated" or "sub-operations terminated" of all services that can be cancelled
 
 _log = logging.getLogger("dicomwire.net")
 
@@ -136,7 +135,7 @@ class Performer:
                     await asyncio.sleep(0)  # a plain generator must not keep the others waiting
                     await association.drained()
             if not is_final:
-                self._answer(request, CANCELLED if request.is_cancelled else SUCCESS)
+                self._answer(request, CANCEL if request.is_cancelled else SUCCESS)
         except AssociationAborted as error:
             _log.info("%s: the association ended before the response: %s", request, error)
         except Exception as error:  # noqa: BLE001  the handler's, whatever it is

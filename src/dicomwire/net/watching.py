@@ -71,7 +71,7 @@ class Watch:
         if invoker is None:
             return None, None
         connection = self._association.connection
-        return invoker.overdue(now, put_off=connection.is_write_paused or connection.is_held)
+        return invoker.overdue(now, now if connection.is_hindered else connection.unhindered_since)
 
     def _message(self, now: float) -> tuple[str | None, float | None]:
         """The rest of what has begun: piece by piece for a data set, the whole for a command or another PDU."""
