@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from dicomwire.ul.effects import CloseTransport, Data, Indicate, Send, StartARTIM, StopARTIM
 
@@ -39,6 +39,15 @@ class ReceiveBuffer:
 
     def __init__(self, size: int = RECEIVE_BUFFER) -> None:
         self.view = memoryview(bytearray(size))
+
+
+def set_options(one: Any) -> None:
+    """Set the options of a socket of TCP that every association is to have."""
+    if one.family in (socket.AF_INET, socket.AF_INET6):
+        # Nagle's algorithm waits for acknowledgements, which the peer's system delays by up to 40 ms.
+        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # A peer whose machine is gone sends nothing, not even an end.
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
 
 class User(Protocol):
@@ -113,12 +122,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        connected = transport.get_extra_info("socket")
-        if connected is not None and connected.family in (socket.AF_INET, socket.AF_INET6):
-            # Nagle's algorithm waits for acknowledgements, which the peer's system delays by up to 40 ms.
-            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            # A peer whose machine is gone sends nothing, not even an end.
-            connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if self.machine.is_requestor:  # accepted sockets have the options of the one that listens
+            set_options(transport.get_extra_info("socket"))
         self.perform(self.machine.transport_connected())
         self._user.connected()
 
@@ -260,4 +265,5 @@ class Connection(asyncio.BufferedProtocol):
     def _close_by_force_later(self) -> None:
         """A closed transport first writes what it has, to a peer that may not take it."""
         self._stop_artim()
-        self._artim = self._loop.call_later(self._artim_s, self.close_by_force)
+        if self.unsent:
+            self._artim = self._loop.call_later(self._artim_s, self.close_by_force)

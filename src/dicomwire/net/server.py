@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+import os
+import socket
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from dicomwire.net.ae import UNCOMPRESSED, ApplicationEntity
 from dicomwire.net.association import VERIFICATION, Association
+from dicomwire.net.connection import set_options
 from dicomwire.net.handlers import Handlers
 from dicomwire.net.settings import DICOM_PORT, DICOM_TLS_PORT
 from dicomwire.ul.association import Association as Machine
@@ -139,7 +142,12 @@ class Server:
             ssl_handshake_timeout=self.ae.timeouts.connect_s if self._tls else None,
             backlog=BACKLOG,
             reuse_port=self._reuse_port or None,
+            start_serving=False,
         )
+        for listening in self._listener.sockets:
+            with socket.socket(fileno=os.dup(listening.fileno())) as one:
+                set_options(one)
+        await self._listener.start_serving()
         self._registry.is_accepting = True
 
     async def stop(self) -> None:

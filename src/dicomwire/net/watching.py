@@ -33,7 +33,11 @@ class Watch:
 
     def start(self) -> None:
         """Look from now on."""
-        self._look()
+        timeouts = self._timeouts
+        limits = [timeouts.dimse_s, None if self._association.is_requestor else timeouts.idle_s]
+        nearest = min([limit for limit in limits if limit is not None], default=None)
+        if nearest is not None:
+            self.look_at(self._loop.time() + nearest)
 
     def stop(self) -> None:
         """Look no more."""
