@@ -84,8 +84,8 @@ def test_an_echo_that_is_answered(provider: Provider) -> None:
 
 @pytest.mark.parametrize("command", ["echo", "echoscu"])
 def test_familiar_options(provider: Provider, command: str) -> None:
-    options = ["-aet", "ME", "-aec", "ARCHIVE", "-pdu", "16384", "-to", "10", "-ta", "10", "-td", "10", "--repeat", "3", "-v"]
-    done = run(command, *options, "127.0.0.1", provider.port)
+    options = ["-aet", "ME", "-aec", "ARCHIVE", "-pdu", "16384", "-to", "10", "-ta", "10", "-td", "10"]
+    done = run(command, *options, "--repeat", "3", "-v", "127.0.0.1", provider.port)
     assert done.returncode == 0
     assert done.stdout.count("sent C-ECHO-RQ") == 3
     assert done.stdout.count("received C-ECHO-RSP") == 3
