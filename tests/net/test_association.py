@@ -72,6 +72,18 @@ def test_awaited_and_released_by_hand(run: Run) -> None:
     run(test())
 
 
+def test_an_association_is_asked_for_once(run: Run) -> None:
+    async def test() -> None:
+        async with Server(port=0) as server:
+            asking = AE().associate("127.0.0.1", server.port)
+            async with asking as association:
+                with pytest.raises(LocalProtocolError):
+                    await asking
+                assert (await association.c_echo()).code == 0
+
+    run(test())
+
+
 def test_a_rejection_says_what_the_peer_said(run: Run) -> None:
     rejection = AAssociateRJ(RejectResult.PERMANENT, RejectSource.SERVICE_USER, RejectReasonUser(7))
 

@@ -119,8 +119,9 @@ class ApplicationEntity:
         if user_identity is not None:
             items.append(user_identity)
         request = AAssociateRQ(called_ae_title, self.title, proposed(contexts), UserInformation(tuple(items)))
-        request.encode()  # what cannot be encoded is an error of this call, not of the connection
-        return Associating(self, request, (host, port), handlers, (tls, server_host_name), local_address, trace)
+        # What may not be asked, or cannot be encoded, is an error of this call and not of the connection.
+        machine = Machine.requestor(request, max_control_length=self.limits.control_length)
+        return Associating(self, machine, (host, port), handlers, (tls, server_host_name), local_address, trace)
 
     def receive_buffer(self, loop: asyncio.AbstractEventLoop) -> ReceiveBuffer:
         """Return the memory that the connections of an event loop read into."""
@@ -159,14 +160,14 @@ def proposed(contexts: Iterable[Context]) -> tuple[ProposedContext, ...]:
 
 
 class Associating:
-    """An association that is being asked for: await it, or enter it."""
+    """An association that is being asked for: await it, or enter it, once."""
 
-    __slots__ = ("_ae", "_association", "_handlers", "_local_address", "_peer", "_request", "_tls", "_trace")
+    __slots__ = ("_ae", "_association", "_handlers", "_local_address", "_machine", "_peer", "_tls", "_trace")
 
     def __init__(
         self,
         ae: ApplicationEntity,
-        request: AAssociateRQ,
+        machine: Machine,
         peer: tuple[str, int],
         handlers: Handlers | None,
         tls: tuple[ssl.SSLContext | None, str | None],
@@ -174,7 +175,7 @@ class Associating:
         trace: Trace | None,
     ) -> None:
         self._ae = ae
-        self._request = request
+        self._machine = machine
         self._peer = peer
         self._handlers = handlers
         self._tls = tls
@@ -203,8 +204,7 @@ class Associating:
 
     async def _establish(self) -> Association:
         loop = asyncio.get_running_loop()
-        timeouts = self._ae.timeouts
-        machine = Machine.requestor(self._request, max_control_length=self._ae.limits.control_length)
+        timeouts, machine = self._ae.timeouts, self._machine
         machine.connect()
         association = Association(machine, loop, timeouts, self._ae.limits, self._handlers)
         connection = self._ae.connection(machine, association, loop, self._trace)

@@ -16,14 +16,12 @@ and may block.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING, Any, TypeVar
-from weakref import WeakSet, finalize
+from typing import TYPE_CHECKING, Any
 
 from dicomwire.dictionary import UID
 from dicomwire.dictionary.uids import (
@@ -38,9 +36,9 @@ from dicomwire.errors import AssociationAborted, AssociationRejected, DicomWireE
 from dicomwire.net.ae import ApplicationEntity
 from dicomwire.net.association import VERIFICATION
 from dicomwire.net.association import Association as AsyncAssociation
-from dicomwire.net.loop import new_event_loop
 from dicomwire.net.server import Server
 from dicomwire.net.settings import Limits, Timeouts
+from dicomwire.net.threads import LoopThread
 from dicomwire.ul.items import (
     ProposedContext,
     RoleSelection,
@@ -62,10 +60,7 @@ if TYPE_CHECKING:
     )
     EventHandler = tuple["Event", Callable[..., Any]] | tuple["Event", Callable[..., Any], Sequence[Any]]
 
-_Result = TypeVar("_Result")
-
 NEVER_S = 365 * 86400.0  # what scripts that set a time-out to None mean, where there has to be one
-ENDING_S = 5.0  # to wait for the thread of an event loop to end
 
 _log = logging.getLogger("dicomwire.net")
 
@@ -152,73 +147,10 @@ def build_role(uid: str, scu_role: bool = False, scp_role: bool = False) -> Role
     return RoleSelection(UID(uid), scu_role, scp_role)
 
 
-class _Loop:
-    """An event loop in a thread of its own; it starts when it is first needed and ends with this object."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-        self._associations: WeakSet[AsyncAssociation] = WeakSet()
-
-    def call(self, coroutine: Coroutine[Any, Any, _Result]) -> _Result:
-        """Run a coroutine in the loop and return what it returns, or raise what it raises."""
-        if threading.current_thread() is self._thread:
-            coroutine.close()
-            raise RuntimeError("a blocking call in the thread of the event loop would never return")
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._started())
-        try:
-            return future.result()
-        except BaseException:
-            future.cancel()  # nothing happens unless the wait was interrupted
-            raise
-
-    def _started(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if self._loop is None:
-                loop = self._loop = new_event_loop()
-                # The thread knows the loop and not this object, whose end is to end it.
-                self._thread = threading.Thread(
-                    target=_run_loop, args=(loop, self._associations), name="dicomwire.net", daemon=True
-                )
-                self._thread.start()
-                finalize(self, _end_loop, loop, self._thread)
-            return self._loop
-
-    def watch(self, association: AsyncAssociation) -> None:
-        """Abort this association with the loop, if it is still there then."""
-        self._associations.add(association)
-
-
-def _run_loop(loop: asyncio.AbstractEventLoop, associations: WeakSet[AsyncAssociation]) -> None:
-    async def end() -> None:
-        await asyncio.gather(*(association.terminate() for association in list(associations)))
-        rest = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in rest:
-            task.cancel()
-        await asyncio.gather(*rest, return_exceptions=True)
-
-    asyncio.set_event_loop(loop)
-    try:
-        loop.run_forever()
-        loop.run_until_complete(end())
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.run_until_complete(loop.shutdown_default_executor())
-    finally:
-        loop.close()
-
-
-def _end_loop(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
-    with contextlib.suppress(RuntimeError):  # it is closed
-        loop.call_soon_threadsafe(loop.stop)
-    if thread is not threading.current_thread():
-        thread.join(ENDING_S)
-
-
 class Association:
     """An association of a script."""
 
-    def __init__(self, ae: AE, loop: _Loop, association: AsyncAssociation | None = None) -> None:
+    def __init__(self, ae: AE, loop: LoopThread, association: AsyncAssociation | None = None) -> None:
         self.ae = ae
         self._error: DicomWireError | OSError | None = None
         self._loop = loop
@@ -303,7 +235,7 @@ class Association:
 class ThreadedServer:
     """A server that was started by `AE.start_server`; `shutdown` ends it."""
 
-    def __init__(self, ae: AE, server: Server, loop: _Loop) -> None:
+    def __init__(self, ae: AE, server: Server, loop: LoopThread) -> None:
         self._ae = ae
         self._server = server
         self._loop = loop
@@ -354,7 +286,7 @@ class AE:
         self.require_calling_aet: list[str] = []
         self.requested_contexts: list[PresentationContext] = []
         self.supported_contexts: list[PresentationContext] = []
-        self._loop = _Loop()
+        self._loop = LoopThread()
         self._servers: list[ThreadedServer] = []
 
     def add_requested_context(self, abstract_syntax: str, transfer_syntax: str | Iterable[str] | None = None) -> None:
@@ -500,7 +432,7 @@ class AE:
 class _Bound:
     """The handlers of a script, called in threads."""
 
-    def __init__(self, ae: AE, loop: _Loop, handlers: Sequence[EventHandler] | None) -> None:
+    def __init__(self, ae: AE, loop: LoopThread, handlers: Sequence[EventHandler] | None) -> None:
         self._ae = ae
         self._loop = loop
         self._tasks: set[asyncio.Task[None]] = set()
