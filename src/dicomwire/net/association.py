@@ -254,7 +254,7 @@ class Association:
         try:
             while True:
                 answer = await invoker.next_answer(operation)
-                if not answer.message.is_pending:
+                if operation.is_finished and not operation.answers:
                     return answer
         except asyncio.CancelledError:
             invoker.abandon(operation)
@@ -285,7 +285,7 @@ class Association:
         try:
             while not finished:
                 answer = await invoker.next_answer(operation)
-                finished = not answer.message.is_pending
+                finished = operation.is_finished and not operation.answers
                 yield answer
         finally:
             if not finished:
@@ -322,12 +322,15 @@ class Association:
 
     def send(self, buffers: Sequence[Buffer]) -> None:
         """Send encoded P-DATA-TF PDUs."""
-        self.connection.perform(self._machine.send(buffers))
+        if self._machine.state is State.STA6:  # action DT-1, without the way through effects
+            self.connection.send(buffers)
+        else:
+            self.connection.perform(self._machine.send(buffers))
 
     def send_answer(self, buffers: Sequence[Buffer]) -> None:
         """Send a response.  A peer that does not take responses gets no further requests read."""
+        self.send(buffers)
         connection = self.connection
-        connection.perform(self._machine.send(buffers))
         connection.last_active = self._loop.time()
         if connection.is_write_paused:
             connection.hold(HELD_BY_WRITING)

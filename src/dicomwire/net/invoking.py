@@ -49,7 +49,7 @@ class Operation:
     deadline   time of the loop at which the next answer is overdue, None for never; with the seconds that it comes of
     """
 
-    __slots__ = ("answers", "context", "deadline", "is_abandoned", "limit_s", "pending", "waiter")
+    __slots__ = ("answers", "context", "deadline", "is_abandoned", "is_finished", "limit_s", "pending", "waiter")
 
     def __init__(self, pending: Pending, context: AcceptedContext, limit_s: float | None) -> None:
         self.pending = pending
@@ -59,6 +59,7 @@ class Operation:
         self.waiter: asyncio.Future[None] | None = None
         self.deadline: float | None = None
         self.is_abandoned = False
+        self.is_finished = False  # the last answer has come
 
     @property
     def label(self) -> str:
@@ -73,7 +74,7 @@ class Operation:
 class Invoker:
     """The requests that go out over one association, within the asynchronous operations window."""
 
-    __slots__ = ("_association", "_exchange", "_held_bytes", "_loop", "_turns", "operations")
+    __slots__ = ("_association", "_context_of", "_exchange", "_held_bytes", "_loop", "_turns", "operations")
 
     def __init__(self, association: Association, exchange: Exchange, loop: asyncio.AbstractEventLoop) -> None:
         self.operations: dict[int, Operation] = {}
@@ -82,6 +83,7 @@ class Invoker:
         self._loop = loop
         self._turns: deque[asyncio.Future[None]] = deque()  # who waits for the window to have room
         self._held_bytes = 0
+        self._context_of: dict[tuple[str, bool], AcceptedContext] = {}
 
     # --- asking
 
@@ -152,8 +154,12 @@ class Invoker:
             raise LocalProtocolError(f"presentation context {context_id} was not accepted", section="PS3.8 7.1.1.14")
         sop_class_uid = message.sop_class_uid or ""
         needs_scu = message.command_field is not CommandField.N_EVENT_REPORT_RQ  # which the SCP invokes
+        found = self._context_of.get((sop_class_uid, needs_scu))
+        if found is not None:
+            return found
         for context in contexts.values():
             if allowed_on(context.abstract_syntax, sop_class_uid) and (context.is_scu if needs_scu else context.is_scp):
+                self._context_of[sop_class_uid, needs_scu] = context
                 return context
         raise LocalProtocolError(
             f"{message.command_field.label}: no presentation context was accepted for SOP class {sop_class_uid} in "
@@ -185,9 +191,10 @@ class Invoker:
         operation = self.operations[pending.message_id]
         if message.error is not None:
             raise RemoteProtocolError(str(message.error), abort_reason=0)
-        is_final = not response.is_pending
+        is_final = pending.message_id not in self._exchange.invoked
         if is_final:
             del self.operations[pending.message_id]
+            operation.is_finished = True
         if not operation.is_abandoned:
             answer = Answer(response, message.data, operation.context)
             operation.answers.append(answer)
