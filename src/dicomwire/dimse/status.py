@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 
 from dicomwire.dimse.command import CommandField
 
@@ -274,6 +274,7 @@ def _rows(service: Service) -> tuple[tuple[int, int, str], ...]:
     return tuple(reversed(rows))
 
 
+@lru_cache(maxsize=1024)  # a peer can think of as many statuses as there are
 def status_of(code: int, service: Service = Service.GENERAL) -> Status:
     """A status of a service; one that the service does not define has its class and says so."""
     kind = kind_of(code)

@@ -8,10 +8,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from _dicomwire.pdu import PDUReader
 from dicomwire.dictionary import UID
 from dicomwire.dictionary.uids import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from dicomwire.errors import AssociationAborted
-from dicomwire.net.association import Association
+from dicomwire.net.association import VERIFICATION, Association
 from dicomwire.net.connection import Connection, ReceiveBuffer
 from dicomwire.net.settings import DICOM_PORT, MAX_PDU_LENGTH, Limits, Timeouts
 from dicomwire.ul.association import Association as Machine
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 
     Context = str | tuple[str, str | Iterable[str]] | ProposedContext
 
-VERIFICATION = UID("1.2.840.10008.1.1")
 UNCOMPRESSED = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
 
 
@@ -119,8 +119,9 @@ class ApplicationEntity:
         if user_identity is not None:
             items.append(user_identity)
         request = AAssociateRQ(called_ae_title, self.title, proposed(contexts), UserInformation(tuple(items)))
-        request.encode()  # what cannot be encoded is an error of this call, not of the connection
-        return Associating(self, request, (host, port), handlers, (tls, server_host_name), local_address, trace)
+        # What may not be asked, or cannot be encoded, is an error of this call and not of the connection.
+        machine = Machine.requestor(request, max_control_length=self.limits.control_length)
+        return Associating(self, machine, (host, port), handlers, (tls, server_host_name), local_address, trace)
 
     def receive_buffer(self, loop: asyncio.AbstractEventLoop) -> ReceiveBuffer:
         """Return the memory that the connections of an event loop read into."""
@@ -128,6 +129,17 @@ class ApplicationEntity:
         if buffer is None:
             buffer = self._buffers[loop] = ReceiveBuffer()
         return buffer
+
+    def connection(
+        self, machine: Machine, association: Association, loop: asyncio.AbstractEventLoop, trace: Trace | None
+    ) -> Connection:
+        """Return a connection for an association, attached to it."""
+        reader = PDUReader(max_control_length=self.limits.control_length, max_pdu_length=self.max_pdu_length)
+        connection = Connection(
+            machine, association, reader, self.receive_buffer(loop), loop, self.timeouts.artim_s, trace
+        )
+        association.attach(connection)
+        return connection
 
 
 AE = ApplicationEntity
@@ -148,14 +160,14 @@ def proposed(contexts: Iterable[Context]) -> tuple[ProposedContext, ...]:
 
 
 class Associating:
-    """An association that is being asked for: await it, or enter it."""
+    """An association that is being asked for: await it, or enter it, once."""
 
-    __slots__ = ("_ae", "_association", "_handlers", "_local_address", "_peer", "_request", "_tls", "_trace")
+    __slots__ = ("_ae", "_association", "_handlers", "_local_address", "_machine", "_peer", "_tls", "_trace")
 
     def __init__(
         self,
         ae: ApplicationEntity,
-        request: AAssociateRQ,
+        machine: Machine,
         peer: tuple[str, int],
         handlers: Handlers | None,
         tls: tuple[ssl.SSLContext | None, str | None],
@@ -163,7 +175,7 @@ class Associating:
         trace: Trace | None,
     ) -> None:
         self._ae = ae
-        self._request = request
+        self._machine = machine
         self._peer = peer
         self._handlers = handlers
         self._tls = tls
@@ -184,19 +196,18 @@ class Associating:
         association, self._association = self._association, None
         assert association is not None
         if error is not None:
-            association.abort()
-            await association.closed()
+            await association.terminate()
         elif association.is_established:
             await association.release()
+        else:
+            await association.terminate()  # it has ended; its connection and its handlers may not have
 
     async def _establish(self) -> Association:
         loop = asyncio.get_running_loop()
-        ae, timeouts = self._ae, self._ae.timeouts
-        machine = Machine.requestor(self._request, max_control_length=ae.limits.control_length)
+        timeouts, machine = self._ae.timeouts, self._machine
         machine.connect()
-        association = Association(machine, loop, timeouts, ae.limits, self._handlers)
-        connection = Connection(machine, association, ae.receive_buffer(loop), loop, timeouts.artim_s, self._trace)
-        association.attach(connection)
+        association = Association(machine, loop, timeouts, self._ae.limits, self._handlers)
+        connection = self._ae.connection(machine, association, loop, self._trace)
         host, port = self._peer
         tls, server_host_name = self._tls
         try:
@@ -215,9 +226,9 @@ class Associating:
             async with asyncio.timeout(timeouts.artim_s):
                 await association.opened()
         except TimeoutError:
-            association.abort()
+            await association.terminate()
             raise AssociationAborted(f"no answer to A-ASSOCIATE-RQ within {timeouts.artim_s} s") from None
         except BaseException:
-            association.abort()
+            await association.terminate()
             raise
         return association

@@ -6,19 +6,20 @@ Both sides have the same object: with role selection either may ask and either m
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import logging
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol
 
 from _dicomwire.command import echo_response
 from _dicomwire.pdv import fragment
+from dicomwire.dictionary import UID
 from dicomwire.dimse.assembler import Message, MessageAssembler
 from dicomwire.dimse.command import CommandField
-from dicomwire.dimse.contexts import allowed_on
-from dicomwire.dimse.exchange import Exchange, Pending
+from dicomwire.dimse.exchange import Exchange
 from dicomwire.dimse.message import CommandMessage, Response
 from dicomwire.dimse.message import Request as RequestMessage
-from dicomwire.dimse.messages import CEchoRQ, CFindRQ, CGetRQ, CMoveRQ
+from dicomwire.dimse.messages import CEchoRQ
 from dicomwire.dimse.sending import encode_message
 from dicomwire.errors import (
     AssociationAborted,
@@ -27,8 +28,11 @@ from dicomwire.errors import (
     LocalProtocolError,
     RemoteProtocolError,
 )
+from dicomwire.net.connection import HELD_BY_ANSWERS, HELD_BY_WRITING
+from dicomwire.net.invoking import Answer, Invoker, renewed
 from dicomwire.net.performing import Performer
-from dicomwire.ul.codes import AbortReason
+from dicomwire.net.settings import CLOSING_S
+from dicomwire.net.watching import Watch
 from dicomwire.ul.effects import (
     Aborted,
     AssociateConfirmation,
@@ -38,9 +42,11 @@ from dicomwire.ul.effects import (
     ReleaseIndication,
 )
 from dicomwire.ul.items import UserIdentityRQ
+from dicomwire.ul.policy import NO_REASON, IdentityAnswer
+from dicomwire.ul.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from typing_extensions import Buffer
 
@@ -52,42 +58,35 @@ if TYPE_CHECKING:
     from dicomwire.ul.association import Association as Machine
     from dicomwire.ul.effects import Primitive
     from dicomwire.ul.negotiation import AcceptedContext, Negotiated
-    from dicomwire.ul.policy import IdentityAnswer
+    from dicomwire.ul.pdu import AAssociateRJ
 
     Identify = Callable[[UserIdentityRQ], Awaitable[IdentityAnswer]]
 
-VERIFICATION = "1.2.840.10008.1.1"
+VERIFICATION = UID("1.2.840.10008.1.1")
+
+_NO_CONTEXTS: Mapping[int, AcceptedContext] = MappingProxyType({})
+
+_log = logging.getLogger("dicomwire.net")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A response of the peer: the message, and the bytes of its data set in the context's transfer syntax or None."""
-
-    message: Response
-    data: bytes | None
-    context: AcceptedContext
+class Owner(Protocol):
+    """Who accepts associations: a server as they see it."""
 
     @property
-    def status(self) -> Status:
-        """The status with its class and meaning."""
-        return self.message.describe_status(self.context.abstract_syntax)
+    def identify(self) -> Identify | None:
+        """Answers user identities, where the policy does not."""
 
+    def connected(self, association: Association) -> bool:
+        """There is a transport connection; False to close it."""
 
-class _Operation:
-    """A request of ours under way: what has come for it, and who waits."""
+    def refuse(self) -> AAssociateRJ | None:
+        """Return a rejection when no further association can be taken now."""
 
-    __slots__ = ("answers", "context", "deadline", "pending", "waiter")
+    def established(self, association: Association) -> None:
+        """The association is accepted."""
 
-    def __init__(self, pending: Pending, context: AcceptedContext) -> None:
-        self.pending = pending
-        self.context = context
-        self.answers: deque[Answer] = deque()
-        self.waiter: asyncio.Future[None] | None = None
-        self.deadline: float | None = None
-
-    def wake(self) -> None:
-        if self.waiter is not None and not self.waiter.done():
-            self.waiter.set_result(None)
+    def ended(self, association: Association) -> None:
+        """The transport connection is gone."""
 
 
 class Association:
@@ -100,6 +99,33 @@ class Association:
     `abort` at once.  When it ends otherwise, whoever waits gets AssociationAborted.  Belongs to one event loop.
     """
 
+    __slots__ = (
+        "__weakref__",
+        "_assembler",
+        "_closed",
+        "_echo_context",
+        "_exchange",
+        "_handlers",
+        "_identifying",
+        "_is_closed",
+        "_limits",
+        "_loop",
+        "_machine",
+        "_opened",
+        "_owner",
+        "_performer",
+        "_released",
+        "_timeouts",
+        "connection",
+        "error",
+        "invoker",
+        "messages_taken",
+        "negotiated",
+        "watch",
+    )
+
+    connection: Connection
+
     def __init__(
         self,
         machine: Machine,
@@ -107,44 +133,44 @@ class Association:
         timeouts: Timeouts,
         limits: Limits,
         handlers: Handlers | None = None,
-        identify: Identify | None = None,
-        established: Callable[[Association], object] | None = None,
-        ended: Callable[[Association], object] | None = None,
+        owner: Owner | None = None,
     ) -> None:
         self.negotiated: Negotiated | None = None
+        self.error: DicomWireError | None = None
+        self.invoker: Invoker | None = None
+        self.messages_taken = 0
+        self.watch = Watch(self, loop, timeouts)
         self._machine = machine
         self._loop = loop
         self._timeouts = timeouts
         self._limits = limits
         self._handlers = handlers
-        self._identify = identify
-        self._tell_established = established
-        self._tell_ended = ended
-        self._connection: Connection | None = None
+        self._owner = owner
         self._assembler: MessageAssembler | None = None
         self._exchange: Exchange | None = None
         self._performer: Performer | None = None
-        self._echo_contexts: frozenset[int] = frozenset()
-        self._operations: dict[int, _Operation] = {}
-        self._window: deque[asyncio.Future[None]] = deque()  # who waits for the asynchronous operations window
+        self._echo_context = 0
         self._opened: asyncio.Future[None] | None = None
         self._closed: asyncio.Future[None] | None = None
         self._is_closed = False
         self._released = False
-        self.error: DicomWireError | None = None
-        self._watchdog: asyncio.TimerHandle | None = None
         self._identifying: asyncio.Task[None] | None = None
 
     def attach(self, connection: Connection) -> None:
         """Give the connection that this association uses."""
-        self._connection = connection
+        self.connection = connection
 
     # --- what it is
 
     @property
     def is_established(self) -> bool:
         """True while messages may be sent."""
-        return self._machine.is_established
+        return self._machine.state is State.STA6
+
+    @property
+    def is_open(self) -> bool:
+        """True until the transport connection is gone."""
+        return not self._is_closed
 
     @property
     def is_requestor(self) -> bool:
@@ -157,11 +183,34 @@ class Association:
         return self._released
 
     @property
+    def is_busy(self) -> bool:
+        """True while a handler works, or a request of ours is not answered."""
+        if self.invoker is not None and self.invoker.operations:
+            return True
+        return self._performer is not None and self._performer.is_busy
+
+    @property
+    def is_between_messages(self) -> bool:
+        """True when no message of the peer has begun that is not complete."""
+        return self._assembler is None or self._assembler.is_idle
+
+    @property
+    def is_in_data_set(self) -> bool:
+        """True while the data set of a message is being received."""
+        return self._assembler is not None and self._assembler.command is not None
+
+    @property
+    def contexts(self) -> Mapping[int, AcceptedContext]:
+        """Accepted presentation contexts by context ID."""
+        return self.negotiated.contexts if self.negotiated is not None else _NO_CONTEXTS
+
+    @property
     def peer_ae_title(self) -> str:
         """The peer's AE title, "" before it is known."""
-        if self.negotiated is None:
+        names = self.negotiated or self._machine.request
+        if names is None:
             return ""
-        return self.negotiated.called_ae_title if self.is_requestor else self.negotiated.calling_ae_title
+        return names.called_ae_title if self.is_requestor else names.calling_ae_title
 
     @property
     def peer_address(self) -> tuple[str, int] | None:
@@ -175,7 +224,7 @@ class Association:
         return self._transport_info("peercert") or None
 
     def _transport_info(self, name: str) -> Any:
-        transport = self._connection.transport if self._connection is not None else None
+        transport = self.connection.transport
         return transport.get_extra_info(name) if transport is not None else None
 
     def __repr__(self) -> str:
@@ -185,7 +234,7 @@ class Association:
 
     async def c_echo(self, *, timeout_s: float | None = None) -> Status:
         """Have the peer answer a C-ECHO-RQ and return the status (PS3.7 section 9.1.5)."""
-        answer = await self.request(CEchoRQ(affected_sop_class_uid=VERIFICATION), timeout_s=timeout_s)  # type: ignore[arg-type]
+        answer = await self.request(CEchoRQ(affected_sop_class_uid=VERIFICATION), timeout_s=timeout_s)
         return answer.status
 
     async def request(
@@ -196,12 +245,20 @@ class Association:
         context_id: int | None = None,
         timeout_s: float | None = None,
     ) -> Answer:
-        """Send a request and return the final answer; pending ones are passed over.  Arguments as for `responses`."""
-        operation = await self._invoke(message, data_set, context_id)
-        while True:
-            answer = await self._next_answer(operation, timeout_s)
-            if not answer.message.is_pending:
-                return answer
+        """Send a request and return the final answer; pending ones are passed over.  Arguments as for `responses`.
+
+        When this is cancelled, so is the operation where it can be.
+        """
+        invoker = self._invoker()
+        operation = await invoker.invoke(message, data_set, context_id, self._limit(timeout_s))
+        try:
+            while True:
+                answer = await invoker.next_answer(operation)
+                if operation.is_finished and not operation.answers:
+                    return answer
+        except asyncio.CancelledError:
+            invoker.abandon(operation)
+            raise
 
     async def responses(
         self,
@@ -222,107 +279,65 @@ class Association:
         operation has one.  LocalProtocolError when no accepted context carries the message, AssociationAborted when the
         association ends first, also by a time-out.
         """
-        operation = await self._invoke(message, data_set, context_id)
+        invoker = self._invoker()
+        operation = await invoker.invoke(message, data_set, context_id, self._limit(timeout_s))
         finished = False
         try:
             while not finished:
-                answer = await self._next_answer(operation, timeout_s)
-                finished = not answer.message.is_pending
+                answer = await invoker.next_answer(operation)
+                finished = operation.is_finished and not operation.answers
                 yield answer
         finally:
-            if not finished and self.is_established:
-                self._cancel(operation)
+            if not finished:
+                invoker.abandon(operation)
 
-    async def _invoke(
-        self, message: RequestMessage[Any], data_set: Buffer | None, context_id: int | None
-    ) -> _Operation:
-        exchange = self._established_exchange()
-        while not exchange.can_invoke:
-            turn = self._loop.create_future()
-            self._window.append(turn)
-            await turn
-            exchange = self._established_exchange()
-        assert self._connection is not None
-        await self._connection.drained()
-        context = self._context_for(message, context_id)
-        if not message.message_id:
-            message.message_id = exchange.next_message_id()
-        # Encoded before it is registered: what cannot be encoded is not under way.
-        buffers = self._encoded(context.context_id, message, data_set)
-        pending = exchange.invoke(message, context.context_id)
-        operation = self._operations[pending.message_id] = _Operation(pending, context)
-        self._connection.perform(self._machine.send(buffers))
-        return operation
+    def _limit(self, timeout_s: float | None) -> float | None:
+        return self._timeouts.dimse_s if timeout_s is None else timeout_s
 
-    async def _next_answer(self, operation: _Operation, timeout_s: float | None) -> Answer:
-        while not operation.answers:
-            if self.error is not None or self._is_closed:
-                raise self._ended_error()
-            limit = self._timeouts.dimse_s if timeout_s is None else timeout_s
-            operation.waiter = self._loop.create_future()
-            timer = None if limit is None else self._loop.call_later(limit, self._dimse_timeout, operation, limit)
-            try:
-                await operation.waiter
-            finally:
-                operation.waiter = None
-                if timer is not None:
-                    timer.cancel()
-        return operation.answers.popleft()
+    def _invoker(self) -> Invoker:
+        invoker = self.invoker
+        if invoker is None:
+            self.check_established()
+            assert self._exchange is not None
+            invoker = self.invoker = Invoker(self, self._exchange, self._loop)
+        return invoker
 
-    def _dimse_timeout(self, operation: _Operation, limit: float) -> None:
-        label = operation.pending.request.command_field.label
-        self._fail(AssociationAborted(f"no response to {label} within {limit} s", source=0, reason=0))
-        self.abort()
-
-    def _cancel(self, operation: _Operation) -> None:
-        assert self._exchange is not None
-        if operation.pending.message_id in self._exchange.invoked and isinstance(
-            operation.pending.request, (CFindRQ, CGetRQ, CMoveRQ)
-        ):
-            cancel = self._exchange.cancel(operation.pending)
-            self.send_message(operation.context.context_id, cancel, None)
-
-    def _context_for(self, message: RequestMessage[Any], context_id: int | None) -> AcceptedContext:
-        """Return the context to send a request in; LocalProtocolError when there is none."""
-        assert self.negotiated is not None
-        sop_class_uid = message.sop_class_uid or ""
-        contexts = self.negotiated.contexts
-        if context_id is not None:
-            if context_id in contexts:
-                return contexts[context_id]
-            raise LocalProtocolError(f"presentation context {context_id} was not accepted", section="PS3.8 7.1.1.14")
-        needs_scu = message.command_field is not CommandField.N_EVENT_REPORT_RQ  # which the SCP invokes
-        for context in contexts.values():
-            if allowed_on(context.abstract_syntax, sop_class_uid) and (context.is_scu if needs_scu else context.is_scp):
-                return context
-        raise LocalProtocolError(
-            f"{message.command_field.label}: no presentation context was accepted for SOP class {sop_class_uid} in "
-            "the role that it needs",
-            section="PS3.7 D.3.3",
-        )
-
-    def _established_exchange(self) -> Exchange:
-        if self.error is not None:
-            raise self._ended_error()
-        if self._exchange is None or not self.is_established:
+    def check_established(self) -> None:
+        """Raise what ended the association, or LocalProtocolError, unless messages may be sent."""
+        if not self.is_established or self.error is not None:
+            if self.error is not None or self._released:
+                raise self.ended_error()
             raise LocalProtocolError("the association is not established", state=self._machine.state.name)
-        return self._exchange
 
     # --- sending
 
     def send_message(self, context_id: int, message: CommandMessage, data_set: Buffer | None) -> None:
         """Send a message in one write; the buffer of the data set must stay as it is until it is sent."""
-        assert self._connection is not None
-        self._connection.perform(self._machine.send(self._encoded(context_id, message, data_set)))
+        self.send(self.encoded(context_id, message, data_set))
 
-    def _encoded(self, context_id: int, message: CommandMessage, data_set: Buffer | None) -> list[bytes | memoryview]:
+    def encoded(self, context_id: int, message: CommandMessage, data_set: Buffer | None) -> list[bytes | memoryview]:
+        """Return the P-DATA-TF PDUs of a message, no longer than the peer takes."""
         assert self.negotiated is not None
         return encode_message(context_id, message, data_set, self.negotiated.max_pdu_length_to_send)
 
+    def send(self, buffers: Sequence[Buffer]) -> None:
+        """Send encoded P-DATA-TF PDUs."""
+        if self._machine.state is State.STA6:  # action DT-1, without the way through effects
+            self.connection.send(buffers)
+        else:
+            self.connection.perform(self._machine.send(buffers))
+
+    def send_answer(self, buffers: Sequence[Buffer]) -> None:
+        """Send a response.  A peer that does not take responses gets no further requests read."""
+        self.send(buffers)
+        connection = self.connection
+        connection.last_active = self._loop.time()
+        if connection.is_write_paused:
+            connection.hold(HELD_BY_WRITING)
+
     async def drained(self) -> None:
         """Return when the transport takes more."""
-        if self._connection is not None:
-            await self._connection.drained()
+        await self.connection.drained()
 
     # --- ending
 
@@ -331,33 +346,47 @@ class Association:
 
         AssociationAborted when the peer aborts, or does not answer in time.
         """
-        assert self._connection is not None
-        self._connection.perform(self._machine.release())
+        self.connection.perform(self._machine.release())
+        self.connection.read_on(HELD_BY_ANSWERS)
         try:
             async with asyncio.timeout(self._timeouts.artim_s):
                 await self.closed()
         except TimeoutError:
             self._fail(AssociationAborted(f"no answer to A-RELEASE-RQ within {self._timeouts.artim_s} s"))
-            self.abort()
-            await self.closed()
+            await self.terminate()
         if not self._released:
-            raise self._ended_error()
+            raise self.ended_error()
 
     def abort(self) -> None:
         """End the association at once (PS3.8 section 7.3); nothing happens when it is over."""
-        connection, machine = self._connection, self._machine
-        if self._is_closed or connection is None:
+        if self._is_closed:
             return
-        self._fail(AssociationAborted("aborted here", source=0, reason=0))
+        self._fail(self._reason() or AssociationAborted("aborted here", source=0, reason=0))
+        connection = self.connection
         if connection.transport is None:
             return
         try:
-            effects = machine.abort()
+            effects = self._machine.abort()
         except LocalProtocolError:
             # No association to abort, before the request or after the end: only the connection is left.
-            connection.transport.abort()
+            connection.close_by_force()
             return
         connection.perform(effects)
+
+    async def terminate(self) -> None:
+        """Abort, and return when the connection is closed and all handlers have ended.
+
+        A peer that does not close within two seconds after the A-ABORT is not waited for.
+        """
+        self.abort()
+        try:
+            async with asyncio.timeout(min(CLOSING_S, self._timeouts.artim_s)):
+                await self.closed()
+        except TimeoutError:
+            self.connection.close_by_force()
+            await self.closed()
+        if self._performer is not None:
+            await self._performer.stopped()
 
     async def closed(self) -> None:
         """Return when the transport connection is closed, however that came."""
@@ -373,30 +402,39 @@ class Association:
                 self._opened = self._loop.create_future()
             await asyncio.shield(self._opened)
         if self.error is not None:
-            raise self.error
+            raise self.ended_error()
 
-    def _ended_error(self) -> DicomWireError:
+    def ended_error(self) -> DicomWireError:
+        """Return what to raise to those who wait for what will not come."""
         if self.error is not None:
-            return self.error
+            return renewed(self.error)
         return AssociationAborted("the association has been released")
+
+    def give_up(self, fault: str) -> None:
+        """Abort, because the peer keeps us waiting."""
+        self._fail(AssociationAborted(fault, source=0, reason=0))
+        self.abort()
 
     def _fail(self, error: DicomWireError) -> None:
         """Take note of why the association ends, the first reason counts, and wake everyone who waits."""
         if self.error is None and not self._released:
             self.error = error
+        self.watch.stop()
+        self.connection.read_on(HELD_BY_ANSWERS | HELD_BY_WRITING)  # to see the peer's end of it
         self._wake()
 
     def _wake(self) -> None:
         if self._opened is not None and not self._opened.done():
             self._opened.set_result(None)
-        for operation in self._operations.values():
-            operation.wake()
-        while self._window:
-            turn = self._window.popleft()
-            if not turn.done():
-                turn.set_result(None)
+        if self.invoker is not None:
+            self.invoker.wake()
 
     # --- what the connection tells
+
+    def connected(self) -> None:
+        """Take note that there is a transport connection."""
+        if self._owner is not None and not self._owner.connected(self):
+            self.connection.close_by_force()
 
     def indicate(self, primitive: Primitive) -> None:
         """Take an indication or a confirmation of the state machine."""
@@ -404,53 +442,74 @@ class Association:
             case AssociateConfirmation():
                 self._establish(primitive.negotiated)
             case AssociateIndication():
-                self._answer_request()
+                self._answer_request(primitive)
             case Rejected():
-                rejection = primitive.reject
-                self._fail(
-                    AssociationRejected(
-                        f"the peer rejected the association: {rejection}",
-                        result=int(rejection.result),
-                        source=int(rejection.source),
-                        reason=int(rejection.reason),
-                    )
-                )
+                self._fail(_rejected("the peer rejected the association", primitive.reject))
             case ReleaseIndication():
-                assert self._connection is not None
-                self._released = True
-                self._wake()
-                self._connection.perform(self._machine.respond_release())
+                # In a collision the acceptor first waits for the answer to its own request (PS3.8 section 7.2.2.7).
+                if not primitive.collision or self.is_requestor:
+                    if not primitive.collision:
+                        self._end_released()
+                    self.connection.perform(self._machine.respond_release())
             case ReleaseConfirmation():
-                self._released = True
-                self._wake()
+                self._end_released()
+                if self._machine.state is State.STA12:
+                    self.connection.perform(self._machine.respond_release())
             case Aborted():
                 source = None if primitive.source is None else int(primitive.source)
-                self._fail(AssociationAborted(primitive.message, source=source, reason=int(primitive.reason)))
+                text, loss = primitive.message, self.connection.loss
+                if loss is not None:
+                    text = f"{text}: {loss or type(loss).__name__}"
+                error = AssociationAborted(text, source=source, reason=int(primitive.reason))
+                error.__cause__ = loss
+                self._fail(error)
+
+    def _end_released(self) -> None:
+        self._released = True
+        self.watch.stop()
+        self._wake()
 
     def take(self, run: PDVRun) -> None:
         """Take fragments of a message; their views die when this returns."""
         assembler = self._assembler
         if assembler is None or self.error is not None:
             return
-        if run.context_id in self._echo_contexts and run.is_last and assembler.is_idle and len(run.views) == 1:
-            response = echo_response(run.views[0])
+        if run.context_id == self._echo_context and run.is_last and assembler.is_idle and self.is_established:
+            views = run.views
+            response = echo_response(views[0]) if len(views) == 1 else None
             if response is not None:
-                assert self._connection is not None
-                self._connection.perform(self._machine.send(fragment(run.context_id, True, response, 0)))
+                assert self.negotiated is not None
+                self.messages_taken += 1
+                self.send_answer(fragment(run.context_id, True, response, self.negotiated.max_pdu_length_to_send))
                 return
         try:
             message = assembler.take(run)
             if message is not None:
+                self.messages_taken += 1
                 self._take_message(message)
         except RemoteProtocolError as error:
-            self._fail(error)
+            self._fail(_aborted_for(error))
             self.abort()
+
+    def _take_message(self, message: Message) -> None:
+        command = message.command
+        assert self._exchange is not None
+        if isinstance(command, Response):
+            self._invoker_of_response().take(message, command)
+            return
+        if self._performer is None:
+            self._performer = Performer(self, self._exchange, self._handlers, self._loop)
+        self._performer.take(message, self.contexts[message.context_id])
+
+    def _invoker_of_response(self) -> Invoker:
+        if self.invoker is None:
+            raise RemoteProtocolError("a response, and nothing was asked", abort_reason=0, section="PS3.7 E.1")
+        return self.invoker
 
     def disconnected(self) -> None:
         """Take note that the transport connection is gone."""
         self._is_closed = True
-        if self._watchdog is not None:
-            self._watchdog.cancel()
+        self.watch.stop()
         if self._identifying is not None:
             self._identifying.cancel()
         if self._assembler is not None:
@@ -458,30 +517,56 @@ class Association:
         if self._performer is not None:
             self._performer.stop()
         if not self._released:
-            self._fail(AssociationAborted("the connection is closed"))
+            text = "the connection was closed before an association was asked for"
+            self._fail(self._reason() or AssociationAborted(text))
         if self._closed is not None and not self._closed.done():
             self._closed.set_result(None)
-        if self._tell_ended is not None:
-            self._tell_ended(self)
+        if self._owner is not None:
+            self._owner.ended(self)
+
+    def _reason(self) -> DicomWireError | None:
+        """Return why it ends, where no indication says so: a rejection or an A-ABORT by the service provider."""
+        machine = self._machine
+        if machine.rejection is not None:
+            return _rejected("rejected here", machine.rejection)
+        if machine.violation is not None:
+            return _aborted_for(machine.violation)
+        return None
 
     # --- establishment
 
-    def _answer_request(self) -> None:
-        asked = self._machine.request.user_information.user_identity if self._machine.request is not None else None
-        if self._identify is not None and isinstance(asked, UserIdentityRQ):
-            self._identifying = self._loop.create_task(self._answer_identified(self._identify, asked))
-        else:
+    def _answer_request(self, indication: AssociateIndication) -> None:
+        asked = indication.request.user_information.user_identity
+        owner = self._owner
+        identify = owner.identify if owner is not None else None
+        if owner is None or identify is None or not isinstance(asked, UserIdentityRQ):
             self._respond(None)
+        elif (rejection := owner.refuse()) is not None:
+            self.connection.perform(self._machine.reject(rejection))
+        else:
+            self._identifying = self._loop.create_task(self._respond_identified(identify, asked))
 
-    async def _answer_identified(self, identify: Identify, asked: UserIdentityRQ) -> None:
-        answer = await identify(asked)
-        self._respond(answer)
+    async def _respond_identified(self, identify: Identify, asked: UserIdentityRQ) -> None:
+        answer = IdentityAnswer(False)
+        try:
+            async with asyncio.timeout(self._timeouts.artim_s):
+                answer = await identify(asked)
+        except Exception as error:  # noqa: BLE001  whatever it is, nobody is let in by it
+            _log.error("user identity: the callable raised %s", type(error).__name__, exc_info=_log.isEnabledFor(10))
+        if self._machine.state is State.STA3:
+            self._respond(answer)
 
     def _respond(self, identity: IdentityAnswer | None) -> None:
-        assert self._connection is not None
-        self._connection.perform(self._machine.respond(identity=identity))
-        if self._machine.negotiated is not None:
-            self._establish(self._machine.negotiated)
+        machine, connection = self._machine, self.connection
+        rejection = self._owner.refuse() if self._owner is not None else None
+        try:
+            effects = machine.respond(identity=identity) if rejection is None else machine.reject(rejection)
+        except Exception as error:  # noqa: BLE001  of a callable of the policy
+            _log.error("negotiation: the policy raised %s", type(error).__name__, exc_info=_log.isEnabledFor(10))
+            effects = machine.reject(NO_REASON)
+        connection.perform(effects)
+        if machine.negotiated is not None:
+            self._establish(machine.negotiated)
 
     def _establish(self, negotiated: Negotiated) -> None:
         self.negotiated = negotiated
@@ -490,50 +575,30 @@ class Association:
             max_invoked=negotiated.max_operations_invoked, max_performed=negotiated.max_operations_performed
         )
         if self._handlers is None or self._handlers.get(CommandField.C_ECHO_RQ) is None:
-            self._echo_contexts = frozenset(
-                context.context_id
-                for context in negotiated.contexts.values()
-                if context.abstract_syntax == VERIFICATION and context.is_scp
-            )
-        if not self.is_requestor and self._timeouts.idle_s is not None:
-            self._watchdog = self._loop.call_later(self._timeouts.idle_s, self._watch)
-        if self._tell_established is not None:
-            self._tell_established(self)
+            for context in negotiated.contexts.values():
+                if context.abstract_syntax == VERIFICATION and context.is_scp:
+                    self._echo_context = context.context_id
+                    break
+        self.watch.start()
+        if self._owner is not None:
+            try:
+                self._owner.established(self)
+            except Exception as error:  # noqa: BLE001  it may have been a check
+                _log.error("established: the callable raised %s", type(error).__name__, exc_info=_log.isEnabledFor(10))
+                self.abort()
         self._wake()
 
-    def _watch(self) -> None:
-        """Abort an association that is idle too long; else look again when it could be."""
-        assert self._connection is not None
-        idle_s = self._timeouts.idle_s
-        assert idle_s is not None
-        idle = self._loop.time() - self._connection.last_heard
-        busy = self._performer is not None and self._performer.is_busy
-        if idle >= idle_s and not busy:
-            self._fail(AssociationAborted(f"nothing was heard for {idle_s} s", source=0, reason=0))
-            self.abort()
-        else:
-            self._watchdog = self._loop.call_later(max(idle_s - idle, 0.05) if not busy else idle_s, self._watch)
 
-    # --- messages
+def _aborted_for(violation: RemoteProtocolError) -> AssociationAborted:
+    error = AssociationAborted(f"aborted here: {violation}", source=0, reason=violation.abort_reason or 0)
+    error.__cause__ = violation
+    return error
 
-    def _take_message(self, message: Message) -> None:
-        command = message.command
-        assert self._exchange is not None
-        assert self.negotiated is not None
-        if isinstance(command, Response):
-            pending = self._exchange.take_response(command, message.context_id)
-            operation = self._operations[pending.message_id]
-            if message.error is not None:
-                raise RemoteProtocolError(str(message.error), abort_reason=AbortReason.NOT_SPECIFIED)
-            operation.answers.append(Answer(command, message.data, operation.context))
-            operation.wake()
-            if not command.is_pending:
-                del self._operations[pending.message_id]
-                if self._window:
-                    turn = self._window.popleft()
-                    if not turn.done():
-                        turn.set_result(None)
-        else:
-            if self._performer is None:
-                self._performer = Performer(self, self._exchange, self._handlers, self._loop)
-            self._performer.take(message, self.negotiated.contexts[message.context_id])
+
+def _rejected(text: str, rejection: AAssociateRJ) -> AssociationRejected:
+    return AssociationRejected(
+        f"{text}: {rejection}",
+        result=int(rejection.result),
+        source=int(rejection.source),
+        reason=int(rejection.reason),
+    )

@@ -7,19 +7,21 @@
         status = assoc.send_c_echo()
         assoc.release()
 
-A thread with an event loop does the work, one for each AE; any thread may call.  As scripts expect, `associate`
-and the requests do not raise when the peer refuses: they return an association that is not established, and a status
-that is empty.  Handlers of a server run in threads and may block.
+An event loop in a thread of its own does the work, one for each AE, from its first use until the AE, its associations
+and its servers are gone; any thread may call.  As scripts expect, `associate` and the requests do not raise when the
+peer refuses: they return an association that is not established, and a status that is empty.  Handlers run in threads
+and may block.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from dicomwire.dictionary import UID
 from dicomwire.dictionary.uids import (
@@ -29,11 +31,14 @@ from dicomwire.dictionary.uids import (
     ImplicitVRLittleEndian,
 )
 from dicomwire.dimse.command import CommandField
+from dicomwire.dimse.messages import CEchoRQ
 from dicomwire.errors import AssociationAborted, AssociationRejected, DicomWireError, LocalProtocolError
 from dicomwire.net.ae import ApplicationEntity
-from dicomwire.net.loop import new_event_loop
+from dicomwire.net.association import VERIFICATION
+from dicomwire.net.association import Association as AsyncAssociation
 from dicomwire.net.server import Server
 from dicomwire.net.settings import Limits, Timeouts
+from dicomwire.net.threads import LoopThread
 from dicomwire.ul.items import (
     ProposedContext,
     RoleSelection,
@@ -47,7 +52,6 @@ if TYPE_CHECKING:
     import ssl
 
     from dicomwire.dimse.message import Request as RequestMessage
-    from dicomwire.net.association import Association as AsyncAssociation
     from dicomwire.net.handlers import Request
     from dicomwire.ul.negotiation import AcceptedContext
 
@@ -56,7 +60,9 @@ if TYPE_CHECKING:
     )
     EventHandler = tuple["Event", Callable[..., Any]] | tuple["Event", Callable[..., Any], Sequence[Any]]
 
-_Result = TypeVar("_Result")
+NEVER_S = 365 * 86400.0  # what scripts that set a time-out to None mean, where there has to be one
+
+_log = logging.getLogger("dicomwire.net")
 
 DEFAULT_TRANSFER_SYNTAXES = (
     ImplicitVRLittleEndian,
@@ -86,7 +92,7 @@ class Occurrence:
     """What a handler is called with: the event, the association, and the request where there is one."""
 
     event: Event
-    assoc: AsyncAssociation
+    assoc: Association
     request: RequestMessage[Any] | None = None
     context: AcceptedContext | None = None
 
@@ -141,31 +147,14 @@ def build_role(uid: str, scu_role: bool = False, scp_role: bool = False) -> Role
     return RoleSelection(UID(uid), scu_role, scp_role)
 
 
-class _Loop:
-    """An event loop in a thread that ends with the process; started when it is first needed."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    def call(self, coroutine: Coroutine[Any, Any, _Result]) -> _Result:
-        """Run a coroutine in the loop and return what it returns, or raise what it raises."""
-        with self._lock:
-            if self._loop is None:
-                self._loop = new_event_loop()
-                threading.Thread(target=self._loop.run_forever, name="dicomwire.net", daemon=True).start()
-            loop = self._loop
-        return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
-
-
 class Association:
-    """An association of a script.  `error` says why it is not established, or no longer."""
+    """An association of a script."""
 
-    def __init__(self, ae: AE, loop: _Loop) -> None:
+    def __init__(self, ae: AE, loop: LoopThread, association: AsyncAssociation | None = None) -> None:
         self.ae = ae
-        self.error: DicomWireError | OSError | None = None
+        self._error: DicomWireError | OSError | None = None
         self._loop = loop
-        self._association: AsyncAssociation | None = None
+        self._association = association
 
     @property
     def is_established(self) -> bool:
@@ -175,13 +164,12 @@ class Association:
     @property
     def is_rejected(self) -> bool:
         """True when the peer rejected it."""
-        return isinstance(self._reason(), AssociationRejected)
+        return isinstance(self.error, AssociationRejected)
 
     @property
     def is_aborted(self) -> bool:
         """True when it was aborted, by whichever side, or the connection was lost or never made."""
-        reason = self._reason()
-        return reason is not None and not isinstance(reason, AssociationRejected)
+        return self.error is not None and not self.is_rejected
 
     @property
     def is_released(self) -> bool:
@@ -194,20 +182,19 @@ class Association:
         negotiated = self._association.negotiated if self._association is not None else None
         return list(negotiated.contexts.values()) if negotiated is not None else []
 
-    def _reason(self) -> DicomWireError | OSError | None:
-        if self.error is None and self._association is not None:
+    @property
+    def error(self) -> DicomWireError | OSError | None:
+        """Why it is not established, or no longer; None while it is, and after a release."""
+        if self._error is None and self._association is not None:
             return self._association.error
-        return self.error
+        return self._error
 
     def send_c_echo(self, msg_id: int = 1) -> StatusSet:
         """Send C-ECHO-RQ and return the peer's status, empty when there was no answer.
 
         RuntimeError when the association is not established, ValueError when verification was not accepted.
         """
-        from dicomwire.dimse.messages import CEchoRQ
-        from dicomwire.net.association import VERIFICATION
-
-        return self._send(CEchoRQ(message_id=msg_id, affected_sop_class_uid=UID(VERIFICATION)))
+        return self._send(CEchoRQ(message_id=msg_id, affected_sop_class_uid=VERIFICATION))
 
     def _send(self, message: RequestMessage[Any]) -> StatusSet:
         association = self._association
@@ -218,7 +205,7 @@ class Association:
         except LocalProtocolError as error:
             raise ValueError(str(error)) from error
         except DicomWireError as error:
-            self.error = error
+            self._error = error
             return StatusSet()
         return StatusSet(answer.message.status, answer.message.error_comment)
 
@@ -228,12 +215,12 @@ class Association:
             try:
                 self._loop.call(self._association.release())
             except DicomWireError as error:
-                self.error = error
+                self._error = error
 
     def abort(self) -> None:
         """Abort the association; nothing happens when it is over."""
         if self._association is not None:
-            self._loop.call(_abort(self._association))
+            self._loop.call(self._association.terminate())
 
     def __enter__(self) -> Association:
         return self
@@ -245,15 +232,11 @@ class Association:
             self.abort()
 
 
-async def _abort(association: AsyncAssociation) -> None:
-    association.abort()
-    await association.closed()
-
-
 class ThreadedServer:
     """A server that was started by `AE.start_server`; `shutdown` ends it."""
 
-    def __init__(self, server: Server, loop: _Loop) -> None:
+    def __init__(self, ae: AE, server: Server, loop: LoopThread) -> None:
+        self._ae = ae
         self._server = server
         self._loop = loop
         self._stopped = threading.Event()
@@ -264,9 +247,9 @@ class ThreadedServer:
         return self._server.host, self._server.port
 
     @property
-    def active_associations(self) -> list[AsyncAssociation]:
+    def active_associations(self) -> list[Association]:
         """The associations that are there now."""
-        return list(self._server.associations)
+        return [Association(self._ae, self._loop, association) for association in self._server.associations]
 
     def shutdown(self) -> None:
         """Stop listening and abort what associations there are."""
@@ -294,7 +277,7 @@ class AE:
     def __init__(self, ae_title: str = "DICOMWIRE") -> None:
         self.ae_title = ae_title
         self.connection_timeout: float | None = None
-        self.acse_timeout: float = 30
+        self.acse_timeout: float | None = 30
         self.dimse_timeout: float | None = 30
         self.network_timeout: float | None = 60
         self.maximum_pdu_size = 16382
@@ -303,7 +286,7 @@ class AE:
         self.require_calling_aet: list[str] = []
         self.requested_contexts: list[PresentationContext] = []
         self.supported_contexts: list[PresentationContext] = []
-        self._loop = _Loop()
+        self._loop = LoopThread()
         self._servers: list[ThreadedServer] = []
 
     def add_requested_context(self, abstract_syntax: str, transfer_syntax: str | Iterable[str] | None = None) -> None:
@@ -333,6 +316,7 @@ class AE:
         ext_neg: Sequence[ExtendedNegotiation] | None = None,
         bind_address: tuple[str, int] | None = None,
         tls_args: tuple[ssl.SSLContext, str | None] | None = None,
+        evt_handlers: Sequence[EventHandler] | None = None,
     ) -> Association:
         """Ask for an association and return it; look at `is_established`.
 
@@ -340,12 +324,14 @@ class AE:
         max_pdu     instead of `maximum_pdu_size`
         ext_neg     role selections (`build_role`), user identity, extended negotiations
         tls_args    SSL context and host name, the latter None for `addr`
+        evt_handlers    for EVT_ESTABLISHED, EVT_RELEASED and EVT_ABORTED: see `start_server`
         """
         wanted = self.requested_contexts if contexts is None else contexts
         if not wanted:
             raise RuntimeError("no presentation contexts requested: see add_requested_context")
         ae = self._entity(self.maximum_pdu_size if max_pdu is None else max_pdu)
         items = list(ext_neg or ())
+        bound = _Bound(self, self._loop, evt_handlers)
         association = Association(self, self._loop)
         request = ae.associate(
             addr,
@@ -368,12 +354,15 @@ class AE:
         )
 
         async def establish() -> AsyncAssociation:
-            return await request
+            established = await request
+            self._loop.watch(established)
+            bound.follow(established)
+            return established
 
         try:
             association._association = self._loop.call(establish())
         except (AssociationRejected, AssociationAborted, OSError) as error:
-            association.error = error
+            association._error = error
         return association
 
     def start_server(
@@ -392,16 +381,8 @@ class AE:
         contexts        instead of `supported_contexts`
         """
         host, port = address
-        bound = {handler[0]: handler[1:] for handler in evt_handlers or ()}
+        bound = _Bound(self, self._loop, evt_handlers)
         ae = self._entity(self.maximum_pdu_size, ae_title)
-
-        def tell(event: Event, association: AsyncAssociation) -> None:
-            if event in bound:
-                function, *more = bound[event]
-                asyncio.get_running_loop().run_in_executor(
-                    None, function, Occurrence(event, association), *(more[0] if more else ())
-                )
-
         server = Server(
             ae,
             host=host or "0.0.0.0",
@@ -411,16 +392,14 @@ class AE:
                 calling_ae_titles=self.require_calling_aet or None,
             ),
             tls=ssl_context,
-            established=lambda association: tell(Event.ESTABLISHED, association),
-            ended=lambda association: tell(Event.RELEASED if association.is_released else Event.ABORTED, association),
+            established=lambda association: bound.tell(Event.ESTABLISHED, association),
+            ended=bound.tell_end,
         )
         for context in self.supported_contexts if contexts is None else contexts:
             server.support(context.abstract_syntax, context.transfer_syntax, roles=context.roles)
-        for event, (function, *more) in bound.items():
-            if isinstance(event.value, CommandField):
-                server.on(event.value)(_in_thread(event, function, more[0] if more else ()))
+        bound.register(server)
         self._loop.call(server.start())
-        running = ThreadedServer(server, self._loop)
+        running = ThreadedServer(self, server, self._loop)
         self._servers.append(running)
         if not block:
             return running
@@ -442,7 +421,7 @@ class AE:
             max_pdu_length=max_pdu_length,
             timeouts=Timeouts(
                 connect_s=self.connection_timeout,
-                artim_s=self.acse_timeout,
+                artim_s=NEVER_S if self.acse_timeout is None else self.acse_timeout,
                 dimse_s=self.dimse_timeout,
                 idle_s=self.network_timeout,
             ),
@@ -450,13 +429,66 @@ class AE:
         )
 
 
-def _in_thread(
-    event: Event, function: Callable[..., Any], arguments: Sequence[Any]
-) -> Callable[[Request], Coroutine[Any, Any, Any]]:
-    """Return a handler that calls a blocking function in a thread."""
+class _Bound:
+    """The handlers of a script, called in threads."""
 
-    async def handle(request: Request) -> Any:
-        occurrence = Occurrence(event, request.association, request.message, request.context)
-        return await asyncio.get_running_loop().run_in_executor(None, function, occurrence, *arguments)
+    def __init__(self, ae: AE, loop: LoopThread, handlers: Sequence[EventHandler] | None) -> None:
+        self._ae = ae
+        self._loop = loop
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._functions: dict[Event, tuple[Callable[..., Any], Sequence[Any]]] = {}
+        for event, function, *more in handlers or ():
+            self._functions[event] = function, more[0] if more else ()
 
-    return handle
+    def register(self, server: Server) -> None:
+        """Have the server answer requests by those handlers that are for requests."""
+        for event in self._functions:
+            if isinstance(event.value, CommandField):
+                server.on(event.value)(self._handler(event))
+
+    def _handler(self, event: Event) -> Callable[[Request], Coroutine[Any, Any, Any]]:
+        async def handle(request: Request) -> Any:
+            return await self._call(event, request.association, request.message, request.context)
+
+        return handle
+
+    async def _call(
+        self,
+        event: Event,
+        association: AsyncAssociation,
+        message: RequestMessage[Any] | None = None,
+        context: AcceptedContext | None = None,
+    ) -> Any:
+        function, more = self._functions[event]
+        occurrence = Occurrence(event, Association(self._ae, self._loop, association), message, context)
+        return await asyncio.get_running_loop().run_in_executor(None, function, occurrence, *more)
+
+    def tell(self, event: Event, association: AsyncAssociation) -> None:
+        """Call the handler of something that happened, if there is one."""
+        if event in self._functions:
+            task = asyncio.get_running_loop().create_task(self._tell(event, association))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def tell_end(self, association: AsyncAssociation) -> None:
+        """Call the handler for the end of an association, if it was one."""
+        if association.negotiated is not None:
+            self.tell(Event.RELEASED if association.is_released else Event.ABORTED, association)
+
+    def follow(self, association: AsyncAssociation) -> None:
+        """Call the handlers for an association that was asked for here."""
+        self.tell(Event.ESTABLISHED, association)
+        if Event.RELEASED in self._functions or Event.ABORTED in self._functions:
+            task = asyncio.get_running_loop().create_task(self._await_end(association))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _await_end(self, association: AsyncAssociation) -> None:
+        await association.closed()
+        self.tell_end(association)
+
+    async def _tell(self, event: Event, association: AsyncAssociation) -> None:
+        try:
+            await self._call(event, association)
+        except Exception as error:  # noqa: BLE001  the handler's, whatever it is
+            _log.error("%s: the handler raised %s", event, type(error).__name__, exc_info=_log.isEnabledFor(10))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from dicomwire.ul.effects import CloseTransport, Data, Indicate, Send, StartARTIM, StopARTIM
 
@@ -17,12 +17,15 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-    from _dicomwire.pdu import PDVRun
+    from _dicomwire.pdu import PDUReader, PDVRun
     from dicomwire.net.trace import Trace
     from dicomwire.ul.association import Association as Machine
     from dicomwire.ul.effects import Effect, Primitive
 
 RECEIVE_BUFFER = 1 << 20  # bytes; a whole message of an image fits, and PDU sizes stop mattering
+
+HELD_BY_WRITING, HELD_BY_ANSWERS = 1, 2
+"""Why nothing is read for the moment: the peer does not take our responses; nobody takes its responses from us."""
 
 
 class ReceiveBuffer:
@@ -38,8 +41,20 @@ class ReceiveBuffer:
         self.view = memoryview(bytearray(size))
 
 
+def set_options(one: Any) -> None:
+    """Set the options of a socket of TCP that every association is to have."""
+    if one.family in (socket.AF_INET, socket.AF_INET6):
+        # Nagle's algorithm waits for acknowledgements, which the peer's system delays by up to 40 ms.
+        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # A peer whose machine is gone sends nothing, not even an end.
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+
 class User(Protocol):
     """Who uses a connection: an association as its side of it sees it."""
+
+    def connected(self) -> None:
+        """There is a transport connection."""
 
     def indicate(self, primitive: Primitive) -> None:
         """The state machine has an indication or a confirmation."""
@@ -55,25 +70,35 @@ class Connection(asyncio.BufferedProtocol):
     """A transport connection and the state machine that it serves.
 
     `perform` does the effects of every input of the machine; its inputs from the transport and the timer are made here.
+
+    transport     None before the connection is there and after it is gone
+    last_active   time of the loop when something was received, or a request of the peer was answered
+    unhindered_since   time of the loop since when nothing keeps us from sending and from reading, if nothing does
+    loss          what the transport was lost by, None where the peer or this side closed it
     """
 
     __slots__ = (
         "_artim",
         "_artim_s",
         "_buffer",
+        "_held",
         "_loop",
         "_paused",
+        "_reader",
         "_trace",
         "_user",
-        "last_heard",
+        "last_active",
+        "loss",
         "machine",
         "transport",
+        "unhindered_since",
     )
 
     def __init__(
         self,
         machine: Machine,
         user: User,
+        reader: PDUReader,
         buffer: ReceiveBuffer,
         loop: asyncio.AbstractEventLoop,
         artim_s: float,
@@ -81,45 +106,55 @@ class Connection(asyncio.BufferedProtocol):
     ) -> None:
         self.machine = machine
         self.transport: asyncio.Transport | None = None
-        self.last_heard = loop.time()
+        self.last_active = self.unhindered_since = loop.time()
+        self.loss: Exception | None = None
         self._user = user
+        self._reader = reader
         self._buffer = buffer
         self._loop = loop
         self._artim_s = artim_s
-        self._artim: asyncio.TimerHandle | None = None
+        self._artim: asyncio.TimerHandle | None = None  # after the end: until the transport is closed by force
         self._paused: asyncio.Future[None] | None = None
+        self._held = 0
         self._trace = trace
 
     # --- what the transport tells
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        connected = transport.get_extra_info("socket")
-        if connected is not None and connected.family in (socket.AF_INET, socket.AF_INET6):
-            # Nagle's algorithm waits for acknowledgements, which the peer's system delays by up to 40 ms.
-            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.machine.is_requestor:  # accepted sockets have the options of the one that listens
+            set_options(transport.get_extra_info("socket"))
         self.perform(self.machine.transport_connected())
+        self._user.connected()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._buffer.view
 
     def buffer_updated(self, nbytes: int) -> None:
-        self.last_heard = self._loop.time()
-        data = self._buffer.view[:nbytes]
+        self.last_active = self._loop.time()
+        view = self._buffer.view
         if self._trace is not None:
-            self._trace.received(data)
-        self.perform(self.machine.receive(data))
+            self._trace.received(view[:nbytes])
+        machine = self.machine
+        # One by one: what follows from an item, also from our answer to it, holds for the next.
+        for item in self._reader.feed(view, nbytes):
+            self.perform(machine.receive_items((item,)))
 
     def eof_received(self) -> bool:
-        return False  # the transport closes itself, and connection_lost() follows
+        # The transport closes itself when it has written what it has; connection_lost() follows.
+        self._close_by_force_later()
+        return False
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.loss = exc
         self._stop_artim()
         self.resume_writing()
+        self.transport = None
         self.perform(self.machine.transport_closed())
         self._stop_artim()
-        self.transport = None
         self._user.disconnected()
+
+    # --- back-pressure
 
     def pause_writing(self) -> None:
         if self._paused is None:
@@ -127,34 +162,80 @@ class Connection(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         paused, self._paused = self._paused, None
-        if paused is not None and not paused.done():
-            paused.set_result(None)
+        if paused is not None:
+            self.unhindered_since = self._loop.time()
+            if not paused.done():
+                paused.set_result(None)
+        self.read_on(HELD_BY_WRITING)
+
+    @property
+    def is_write_paused(self) -> bool:
+        """True while much waits to be sent."""
+        return self._paused is not None
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait to be sent."""
+        return self.transport.get_write_buffer_size() if self.transport is not None else 0
 
     async def drained(self) -> None:
         """Return when the transport takes more: at once unless much waits to be sent."""
         while self._paused is not None:
             await asyncio.shield(self._paused)
 
+    def hold(self, reason: int) -> None:
+        """Read nothing until `read_on` is called with the same reason."""
+        if self.transport is not None and not self.transport.is_closing():
+            if not self._held:
+                self.transport.pause_reading()
+            self._held |= reason
+
+    def read_on(self, reason: int) -> None:
+        """The reason why nothing was read is gone."""
+        if self._held & reason:
+            self._held &= ~reason
+            if not self._held and self.transport is not None and not self.transport.is_closing():
+                self.last_active = self.unhindered_since = self._loop.time()
+                self.transport.resume_reading()
+
+    @property
+    def is_hindered(self) -> bool:
+        """True while something of ours keeps the peer from answering: it waits to be sent, or nothing is read."""
+        return self._paused is not None or bool(self._held)
+
+    @property
+    def is_held(self) -> bool:
+        """True while nothing is read."""
+        return bool(self._held)
+
+    # --- what is being received
+
+    @property
+    def is_between_pdus(self) -> bool:
+        """True when no PDU has begun that is not complete."""
+        return self._reader.is_between_pdus
+
     # --- what the state machine asks for
 
     def perform(self, effects: Iterable[Effect]) -> None:
         """Do what the state machine answered to an input, in order."""
         for effect in effects:
-            if isinstance(effect, Data):
+            if type(effect) is Data:
                 self._user.take(effect.run)
-            elif isinstance(effect, Send):
-                self._send(effect.buffers)
-            elif isinstance(effect, Indicate):
+            elif type(effect) is Send:
+                self.send(effect.buffers)
+            elif type(effect) is Indicate:
                 self._user.indicate(effect.primitive)
-            elif isinstance(effect, StartARTIM):
+            elif type(effect) is StartARTIM:
                 self._stop_artim()
                 self._artim = self._loop.call_later(self._artim_s, self._artim_expired)
-            elif isinstance(effect, StopARTIM):
+            elif type(effect) is StopARTIM:
                 self._stop_artim()
-            elif isinstance(effect, CloseTransport) and self.transport is not None:
+            elif type(effect) is CloseTransport and self.transport is not None:
                 self.transport.close()
+                self._close_by_force_later()
 
-    def _send(self, buffers: Sequence[Buffer]) -> None:
+    def send(self, buffers: Sequence[Buffer]) -> None:
         """Write all buffers at once: one segment for a small message, and no wait for an acknowledgement in it."""
         if self._trace is not None:
             for buffer in buffers:
@@ -166,11 +247,23 @@ class Connection(asyncio.BufferedProtocol):
         else:
             self.transport.writelines(cast("Sequence[bytes]", buffers))
 
+    def close_by_force(self) -> None:
+        """Close at once; what was not sent is lost."""
+        if self.transport is not None:
+            self.transport.abort()
+
     def _artim_expired(self) -> None:
         self._artim = None
         self.perform(self.machine.artim_expired())
+        self.close_by_force()  # the peer had its time
 
     def _stop_artim(self) -> None:
         if self._artim is not None:
             self._artim.cancel()
             self._artim = None
+
+    def _close_by_force_later(self) -> None:
+        """A closed transport first writes what it has, to a peer that may not take it."""
+        self._stop_artim()
+        if self.unsent:
+            self._artim = self._loop.call_later(self._artim_s, self.close_by_force)

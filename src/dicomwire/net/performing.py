@@ -14,6 +14,7 @@ from dicomwire.dimse.message import Request as RequestMessage
 from dicomwire.dimse.message import Response
 from dicomwire.dimse.messages import CCancelRQ
 from dicomwire.dimse.status import (
+    CANCEL,
     PROCESSING_FAILURE,
     SOP_CLASS_NOT_SUPPORTED,
     SUCCESS,
@@ -23,6 +24,8 @@ from dicomwire.errors import AssociationAborted, DicomWireError, LocalProtocolEr
 from dicomwire.net.handlers import Request
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from typing_extensions import Buffer
 
     from dicomwire.dimse.assembler import Message
@@ -63,6 +66,11 @@ class Performer:
         for task in self._tasks:
             task.cancel()
 
+    async def stopped(self) -> None:
+        """Return when the handlers that were cancelled have ended."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
     def take(self, message: Message, context: AcceptedContext) -> None:
         """Perform a request, or take note of a cancellation.
 
@@ -70,28 +78,26 @@ class Performer:
         """
         command = message.command
         if isinstance(command, CCancelRQ):
-            if self._exchange.take_cancel(command) is not None:
-                self._requests[command.message_id_being_responded_to].cancel()
+            pending = self._exchange.take_cancel(command)
+            request = self._requests.get(command.message_id_being_responded_to)
+            if pending is not None and request is not None:
+                request.cancel()
             return
         assert isinstance(command, RequestMessage)
+        association = self._association
+        if not association.is_established:
+            # Release has been asked for here: what the peer still asks cannot be answered (PS3.8 section 7.2.1).
+            _log.info("%s came after the request for release", command.command_field.label)
+            return
         try:
             self._exchange.take_request(command, message.context_id)
         except ServiceError as error:
             # A message ID that is in use: the answer must not end the operation that has it.
-            self._association.send_message(context.context_id, command.response(status=error.status), None)
+            association.send_message(context.context_id, command.response(status=error.status), None)
             return
-        refusal = command.refusal()
-        if refusal is None and not allowed_on(context.abstract_syntax, command.sop_class_uid or ""):
-            refusal = command.response(status=SOP_CLASS_NOT_SUPPORTED)
         handler = self._handlers.get(command.command_field) if self._handlers is not None else None
-        if refusal is None and isinstance(message.error, ServiceError):
-            refusal = command.response(status=message.error.status)
-        elif refusal is None and message.error is not None:
-            refusal = command.response(status=PROCESSING_FAILURE)
-        if refusal is None and handler is None:
-            is_echo = command.command_field is CommandField.C_ECHO_RQ
-            refusal = command.response(status=SUCCESS if is_echo else UNRECOGNIZED_OPERATION)
-        request = Request(self._association, command, message.data, context)
+        refusal = _refusal(message, command, context, handler)
+        request = Request(association, command, message.data, context)
         if refusal is not None:
             self._answer(request, refusal)
             return
@@ -107,7 +113,7 @@ class Performer:
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
                 return
-            self._answer(request, outcome)
+            self._answer_once(request, outcome)
         except Exception as error:  # noqa: BLE001  the handler's, whatever it is
             self._answer_failure(request, error)
 
@@ -116,40 +122,61 @@ class Performer:
         association = self._association
         try:
             if inspect.isawaitable(outcome):
-                self._answer(request, await cast("Awaitable[Outcome]", outcome))
+                self._answer_once(request, await cast("Awaitable[Outcome]", outcome))
                 return
-            is_final = False
             if hasattr(outcome, "__anext__"):
-                async for part in cast("AsyncIterator[Outcome]", outcome):
-                    await association.drained()
-                    is_final = self._answer(request, part)
+                is_final = await self._answer_each(request, cast("AsyncIterator[Outcome]", outcome))
             else:
+                is_final = False
                 for part in cast("Iterator[Outcome]", outcome):
-                    await association.drained()
                     is_final = self._answer(request, part)
+                    if is_final:
+                        break
                     await asyncio.sleep(0)  # a plain generator must not keep the others waiting
+                    await association.drained()
             if not is_final:
-                self._answer(request, SUCCESS)
+                self._answer(request, CANCEL if request.is_cancelled else SUCCESS)
         except AssociationAborted as error:
             _log.info("%s: the association ended before the response: %s", request, error)
         except Exception as error:  # noqa: BLE001  the handler's, whatever it is
             self._answer_failure(request, error)
+        finally:
+            self._requests.pop(request.message.message_id, None)
+
+    async def _answer_each(self, request: Request, outcomes: AsyncIterator[Outcome]) -> bool:
+        try:
+            async for part in outcomes:
+                if self._answer(request, part):
+                    return True
+                await self._association.drained()
+            return False
+        finally:
+            close = getattr(outcomes, "aclose", None)
+            if close is not None:
+                await close()
+
+    def _answer_once(self, request: Request, outcome: Outcome) -> None:
+        if not self._answer(request, outcome):
+            raise LocalProtocolError("a pending response where the handler gives no other one", section="PS3.7 C.1.3")
 
     def _answer(self, request: Request, outcome: Outcome) -> bool:
         """Send a response; True when it is the final one."""
+        association = self._association
         data: Buffer | None = None
         if isinstance(outcome, tuple):
             outcome, data = outcome
         if not isinstance(outcome, Response):
             outcome = request.message.response(status=int(outcome))
         response = cast("Response", outcome)
-        if not self._association.is_established:
+        if not association.is_established:
             raise AssociationAborted("the association is over")
+        # Encoded before it is registered: what cannot be encoded is answered otherwise.
+        buffers = association.encoded(request.context.context_id, response, data)
         self._exchange.answer(response)
         is_final = not response.is_pending
         if is_final:
             self._requests.pop(request.message.message_id, None)
-        self._association.send_message(request.context.context_id, response, data)
+        association.send_answer(buffers)
         return is_final
 
     def _answer_failure(self, request: Request, error: Exception) -> None:
@@ -157,9 +184,35 @@ class Performer:
         status = error.status if isinstance(error, ServiceError) else PROCESSING_FAILURE
         if not isinstance(error, ServiceError):
             _log.error("%s: the handler raised %s", request, type(error).__name__, exc_info=_log.isEnabledFor(10))
+        self._requests.pop(request.message.message_id, None)
         if request.message.message_id not in self._exchange.performed or not self._association.is_established:
             return
         try:
-            self._answer(request, request.message.response(status=status))
-        except (DicomWireError, LocalProtocolError) as failure:
+            self._answer(request, status)
+        except DicomWireError as failure:
+            # Left without an answer the peer waits for ever, and its window stays closed.
             _log.error("%s: no response could be sent: %s", request, failure)
+            self._association.abort()
+
+
+def _refusal(
+    message: Message, command: RequestMessage[Any], context: AcceptedContext, handler: Handler | None
+) -> Response | None:
+    """Return the response to a request that no handler gets to see, None for one that it does."""
+    lacking: Response | None = command.refusal()
+    if lacking is not None:
+        return lacking
+    status: int | None = None
+    # An event report comes from the SCP, every other request from the SCU (PS3.7 section 10.1.1).
+    is_event = command.command_field is CommandField.N_EVENT_REPORT_RQ
+    has_role = context.is_scu if is_event else context.is_scp
+    if not has_role or not allowed_on(context.abstract_syntax, command.sop_class_uid or ""):
+        status = SOP_CLASS_NOT_SUPPORTED
+    elif message.error is not None:
+        status = message.error.status if isinstance(message.error, ServiceError) else PROCESSING_FAILURE
+    elif handler is None:
+        status = SUCCESS if command.command_field is CommandField.C_ECHO_RQ else UNRECOGNIZED_OPERATION
+    if status is None:
+        return None
+    refusal: Response = command.response(status=status)
+    return refusal

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
+import os
+import socket
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from dicomwire.net.ae import UNCOMPRESSED, VERIFICATION, ApplicationEntity
-from dicomwire.net.association import Association
-from dicomwire.net.connection import Connection
+from dicomwire.net.ae import UNCOMPRESSED, ApplicationEntity
+from dicomwire.net.association import VERIFICATION, Association
+from dicomwire.net.connection import set_options
 from dicomwire.net.handlers import Handlers
 from dicomwire.net.settings import DICOM_PORT, DICOM_TLS_PORT
 from dicomwire.ul.association import Association as Machine
-from dicomwire.ul.policy import TEMPORARY_CONGESTION, AcceptorPolicy
+from dicomwire.ul.policy import NO_REASON, TEMPORARY_CONGESTION, AcceptorPolicy
 
 if TYPE_CHECKING:
     import ssl
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
     from dicomwire.dimse.command import CommandField
     from dicomwire.net.association import Identify
+    from dicomwire.net.connection import Connection
     from dicomwire.net.handlers import _Function
     from dicomwire.net.trace import Trace
     from dicomwire.ul.items import UserIdentityRQ
@@ -29,6 +33,8 @@ if TYPE_CHECKING:
     from dicomwire.ul.policy import IdentityAnswer, Roles
 
 BACKLOG = 1024  # connections that the system completes before they are accepted
+
+_log = logging.getLogger("dicomwire.net")
 
 
 class Server:
@@ -48,15 +54,18 @@ class Server:
     ae         title, limits and time-outs; a text is a title
     host       address to listen on; only this machine by default.  "0.0.0.0" or "::" for all
     port       11112, or 2762 with TLS; 0 lets the system choose, see `port` after the start
-    policy     what is accepted of whom.  Verification, what `support` names and the limit of associations are added;
-               the called AE title is only checked when the policy has one
+    policy     what is accepted of whom.  Verification and what `support` names are added; the called AE title is only
+               checked when the policy has one
     identify   coroutine function that answers user identities, where the policy's plain one will not do
     tls        see `dicomwire.net.tls`
     trace      called for each connection; what it returns sees every PDU, see `dicomwire.net.trace`
-    established, ended   called with each association that is there now, and that is over; its `is_released` and `error`
-               say how it ended
+    established   called with each association that was accepted.  An exception aborts it
+    ended      called with each association whose connection is gone, also where none came about; `is_released` and
+               `error` say how it ended
+    associations   those that are established now
 
-    Verification is answered without a handler.
+    Verification is answered without a handler.  A callable of the policy that fails rejects the association; errors are
+    logged to "dicomwire.net" by their class, with a traceback at level DEBUG.
     """
 
     def __init__(
@@ -76,19 +85,22 @@ class Server:
         self.ae = ApplicationEntity(ae) if isinstance(ae, str) else ae
         self.host = host
         self.handlers = Handlers()
-        self.associations: set[Association] = set()
         self._port = (DICOM_TLS_PORT if tls else DICOM_PORT) if port is None else port
         self._asked_policy = policy or AcceptorPolicy()
         self._supported = {VERIFICATION: UNCOMPRESSED, **self._asked_policy.supported}
         self._roles = dict(self._asked_policy.roles)
         self._policy: AcceptorPolicy | None = None
-        self._identify = identify
         self._tls = tls
         self._reuse_port = reuse_port
         self._trace = trace
-        self._tell_established = established
-        self._tell_ended = ended
+        self._registry = _Registry(self.ae, identify, established, ended)
         self._listener: asyncio.Server | None = None
+        self._stopped: asyncio.Future[None] | None = None
+
+    @property
+    def associations(self) -> frozenset[Association]:
+        """The associations that are established now."""
+        return frozenset(self._registry.associations)
 
     @property
     def port(self) -> int:
@@ -121,6 +133,7 @@ class Server:
             raise RuntimeError("the server has been started")
         self._policy = self._effective_policy()
         loop = asyncio.get_running_loop()
+        self._stopped = loop.create_future()
         self._listener = await loop.create_server(
             lambda: self._accept(loop),
             self.host,
@@ -129,27 +142,31 @@ class Server:
             ssl_handshake_timeout=self.ae.timeouts.connect_s if self._tls else None,
             backlog=BACKLOG,
             reuse_port=self._reuse_port or None,
+            start_serving=False,
         )
+        for listening in self._listener.sockets:
+            with socket.socket(fileno=os.dup(listening.fileno())) as one:
+                set_options(one)
+        await self._listener.start_serving()
+        self._registry.is_accepting = True
 
     async def stop(self) -> None:
-        """Stop listening, abort the associations that are there, and return when they are closed."""
+        """Stop listening, abort the associations that are there, and return when they and their handlers have ended."""
         listener, self._listener = self._listener, None
         if listener is None:
             return
+        self._registry.is_accepting = False
         listener.close()
-        ending = list(self.associations)
-        for association in ending:
-            association.abort()
-        if ending:
-            await asyncio.wait([asyncio.ensure_future(association.closed()) for association in ending])
-        await listener.wait_closed()
+        await asyncio.gather(*(association.terminate() for association in self._registry.connections))
+        if self._stopped is not None and not self._stopped.done():
+            self._stopped.set_result(None)
 
     async def serve_forever(self) -> None:
-        """Serve until cancelled."""
+        """Serve until cancelled, or until `stop` is called elsewhere."""
         if self._listener is None:
             await self.start()
-        assert self._listener is not None
-        await self._listener.serve_forever()
+        assert self._stopped is not None
+        await asyncio.shield(self._stopped)
 
     async def __aenter__(self) -> Self:
         if self._listener is None:
@@ -167,40 +184,74 @@ class Server:
         asked = self._asked_policy
         return dataclasses.replace(
             asked,
-            identify=asked.identify if self._identify is None else _answered_by_coroutine,
+            identify=asked.identify if self._registry.identify is None else _answered_by_coroutine,
             supported=self._supported,
             roles=self._roles,
-            screen=self._screen,
+            screen=None if asked.screen is None else self._screen,
             max_pdu_length=self.ae.max_pdu_length,
             implementation_class_uid=self.ae.implementation_class_uid,
             implementation_version_name=self.ae.implementation_version_name,
         )
 
     def _screen(self, request: AAssociateRQ) -> AAssociateRJ | None:
-        if len(self.associations) > self.ae.limits.associations:
-            return TEMPORARY_CONGESTION
-        asked = self._asked_policy.screen
-        return asked(request) if asked is not None else None
+        screen = self._asked_policy.screen
+        assert screen is not None
+        try:
+            return screen(request)
+        except Exception as error:  # noqa: BLE001  whatever it is, nobody is let in by it
+            _log.error("screen: the callable raised %s", type(error).__name__, exc_info=_log.isEnabledFor(10))
+            return NO_REASON
 
     def _accept(self, loop: asyncio.AbstractEventLoop) -> Connection:
         """Return the protocol of a new transport connection."""
         ae = self.ae
         assert self._policy is not None
         machine = Machine.acceptor(self._policy, max_control_length=ae.limits.control_length)
-        association = Association(
-            machine, loop, ae.timeouts, ae.limits, self.handlers, self._identify, self._tell_established, self._end
-        )
-        self.associations.add(association)
-        connection = Connection(
-            machine, association, ae.receive_buffer(loop), loop, ae.timeouts.artim_s, self._trace and self._trace()
-        )
-        association.attach(connection)
-        return connection
+        association = Association(machine, loop, ae.timeouts, ae.limits, self.handlers, self._registry)
+        return ae.connection(machine, association, loop, self._trace and self._trace())
 
-    def _end(self, association: Association) -> None:
+
+class _Registry:
+    """What a server has of associations, and what it is told by them: their `Owner`.
+
+    A connection counts from its beginning: over TLS, after the handshake.
+    """
+
+    def __init__(
+        self,
+        ae: ApplicationEntity,
+        identify: Identify | None,
+        established: Callable[[Association], object] | None,
+        ended: Callable[[Association], object] | None,
+    ) -> None:
+        self.identify = identify
+        self.is_accepting = False
+        self.connections: set[Association] = set()
+        self.associations: set[Association] = set()
+        self._ae = ae
+        self._tell_established = established
+        self._tell_ended = ended
+
+    def connected(self, association: Association) -> bool:
+        self.connections.add(association)
+        return self.is_accepting and len(self.connections) <= self._ae.limits.connections
+
+    def refuse(self) -> AAssociateRJ | None:
+        return TEMPORARY_CONGESTION if len(self.associations) >= self._ae.limits.associations else None
+
+    def established(self, association: Association) -> None:
+        self.associations.add(association)
+        if self._tell_established is not None:
+            self._tell_established(association)
+
+    def ended(self, association: Association) -> None:
+        self.connections.discard(association)
         self.associations.discard(association)
         if self._tell_ended is not None:
-            self._tell_ended(association)
+            try:
+                self._tell_ended(association)
+            except Exception as error:  # noqa: BLE001  the association is over all the same
+                _log.error("ended: the callable raised %s", type(error).__name__, exc_info=_log.isEnabledFor(10))
 
 
 def _answered_by_coroutine(asked: UserIdentityRQ) -> IdentityAnswer:

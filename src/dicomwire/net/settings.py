@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 MAX_PDU_LENGTH = 131_072  # bytes of a P-DATA-TF that we offer to take; larger ones gain nothing measurable
 MESSAGE_LIMIT = 1 << 30  # bytes of a data set that is collected in memory for a handler
 DICOM_PORT, DICOM_TLS_PORT = 11112, 2762
+CLOSING_S = 2.0  # for a peer to close after our A-ABORT, where somebody waits for that here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,9 +16,10 @@ class Timeouts:
 
     connect_s   for the transport connection, TLS included
     artim_s     the ARTIM timer (PS3.8 section 9.1.4): for the first PDU of a requestor, and for the peer to close; also
-                for the answer to our own A-ASSOCIATE-RQ and A-RELEASE-RQ
-    dimse_s     for the next response to a request, and for the rest of a message that has begun
-    idle_s      for anything at all on an accepted association
+                for the answer to our own A-ASSOCIATE-RQ and A-RELEASE-RQ, and for the answer to a user identity
+    dimse_s     for the next response to a request; for the next piece of a message that has begun, and for the whole
+                of a command; for the peer to take anything of what waits to be sent
+    idle_s      for anything at all on an accepted association, while no handler is at work
     """
 
     connect_s: float | None = 10.0
@@ -25,16 +27,27 @@ class Timeouts:
     dimse_s: float | None = 60.0
     idle_s: float | None = 300.0
 
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if value is None and item.name == "artim_s":
+                raise ValueError("artim_s: a number of seconds expected, the ARTIM timer always runs; PS3.8 9.1.4")
+            if value is not None and not value > 0:
+                raise ValueError(f"{item.name}: a number of seconds above 0 expected, found {value}")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """How much is taken from peers.
 
     associations      of a server at once; further requests are rejected as "temporary congestion"
+    connections       of a server at once, those without an association included; further ones are closed
     control_length    bytes of an A-ASSOCIATE PDU
-    message_length    bytes of a data set that is collected in memory; longer ones abort the association
+    message_length    bytes of a data set that is collected in memory.  A request with a longer one is answered by
+                      status A700H, Out of Resources; a response with a longer one aborts the association
     """
 
     associations: int = 1000
+    connections: int = 4000
     control_length: int = 1 << 20
     message_length: int = MESSAGE_LIMIT

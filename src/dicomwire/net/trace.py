@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from _dicomwire.command import MAX_COMMAND_LENGTH
 from _dicomwire.pdu import ControlPDU, InvalidPDU, PDUReader
 from dicomwire.dimse.messages import decode_message
 from dicomwire.errors import DicomWireError
@@ -65,14 +66,15 @@ class _Direction:
                 self._say(f"data set of {self._data_set_bytes} bytes in context {run.context_id}")
                 self._data_set_bytes = 0
             return
-        for view in run.views:
-            self._command += view
+        if len(self._command) <= MAX_COMMAND_LENGTH:
+            for view in run.views:
+                self._command += view[: MAX_COMMAND_LENGTH + 1]
         if run.is_last:
             command, self._command = bytes(self._command), bytearray()
             try:
                 text = decode_message(command).describe()
             except DicomWireError as error:
-                text = f"command set of {len(command)} bytes: {error}"
+                text = f"command set that cannot be read: {error}"
             self._say(f"{text}\n  in context {run.context_id}")
 
 
