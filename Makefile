@@ -5,6 +5,7 @@
 #   DICOMWIRE_BUILD=debug    build profile, see setup.py
 #   ARGS="-k tape -x"        more arguments for pytest
 #   DATA=/some/folder        files of yours for `make demo`
+#   FUZZ_SECONDS=600         time for each harness of `make fuzz`; FUZZ_RUNS=100000 executions at most
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -12,7 +13,11 @@ VENV ?= .venv
 DICOMWIRE_BUILD ?= release
 ARGS ?=
 DATA ?=
+FUZZ_SECONDS ?= 30
+FUZZ_RUNS ?= -1
 COLUMNS ?= Modality,Manufacturer,StudyDate,SeriesInstanceUID,SOPClassUID,Rows,Columns
+
+SANITIZED := $(wildcard $(addprefix tests/,cext dataset hostile fuzz scanning file streaming ul dimse net))
 
 BIN := $(VENV)/bin
 PY := $(BIN)/python
@@ -25,7 +30,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 .DEFAULT_GOAL := help
 
 # The first rule names all the commands; a line with ## is what `make help` prints.
-.PHONY: help build test testdata lint check cov fuzz long sanitize bench guard compare tables \
+.PHONY: help build test testdata lint check cov fuzz smoke examples long sanitize bench guard compare tables \
 	wheel perf annotate pythons demo clean
 
 help:  ## this list
@@ -71,7 +76,7 @@ lint: build $(STAMPS)/group-test $(STAMPS)/group-lint  ## ruff, cython-lint, myp
 	@PATH="$(abspath $(BIN)):$$PATH"; status=0; \
 	run() { echo "-- $$*"; "$$@" || status=1; }; \
 	run ruff check .; \
-	run cython-lint cext; \
+	run cython-lint cext tests/fuzz; \
 	run mypy; \
 	run stubtest _dicomwire --mypy-config-file pyproject.toml --ignore-unused-allowlist \
 		--allowlist tests/typing/stubtest_allowlist.txt; \
@@ -80,7 +85,7 @@ lint: build $(STAMPS)/group-test $(STAMPS)/group-lint  ## ruff, cython-lint, myp
 
 check:  ## what CI runs: lint, build, wheel, guard, test, with the time of each stage
 	@mkdir -p build; rm -f build/check.txt; status=0; \
-	for stage in build lint wheel guard test; do \
+	for stage in build lint wheel guard test smoke; do \
 		echo "== $$stage"; start=$$(date +%s); result=ok; \
 		$(MAKE) --no-print-directory $$stage || { result=FAILED; status=1; }; \
 		echo "== $$stage: $$result, $$(($$(date +%s) - start)) s" | tee -a build/check.txt; \
@@ -93,17 +98,34 @@ cov: testdata  ## trace build, then line coverage of Python, .pyx and .pxd
 	$(PY) -m coverage html -q -d build/coverage
 	$(PY) -m coverage report
 
-fuzz: build testdata  ## bounded fuzzing of every decoder
+# A build beside the tree's: the modules in the tree stay as they are.
+fuzz: $(STAMPS)/group-fuzz testdata  ## bounded coverage-guided fuzzing of every decoder: FUZZ_SECONDS each, ARGS=names
+	@rm -rf build/fuzz/lib/dicomwire
+	DICOMWIRE_BUILD=fuzz $(PY) setup.py -q build --build-lib build/fuzz/lib >build/fuzz.log 2>&1 \
+		|| { cat build/fuzz.log; exit 1; }
+	$(PY) -m tests.fuzz.run --seconds $(FUZZ_SECONDS) --runs $(FUZZ_RUNS) $(ARGS)
+
+smoke:  ## a few seconds of fuzzing for each decoder, where clang is
+	@if ! $(PY) -c 'import sys; sys.exit(sys.version_info >= (3, 14) or sys.platform != "linux")'; then \
+		echo "no atheris for this Python: not fuzzed"; \
+	elif command -v clang >/dev/null; then $(MAKE) --no-print-directory fuzz FUZZ_SECONDS=2 ARGS=; \
+	elif test -n "$(CI)"; then echo "clang is missing"; exit 1; else echo "no clang: not fuzzed"; fi
+
+examples: build testdata  ## the generated examples of tests/fuzz, many more of them
 	HYPOTHESIS_PROFILE=fuzz $(PY) -m pytest tests/fuzz $(ARGS)
 
 long: build testdata  ## the big runs at full size
 	DICOMWIRE_LONG=1 $(PY) -m pytest -m long $(ARGS)
 
-sanitize: testdata  ## tests with address and undefined behaviour sanitizers
-	$(MAKE) --no-print-directory build DICOMWIRE_BUILD=sanitize
+# Also in a build of its own. The run time must come first, plain malloc shows it every object, the interpreter's own
+# leaks are not ours, and a test of ours sends a bus error.
+sanitize: testdata  ## tests of what decodes with address and undefined behaviour sanitizers
+	@rm -rf build/sanitize/lib/dicomwire
+	DICOMWIRE_BUILD=sanitize $(PY) setup.py -q build --build-lib build/sanitize/lib
+	PYTHONPATH="$(CURDIR)/build/sanitize/lib" PYTHONMALLOC=malloc \
 	LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libubsan.so)" \
-	ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc \
-	$(PY) -m pytest $(ARGS)
+	ASAN_OPTIONS=detect_leaks=0:handle_sigbus=0 UBSAN_OPTIONS=print_stacktrace=1 \
+	$(PY) -m pytest $(SANITIZED) $(ARGS)
 
 pythons:  ## tests on each Python that is found, 3.11 to 3.14, on the path or of pyenv
 	@for version in 3.11 3.12 3.13 3.14; do \

@@ -7,6 +7,7 @@ The environment variable DICOMWIRE_BUILD picks the profile:
     trace     line tracing for coverage of .pyx and .pxd; C files beside the sources
     sanitize  address and undefined behaviour sanitizers
     perf      release with symbols and frame pointers, for profilers
+    fuzz      clang: coverage counters and sanitizers for `make fuzz`, and the C harnesses of tests/fuzz
 
 Everything else about the project is in pyproject.toml.
 """
@@ -37,6 +38,9 @@ MODULES = (
     "fragments",
     "dataset",
     "part10",
+    "events",
+    "walker",
+    "parser",
     "scan",
     "ranges",
     "pdu",
@@ -66,6 +70,8 @@ HIDDEN = "-fvisibility=hidden"
 # Cython compares our unsigned tags with enumerators as int; the conversion is the one that is meant.
 QUIET = "-Wno-sign-compare"
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+# The fuzzer and the sanitizers' run time come with a library that is loaded before the interpreter.
+FUZZER = ["-fsanitize=fuzzer-no-link,address,undefined", "-fno-sanitize-recover=undefined"]
 
 # profile: (directives on top, compiler arguments, linker arguments, macros)
 PROFILES = {
@@ -84,6 +90,12 @@ PROFILES = {
         SANITIZERS,
         [],
     ),
+    "fuzz": (
+        CHECKS,
+        ["-O1", "-gline-tables-only", "-UNDEBUG", "-fno-omit-frame-pointer", "-Wno-unused-function", QUIET, *FUZZER],
+        FUZZER,
+        [],
+    ),
 }
 
 if PROFILE not in PROFILES:
@@ -92,11 +104,14 @@ if PROFILE not in PROFILES:
 extra_directives, compile_args, link_args, macros = PROFILES[PROFILE]
 if sys.platform == "win32":  # MSVC knows none of these arguments; its own defaults are those of a release
     compile_args, link_args = ["/O2"], []
+if PROFILE == "fuzz":
+    os.environ["CC"] = os.environ.get("DICOMWIRE_CLANG", "clang")
 
 ROOT = Path(__file__).resolve().parent
 os.chdir(ROOT)
 CEXT = Path("cext")
 SOURCES = CEXT / "_dicomwire"
+KERNELS = Path("tests", "fuzz", "kernels.pyx")
 
 
 class BuildExtensions(build_ext):
@@ -124,17 +139,20 @@ def extensions() -> list[Extension]:
     present = {path.stem for path in SOURCES.glob("*.pyx")}
     names = [name for name in MODULES if name in present] + sorted(present.difference(MODULES))
     headers = sorted(str(path) for pattern in ("*.h", "*.pxd") for path in CEXT.rglob(pattern))
+    sources = {f"_dicomwire.{name}": SOURCES / f"{name}.pyx" for name in names}
+    if PROFILE == "fuzz":
+        sources["_dicomwire_fuzz"] = KERNELS
     return [
         Extension(
-            f"_dicomwire.{name}",
-            [str(SOURCES / f"{name}.pyx")],
+            name,
+            [str(source)],
             include_dirs=[str(CEXT / "include"), str(SOURCES)],
             depends=headers,
             define_macros=macros,
             extra_compile_args=compile_args,
             extra_link_args=link_args,
         )
-        for name in names
+        for name, source in sources.items()
     ]
 
 

@@ -145,6 +145,18 @@ def _peak_growth(path: str) -> int:
     return _proc("status", "VmHWM") - before
 
 
+def _stream_peak(path: str) -> int:
+    """Return by how many kB the peak memory grows when a file is pulled as events."""
+    import dicomwire
+
+    for _ in dicomwire.stream(ct_paths()[0]):  # first use: what is loaded lazily is loaded
+        pass
+    before = _proc("status", "VmHWM")
+    for _ in dicomwire.stream(path):
+        pass
+    return _proc("status", "VmHWM") - before
+
+
 def _growth() -> int:
     """Return how many blocks more are held after 2,000 opened files with all values read than after 200."""
     paths = ct_paths()
@@ -221,6 +233,7 @@ CHILD: dict[str, Callable[[], float]] = {
     "sr_undefined_open_blocks": lambda: _blocks_of(_open, report_path("undefined")),
     "enhanced_known_peak": lambda: _peak_growth(enhanced_path("known")),
     "enhanced_undefined_peak": lambda: _peak_growth(enhanced_path("undefined")),
+    "stream_peak": lambda: _stream_peak(enhanced_path("known")),
     "growth_of_2000_files": _growth,
     "header10_to_c": lambda: _ratio(_header10),
     "values_to_c": lambda: _ratio(_all_values),
@@ -291,7 +304,34 @@ def feed_echo():
 def message():
     message_buffers(1, command, image, 16384)
 
-for run in (header10, values, report_open, report_values, feed_window, feed_echo, message):
+def stream_batches():
+    parser = dicomwire.StreamParser()
+    for chunk in chunks:
+        parser.feed(chunk)
+    parser.close()
+
+def stream_events():
+    parser = dicomwire.StreamParser()
+    for chunk in chunks:
+        for event in parser.feed(chunk):
+            pass
+    parser.close()
+
+def stream_bulk():
+    parser = dicomwire.StreamParser("1.2.840.10008.1.2.1")
+    parser.feed(BULK)
+    for _ in range(1000):
+        for event in parser.feed(PIECE):
+            pass
+
+with open(report, "rb") as file:
+    data = file.read()
+chunks = [memoryview(data)[at:at + 65536] for at in range(0, len(data), 65536)]
+BULK = bytes.fromhex("28001000555302000100" * 3 + "e07f10004f570000f0ffffff")
+PIECE = bytes(4096)
+
+runs = header10, values, report_open, report_values, feed_window, feed_echo, message
+for run in (*runs, stream_batches, stream_events, stream_bulk):
     run()
     run()
 for _ in range(int(times)):
@@ -305,6 +345,9 @@ REPEATED = {
     "feed_window": 50,
     "feed_echo": 500,
     "message": 50,
+    "stream_batches": 4,
+    "stream_events": 2,
+    "stream_bulk": 2,
 }
 
 
@@ -370,6 +413,7 @@ def guards() -> list[Guard]:
         exact("sr_undefined_open_blocks", "blocks", "no object per element: the same for any count", 1.0, 4),
         exact("enhanced_known_peak", "kB", "peak memory does not follow the pixel data", 1.1, 1024),
         exact("enhanced_undefined_peak", "kB", "peak memory does not follow the pixel data", 1.1, 1024),
+        exact("stream_peak", "kB", "what is streamed is not kept", 1.1, 1024),
         exact("growth_of_2000_files", "blocks", "opened and forgotten files leave nothing", 1.0, 50),
         exact("pdv_feed_allocated", "bytes", "a fragment is a view of what was fed: 0 bytes copied", 1.2),
         exact("pdv_feed_blocks", "blocks", "one object for each PDV, its memoryview", 1.0, 2),
@@ -386,6 +430,9 @@ def guards() -> list[Guard]:
         "feed_window": f"views of {PDVS} PDVs of 16 KiB",
         "feed_echo": "a message of one PDV of 68 bytes",
         "message": "buffers of a C-STORE request of 525,312 bytes in PDUs of 16 KiB",
+        "stream_batches": "feed it to a parser in chunks of 64 KiB",
+        "stream_events": "make its 41,265 events",
+        "stream_bulk": "feed 1,000 chunks of one long value, and take their pieces",
     }
     for operation, why in whys.items():
         name = f"instructions_{operation}"

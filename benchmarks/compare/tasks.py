@@ -12,12 +12,14 @@ from typing import Any
 from benchmarks import workloads, yardsticks
 from benchmarks.compare import child, framing
 from benchmarks.compare.adapters import Toolkit
+from benchmarks.compare.adapters.dicomwire_ import STREAM_CHUNK, Dicomwire
 from benchmarks.compare.adapters.pydicom_ import Pydicom
 from benchmarks.compare.network import network_task
 from benchmarks.compare.normalise import SequenceMark, agreement, text_of
 from benchmarks.compare.runner import Entry, Goal, Task, say
 
 WINDOW = 16384
+BULK_FRAMES = 200  # 105 MB
 SCALED_GROUPS = 200  # 5,001 content items
 FULL_LIMIT_S = 6.0  # a toolkit expected to need longer than this for the whole report is measured on the small one
 
@@ -306,6 +308,69 @@ def _seconds(toolkit: Toolkit, path: str) -> float:
     return time.perf_counter() - start
 
 
+# ----------------------------------------------------------------------------------------- streams
+
+
+def timed_limit(label: str, run: Callable[[], Any]) -> Entry:
+    """Return an entry that times a function of ours or of Python as the limit of a task."""
+
+    def clocked() -> int:
+        start = time.perf_counter_ns()
+        run()
+        return time.perf_counter_ns() - start
+
+    return limit_entry(label, "limit", clocked)
+
+
+def stream_report_task(context: Context) -> Task:
+    """The batches of a report that comes in chunks, against the structural index and pydicom's reading."""
+    import dicomwire
+
+    corpus = workloads.corpus("sr-undefined", context.size)
+    pydicom, own = Pydicom(), Dicomwire()
+    return Task(
+        name="stream sr-undefined",
+        title=f"all events of a structured report of {corpus.header_elements:,} elements in chunks of 256 KiB",
+        unit="element",
+        units=corpus.header_elements,
+        entries=[
+            entry_for(own, lambda: own.streamed(corpus.path), None),
+            entry_for(pydicom, lambda: pydicom.open(corpus.path), None),
+            timed_limit("dicomwire.dcmread of the same file", lambda: dicomwire.dcmread(corpus.path)),
+        ],
+        goals=[Goal("limit", 0.5), Goal("pydicom", 40)],
+        notes=["The limit is the structural index; events are counted, none becomes an object."],
+    )
+
+
+def stream_bulk_task(context: Context) -> Task:
+    """A file of pixel data pulled as events, against reading it into one buffer."""
+    corpus = workloads.corpus("enhanced-known", context.size, frames=BULK_FRAMES)
+    own = Dicomwire()
+
+    def bare() -> None:
+        buffer = bytearray(STREAM_CHUNK)
+        with open(corpus.path, "rb", buffering=0) as file:
+            while file.readinto(buffer):
+                pass
+
+    def check(result: Any) -> str:
+        pixels = corpus.total_bytes - corpus.header_bytes
+        return "equal" if abs(result - pixels) < 64 else f"DIFFERENT: {result} bytes of pixel data, not {pixels}"
+
+    return Task(
+        name="stream bulk",
+        title=f"all events of an enhanced CT of {corpus.total_bytes / 1e6:.0f} MB, read in chunks of 256 KiB",
+        unit="file",
+        units=1,
+        entries=[
+            entry_for(own, lambda: own.pulled(corpus.path), check),
+            timed_limit("bare loop of readinto in one buffer", bare),
+        ],
+        goals=[Goal("limit", 0.8)],
+    )
+
+
 # ----------------------------------------------------------------------------------------- enhanced file
 
 
@@ -409,6 +474,8 @@ TASKS: dict[str, Callable[[Context], Task]] = {
     "sr-open-undefined": lambda context: report_open_task(context, "sr-undefined"),
     "sr-values-known": lambda context: report_values_task(context, "sr-known"),
     "sr-values-undefined": lambda context: report_values_task(context, "sr-undefined"),
+    "stream-sr": stream_report_task,
+    "stream-bulk": stream_bulk_task,
     "enhanced-known": lambda context: nested_task(context, "enhanced-known"),
     "enhanced-undefined": lambda context: nested_task(context, "enhanced-undefined"),
     "real": real_task,

@@ -55,9 +55,12 @@ cdef class Block:
     cdef PathNode path
     cdef uint32_t counted_item  # item number memo: this item ...
     cdef uint32_t counted       # ... is the n-th of its sequence
+    cdef uint32_t* bases        # of a stretch of a stream: items that these sequences had before it, by entry
+    cdef uint32_t base_count
 
     cdef const uint8_t* pointer(self, TapeEntry* entry) noexcept nogil
     cdef uint32_t _index_of(self, TapeEntry* entry) noexcept nogil
+    cdef void _clip(self, TapeEntry* entry, uint64_t end) noexcept nogil
     cdef const uint8_t* reach(self, TapeEntry* entry) except? NULL
     cdef object fetch(self, TapeEntry* entry)
     cdef int put(self, uint32_t index, object value) except -1

@@ -85,6 +85,7 @@ cdef class Block:
             for i in range(self.cache_size):
                 Py_XDECREF(self.cache[i])
             free(self.cache)
+        free(self.bases)
         dw_release(self.entries, <size_t>self.capacity * sizeof(TapeEntry))
 
     # -------------------------------------------------------------------------------------------------- value bytes
@@ -105,19 +106,28 @@ cdef class Block:
                 return i
         return 0
 
+    cdef void _clip(self, TapeEntry* entry, uint64_t end) noexcept nogil:
+        if entry.offset + entry.length > end:
+            entry.length = end - min(entry.offset, end)
+            entry.flags |= CUT_SHORT
+
     cdef const uint8_t* reach(self, TapeEntry* entry) except? NULL:
         """Same as pointer, after inflating up to the value's end; clips the value if the stream ends before."""
-        cdef uint64_t declared = entry.length
+        cdef uint64_t declared = entry.length, end
+        cdef uint32_t index, i
         if self.source.inflater is not None:
             self.source._inflate_value(entry.offset, declared)
-            if self.source.size_known and entry.offset + declared > self.source.size:
-                entry.length = self.source.size - entry.offset if self.source.size > entry.offset else 0
-                entry.flags |= CUT_SHORT
+            end = max(self.source.size, entry.offset)
+            if self.source.size_known and entry.offset + declared > end:
+                index = self._index_of(entry)
                 if self.source.policy == STRICT:
-                    raise TruncatedError(f"value needs {declared} bytes, {entry.length} left", offset=entry.offset,
-                                         path=self.path_of(self._index_of(entry)), section="PS3.5 7.1.1")
-                self.report("truncated_value", self._index_of(entry),
-                            f"value needs {declared} bytes, {entry.length} left", "PS3.5 7.1.1")
+                    raise TruncatedError(f"value needs {declared} bytes, {end - entry.offset} left",
+                                         offset=entry.offset, path=self.path_of(index), section="PS3.5 7.1.1")
+                for i in range(index, self.entries[index].next):
+                    self._clip(self.entries + i, end)
+                self._clip(entry, end)          # which a caller may have made
+                self.report("truncated_value", index, f"value needs {declared} bytes, {entry.length} left",
+                            "PS3.5 7.1.1")
         return self.pointer(entry)
 
     cdef object fetch(self, TapeEntry* entry):
@@ -611,7 +621,8 @@ cdef class Block:
 
     cdef uint32_t ordinal_of(self, uint32_t item) noexcept:
         """Number of an item in its sequence, from 0; asked in ascending order each step costs one hop."""
-        cdef uint32_t parent = self.entries[item].parent, i = parent + 1, n = 0
+        cdef uint32_t parent = self.entries[item].parent, i = parent + 1
+        cdef uint32_t n = self.bases[parent] if parent < self.base_count else 0
         if self.counted_item and self.counted_item <= item and self.entries[self.counted_item].parent == parent:
             i, n = self.counted_item, self.counted
         while i < item:

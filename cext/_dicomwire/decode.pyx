@@ -7,7 +7,7 @@ from cpython.buffer cimport PyBuffer_FillInfo
 from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_DecodeLatin1, PyUnicode_DecodeUTF8
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memchr
 
 from .block cimport CHARSET_LATIN1, CHARSET_UTF8, hook
@@ -50,6 +50,19 @@ cdef object value_view(Block block, TapeEntry* entry):
     buffer.owner = block if block.own.data != NULL else block.source
     buffer.data = p
     buffer.size = <Py_ssize_t>entry.length
+    return PyMemoryView_FromObject(buffer)
+
+
+cdef object view_of(Block block, uint64_t offset, uint64_t length):
+    """A read-only memoryview of bytes that a window of the block's source holds; None where none does."""
+    cdef _ValueBuffer buffer
+    cdef const uint8_t* p = block.source.find(offset, length)
+    if p == NULL and length:
+        return None
+    buffer = _ValueBuffer.__new__(_ValueBuffer)
+    buffer.owner = block.source
+    buffer.data = p
+    buffer.size = <Py_ssize_t>length
     return PyMemoryView_FromObject(buffer)
 
 

@@ -1,10 +1,13 @@
 """What the stepper tolerated, in words: kinds of deviations and their messages."""
+from libc.stdint cimport uint64_t
+
 from .tape cimport (
     DELIMITER_LENGTH, DUPLICATE_TAG, HEADER_CUT, IMPLICIT_ELEMENT, LENGTH_WRAPPED,
     MISSING_DELIMITER, NOT_AN_ITEM, ODD_LENGTH, OVERRUN, STRAY_DELIMITER, STRAY_ITEM, TAG_ORDER, TRAILING_BYTES,
-    UNDEFINED_NOT_ALLOWED, UNKNOWN_VR, VALUE_CUT, RawFinding,
+    UNDEFINED_NOT_ALLOWED, UNKNOWN_VR, UNREADABLE, VALUE_CUT, RawFinding,
 )
 
+cdef uint64_t END_OF_STREAM = <uint64_t>1 << 61     # more than any source has: its end is not known
 
 cdef tuple _FINDING_NAMES = (
     "", "truncated_header", "truncated_value", "overrun", "odd_length", "undefined_length", "missing_delimiter",
@@ -21,6 +24,8 @@ cdef str finding_name(int kind):
 cdef str finding_text(RawFinding* f):
     """One sentence: what is wrong, expected against found, and the section of the standard."""
     cdef int kind = f.kind
+    if f.found >= END_OF_STREAM and (kind == TRAILING_BYTES or kind == UNREADABLE):
+        return "no element header can be read here, what follows is skipped; PS3.5 7.1"
     if kind == HEADER_CUT or kind == TRAILING_BYTES:
         return f"{f.found} bytes left where an element header needs {f.expected or 8}; PS3.5 7.1"
     if kind == VALUE_CUT:

@@ -1,7 +1,7 @@
 """From a source to a root tape: preamble, meta group, transfer syntax, encoding, data set (PS3.10 section 7)."""
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from .tape cimport Stepper
+from .source cimport Source
 
 cdef enum SyntaxKind:
     SYNTAX_UNKNOWN = 0
@@ -25,4 +25,11 @@ cdef struct FileStart:
 cdef void look_at_start(const uint8_t* p, uint64_t n, FileStart* start) noexcept nogil
 cdef int syntax_of(const uint8_t* p, uint64_t n) noexcept nogil
 cdef int likely_encoding(const uint8_t* p, uint64_t in_window, uint64_t left, int declared) noexcept nogil
+cdef int encoding_score(const uint8_t* p, uint64_t in_window, uint64_t left, int encoding) noexcept nogil
+cdef bint reads_as_data_set(const uint8_t* p, uint64_t in_window, uint64_t left) noexcept nogil
+cdef int look_for_other_formats(Source source, const uint8_t* p) except -1
+cdef int refuse_archives(const uint8_t* p, uint64_t n) except -1
+cdef int check_meta_length(Source source, uint64_t offset, int64_t declared, uint64_t stop) except -1
+cdef int check_syntax(Source source, const uint8_t* p, uint64_t n, uint64_t offset) except -1
+cdef str encoding_name(int encoding)
 cdef bint skim_meta(const uint8_t* p, uint64_t n, FileStart* start) noexcept nogil

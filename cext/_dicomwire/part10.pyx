@@ -5,7 +5,7 @@ differ, or nothing is said, the bytes decide and a deviation tells so.
 """
 from cpython.buffer cimport PyObject_CheckBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from libc.stdint cimport int8_t
+from libc.stdint cimport int8_t, int64_t
 from libc.string cimport memcmp, memset
 
 from .block cimport Block, block_of_tape, collect_findings, hook, raise_status
@@ -17,7 +17,7 @@ from .source cimport (
 )
 from .tagindex cimport dw_tag_vr
 from .tape cimport (
-    BIG_ENDIAN, DATA_SET, DEFAULT_MAX_DEPTH, DONE, EXPLICIT_LE, IMPLICIT, ITEMS, NEED_DATA, PAUSED, STOPPED,
+    BIG_ENDIAN, DATA_SET, DEFAULT_MAX_DEPTH, DONE, EXPLICIT_LE, IMPLICIT, ITEMS, NEED_DATA, PAUSED, STOPPED, Stepper,
     TapeEntry, UNORDERED, dw_load16be, dw_load16le, dw_load32be, dw_load32le, dw_load64le, stepper_begin,
     stepper_free, stepper_reserve, stepper_run, stepper_set_end,
 )
@@ -75,7 +75,7 @@ cdef int syntax_of(const uint8_t* p, uint64_t n) noexcept nogil:
     return SYNTAX_UNKNOWN
 
 
-cdef int _score(const uint8_t* p, uint64_t in_window, uint64_t left, int encoding) noexcept nogil:
+cdef int encoding_score(const uint8_t* p, uint64_t in_window, uint64_t left, int encoding) noexcept nogil:
     """How many elements, up to three, can be read one after the other in this encoding."""
     cdef int good = 0
     cdef uint32_t tag, last = 0
@@ -133,12 +133,12 @@ cdef int likely_encoding(const uint8_t* p, uint64_t in_window, uint64_t left, in
     cdef int[4] order = [EXPLICIT_LE, IMPLICIT, BIG_ENDIAN, IMPLICIT | BIG_ENDIAN]
     cdef int i
     if declared >= 0:
-        declared_score = _score(p, in_window, left, declared)
+        declared_score = encoding_score(p, in_window, left, declared)
         if declared_score >= 3 or left == 0:
             return declared
     for i in range(4):
         encoding = order[i]
-        score = _score(p, in_window, left, encoding)
+        score = encoding_score(p, in_window, left, encoding)
         if score > best_score:
             best, best_score = encoding, score
     if declared >= 0 and (declared_score >= best_score or (declared_score and not declared & IMPLICIT)):
@@ -194,7 +194,7 @@ cdef bint reads_as_data_set(const uint8_t* p, uint64_t in_window, uint64_t left)
     for i in range(4):
         tag = dw_load32be(p) if order[i] & BIG_ENDIAN else (<uint32_t>dw_load16le(p) << 16) | dw_load16le(p + 2)
         group = tag >> 16
-        if (group == 2 or group == 4 or group == 8 or tag == 0) and _score(p, in_window, left, order[i]) >= 2:
+        if (group == 2 or group == 4 or group == 8 or tag == 0) and encoding_score(p, in_window, left, order[i]) >= 2:
             return True
     return False
 
@@ -268,17 +268,24 @@ cdef Block _read_meta(Source source, FileStart* start, uint64_t* data_offset):
     block.entries[0].next = block.count
     data_offset[0] = s.pos
     e = block.entries + 1
-    if block.count > 1 and e.tag == 0x00020000 and e.length == 4 and source.policy != IGNORE:
-        p = block.pointer(e)
-        if p != NULL and e.offset + 4 + dw_load32le(p) != s.pos:
-            _note(source, "meta_group_length", e.offset,
-                  f"File Meta Information Group Length is {dw_load32le(p)}, the group has {s.pos - e.offset - 4} bytes",
-                  "PS3.10 7.1")
-    elif block.count > 1 and e.tag != 0x00020000:
-        _note(source, "meta_group_length", e.offset, "File Meta Information Group Length is missing", "PS3.10 7.1")
+    if block.count > 1:
+        p = block.pointer(e) if e.tag == 0x00020000 and e.length == 4 else NULL
+        if p != NULL or e.tag != 0x00020000:
+            check_meta_length(source, e.offset, dw_load32le(p) if p != NULL else -1, s.pos)
     if start.meta_encoding == IMPLICIT:
         _note(source, "meta_encoding", start.meta_offset, "File Meta Information is in implicit VR", "PS3.10 7.1")
     return block
+
+
+cdef int check_meta_length(Source source, uint64_t offset, int64_t declared, uint64_t stop) except -1:
+    """Compare the length at ``offset`` with where the meta group stops; below 0 there is none, or no group length."""
+    if declared < 0:
+        _note(source, "meta_group_length", offset, "File Meta Information Group Length is missing", "PS3.10 7.1")
+    elif offset + 4 + <uint64_t>declared != stop:
+        _note(source, "meta_group_length", offset,
+              f"File Meta Information Group Length is {declared}, the group has {stop - offset - 4} bytes",
+              "PS3.10 7.1")
+    return 0
 
 
 cdef int _declared_syntax(Block meta, Source source, FileStart* start) except -1:
@@ -286,7 +293,6 @@ cdef int _declared_syntax(Block meta, Source source, FileStart* start) except -1
     cdef uint32_t index
     cdef TapeEntry* e
     cdef const uint8_t* p = NULL
-    cdef int kind
     if meta is not None:
         index = meta.find(0, 0x00020010)
         if index == 0:
@@ -297,18 +303,23 @@ cdef int _declared_syntax(Block meta, Source source, FileStart* start) except -1
             start.syntax_at, start.syntax_length = e.offset, e.length
     if start.syntax_length:
         p = source.find(start.syntax_at, start.syntax_length)
-    if p == NULL:
+    if start.syntax_length == 0:
         return SYNTAX_UNKNOWN
-    kind = syntax_of(p, start.syntax_length)
+    # A value that is in no window, although what follows it was looked at, is longer than a UID.
+    return check_syntax(source, p, start.syntax_length, start.syntax_at)
+
+
+cdef int check_syntax(Source source, const uint8_t* p, uint64_t n, uint64_t offset) except -1:
+    """SyntaxKind of a Transfer Syntax UID, NULL for one that is too long to be; tells what is odd about it."""
+    cdef int kind = syntax_of(p, n) if p != NULL else SYNTAX_UNKNOWN
     if kind == SYNTAX_UNKNOWN:
-        _note(source, "transfer_syntax", start.syntax_at, "Transfer Syntax UID is not a known one", "PS3.5 10")
-    elif start.syntax_length > trimmed(p, start.syntax_length) + 1 or p[start.syntax_length - 1] == 0x20:
-        _note(source, "transfer_syntax", start.syntax_at, "Transfer Syntax UID has other padding than one NUL",
-              "PS3.5 9.1")
+        _note(source, "transfer_syntax", offset, "Transfer Syntax UID is not a known one", "PS3.5 10")
+    elif n > trimmed(p, n) + 1 or p[n - 1] == 0x20:
+        _note(source, "transfer_syntax", offset, "Transfer Syntax UID has other padding than one NUL", "PS3.5 9.1")
     return kind
 
 
-cdef int _look_for_other_formats(Source source, const uint8_t* p) except -1:
+cdef int look_for_other_formats(Source source, const uint8_t* p) except -1:
     """Report a preamble that makes the file run or open as something else (PS3.10 section 7.1)."""
     cdef bytes start = PyBytes_FromStringAndSize(<const char*>p, 4)
     if start[:2] == b"MZ" or start == b"\x7fELF" or start[:2] == b"#!" or start == b"\xcf\xfa\xed\xfe":
@@ -316,7 +327,7 @@ cdef int _look_for_other_formats(Source source, const uint8_t* p) except -1:
     return 0
 
 
-cdef int _refuse_archives(const uint8_t* p, uint64_t n) except -1:
+cdef int refuse_archives(const uint8_t* p, uint64_t n) except -1:
     """Name the compressed files that data sets often come in; they are for others to unpack, within bounds."""
     cdef str name = None
     if n >= 3 and p[0] == 0x1F and p[1] == 0x8B and p[2] == 8:
@@ -375,10 +386,10 @@ cdef DataSet open_data_set(Source source, bint force, uint32_t stop_tag, object 
             p, source.first.stop, source.size, -1) >= 0:
         memset(&start, 0, sizeof(FileStart))        # the four letters belong to a value
     if start.has_preamble and p[0]:
-        _look_for_other_formats(source, p)
+        look_for_other_formats(source, p)
     if not start.has_preamble:
         if not force and not start.has_magic:
-            _refuse_archives(p, source.first.stop)
+            refuse_archives(p, source.first.stop)
         if not force and not start.has_magic and not reads_as_data_set(p, source.first.stop, source.size):
             raise DecodeError("this is not DICOM: no preamble with DICM, and the bytes do not read as a data set "
                               "(force=True tries all the same)", offset=0, path="", section="PS3.10 7.1")
@@ -419,8 +430,8 @@ cdef DataSet open_data_set(Source source, bint force, uint32_t stop_tag, object 
             raise DecodeError("the bytes do not read as a data set in any encoding", offset=offset, path="",
                               section="PS3.5 7.1")
     if declared >= 0 and encoding != declared:
-        _note(content, "encoding", offset, f"the data set is in {_encoding_name(encoding)}, its transfer syntax says "
-              f"{_encoding_name(declared)}", "PS3.5 10")
+        _note(content, "encoding", offset, f"the data set is in {encoding_name(encoding)}, its transfer syntax says "
+              f"{encoding_name(declared)}", "PS3.5 10")
 
     memset(&s, 0, sizeof(Stepper))
     s.tag_span = stop_tag - 1 if stop_tag else 0xFFFFFFFFu
@@ -478,7 +489,7 @@ def read_meta(DataSet data_set):
     return new_data_set(root.meta, 0)
 
 
-cdef str _encoding_name(int encoding):
+cdef str encoding_name(int encoding):
     return ("implicit" if encoding & IMPLICIT else "explicit") + " VR " + (
         "big" if encoding & BIG_ENDIAN else "little") + " endian"
 

@@ -38,7 +38,7 @@ cdef struct Arena:
 cdef int _keep(Arena* arena, const uint8_t* p, uint64_t n, Cell* cell) noexcept nogil:
     cdef uint8_t* data
     cdef uint64_t capacity
-    if arena.used + n > arena.capacity:
+    if arena.data == NULL or arena.used + n > arena.capacity:
         capacity = max(arena.capacity * 2, arena.used + n + 65536)
         data = <uint8_t*>dw_grow(arena.data, arena.capacity, capacity)
         if data == NULL:

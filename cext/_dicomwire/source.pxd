@@ -51,6 +51,7 @@ cdef class Source:
     cdef object charset             # the caller's override, a tuple of terms, or None
     cdef Py_buffer view
     cdef bint has_view
+    cdef object kept                # what keeps the memory of borrowed windows, or None
 
     cdef const uint8_t* find(self, uint64_t offset, uint64_t length) noexcept nogil
     cdef Window* window_at(self, uint64_t offset) noexcept nogil

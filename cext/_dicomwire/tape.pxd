@@ -103,6 +103,8 @@ cdef struct Stepper:
     uint32_t max_depth
     uint8_t strict
     uint8_t look_up         # implicit VR: look up which elements of known length are sequences, to enter them
+    uint32_t look_ahead     # a stream, whose end is not known: decisions see this many bytes from a header on, no fewer
+    uint32_t finding_limit  # findings kept; 0 means MAX_FINDINGS
     # output
     TapeEntry* entries
     uint32_t count

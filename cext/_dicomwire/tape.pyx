@@ -139,7 +139,7 @@ cdef int stepper_note(Stepper* s, uint16_t kind, uint32_t entry, uint32_t tag, u
     """Keep a finding; DONE, REFUSED when strict, OUT_OF_MEMORY."""
     cdef RawFinding* findings
     cdef uint32_t capacity
-    if s.finding_count >= MAX_FINDINGS:
+    if s.finding_count >= (s.finding_limit if s.finding_limit else <uint32_t>MAX_FINDINGS):
         s.findings_dropped += 1
         return DONE
     if s.finding_count == s.finding_capacity:
@@ -185,6 +185,7 @@ cdef int stepper_set_end(Stepper* s, uint64_t end) noexcept nogil:
     cdef TapeEntry* last = s.entries + (s.count - 1)
     cdef TapeEntry* container
     cdef uint64_t length = last.length, declared
+    cdef bint is_open
     cdef int status = DONE
     for i in range(s.depth + 1):
         if s.frames[i].bound > end:
@@ -201,10 +202,20 @@ cdef int stepper_set_end(Stepper* s, uint64_t end) noexcept nogil:
         return status
     if s.entries[0].offset + s.entries[0].length > end:
         s.entries[0].length = end - s.entries[0].offset if end > s.entries[0].offset else 0
-    if s.count > 1 and last.offset + length > end and not last.flags & UNDEFINED_LENGTH:
+    # Containers that ended with the last value are closed already, and as far behind the end as it is.
+    i = last.parent
+    while i > s.frames[s.depth].entry:
+        container = s.entries + i
+        if container.offset + container.length > end:
+            container.length = end - container.offset if end > container.offset else 0
+            container.flags |= CUT_SHORT
+        i = container.parent
+    if s.pos > end:
+        s.pos = end
+    is_open = s.frames[s.depth].undefined and s.frames[s.depth].entry == s.count - 1
+    if s.count > 1 and last.offset + length > end and not is_open:
         last.length = end - last.offset if end > last.offset else 0
         last.flags |= CUT_SHORT
-        s.pos = end
         return stepper_note(s, VALUE_CUT, s.count - 1, last.tag, last.offset - last.header_size, length, last.length)
     return DONE
 
@@ -245,7 +256,29 @@ cdef bint _plausible_next(const uint8_t* p, uint64_t in_window, uint64_t left, u
     return next_tag > tag and (dw_vr_traits(dw_load16le(p + 4)) & DW_VR_KNOWN) != 0
 
 
-cdef void _guess_header(const uint8_t* p, uint64_t in_window, uint64_t left, uint8_t encoding,
+cdef enum Sight:
+    WHOLE_SOURCE = 0            # the end is known; what is not in the window has the benefit of the doubt
+    MUST_SEE = 1                # in a stream: the next header has to be seen
+    BELIEVE = 2                 # in a stream: it may be out of sight, if the length is not out of proportion
+
+cdef enum:
+    BELIEVED_LENGTH = 1 << 24
+
+
+cdef bint _fits(const uint8_t* p, uint64_t size, uint64_t length, uint64_t in_window, uint64_t left, uint32_t tag,
+                uint8_t encoding, int sight) noexcept nogil:
+    """Whether a header of ``size`` bytes with this length leaves room for what could follow it."""
+    if left < size or length > left - size:
+        return False
+    size += length
+    if size > in_window or in_window - size < 8 and size != left:
+        if sight == MUST_SEE or sight == BELIEVE and length > BELIEVED_LENGTH:
+            return False
+        in_window = size        # out of sight
+    return _plausible_next(p + size, in_window - size, left - size, tag, encoding)
+
+
+cdef void _guess_header(const uint8_t* p, uint64_t in_window, uint64_t left, uint8_t encoding, int sight,
                         Header* h) noexcept nogil:
     """Read a header whose VR field holds none of the 34 VRs, in a data set of explicit VR.
 
@@ -257,34 +290,27 @@ cdef void _guess_header(const uint8_t* p, uint64_t in_window, uint64_t left, uin
     cdef bint in_table = dw_tag_vr(h.tag) != 0
     cdef bint letters = dw_vr_is_two_capitals(h.vr) != 0
     h.flags = VR_GUESSED
-    if not letters and left >= 8 and (length == UNDEFINED or length <= left - 8):
-        if (length == UNDEFINED and in_table) or (length != UNDEFINED and (
-                in_table or _plausible_next(p + 8 + length, 0 if 8 + length > in_window else in_window - 8 - length,
-                                            left - 8 - length, h.tag, encoding))):
-            h.vr = dw_tag_vr(h.tag) if in_table else <uint16_t>DW_VR_UN
-            if h.vr < 7:
-                h.vr = 0
-            h.length = <uint32_t>length
-            h.size = 8
-            h.finding = IMPLICIT_ELEMENT
-            return
-    h.finding = UNKNOWN_VR
-    if left >= 12 and in_window >= 12 and dw_load16le(p + 6) == 0:
-        length = _u32_at(p + 8, encoding)
-        if length <= left - 12 and _plausible_next(p + 12 + length, 0 if 12 + length > in_window
-                                                   else in_window - 12 - length, left - 12 - length, h.tag, encoding):
-            h.length = <uint32_t>length
-            h.size = 12
-            h.vr = DW_VR_UN
-            return
-    length = dw_load16be(p + 6) if encoding & BIG_ENDIAN else dw_load16le(p + 6)
-    if length <= left - 8 and _plausible_next(p + 8 + length, 0 if 8 + length > in_window else in_window - 8 - length,
-                                              left - 8 - length, h.tag, encoding):
+    if not letters and (in_table and (length == UNDEFINED or sight != MUST_SEE and length <= left - 8)
+                        or length != UNDEFINED and _fits(p, 8, length, in_window, left, h.tag, encoding, sight)):
+        h.vr = dw_tag_vr(h.tag) if in_table else <uint16_t>DW_VR_UN
+        if h.vr < 7:
+            h.vr = 0
         h.length = <uint32_t>length
         h.size = 8
-        h.vr = DW_VR_UN
+        h.finding = IMPLICIT_ELEMENT
         return
-    h.finding = UNREADABLE
+    h.finding = UNKNOWN_VR
+    h.vr = DW_VR_UN
+    if left >= 12 and in_window >= 12 and dw_load16le(p + 6) == 0:
+        h.length = _u32_at(p + 8, encoding)
+        h.size = 12
+        if _fits(p, 12, h.length, in_window, left, h.tag, encoding, sight):
+            return
+    h.length = dw_load16be(p + 6) if encoding & BIG_ENDIAN else dw_load16le(p + 6)
+    h.size = 8
+    if not _fits(p, 8, h.length, in_window, left, h.tag, encoding, sight if letters or sight == WHOLE_SOURCE
+                 else MUST_SEE):
+        h.finding = UNREADABLE
 
 
 cdef bint _unwrap_length(Stepper* s, TapeEntry* last, uint64_t bound, uint8_t encoding) noexcept nogil:
@@ -370,7 +396,7 @@ cdef void _take_usual(Stepper* s) noexcept nogil:
 
         # ---------------------------------------------------------------- delimiters
         if tag >= 0xFFFE0000u and tag != ITEM_TAG:
-            if length != 0 or not frame.undefined or tag != (
+            if length != 0 or not frame.undefined or pos + 8 > bound or tag != (
                     ITEM_DELIMITER if kind == DATA_SET else SEQUENCE_DELIMITER):
                 break
             entries[parent].length = pos - entries[parent].offset
@@ -385,12 +411,12 @@ cdef void _take_usual(Stepper* s) noexcept nogil:
         # ---------------------------------------------------------------- items
         if kind == ITEMS:
             end = pos + 8
-            if tag != ITEM_TAG or depth >= deepest:
+            if tag != ITEM_TAG or depth >= deepest or end > bound:
                 break
             if length == UNDEFINED:
                 _write(entries + index, end, UNDEFINED, ITEM_TAG, index, parent, DW_VR_NONE, 8, UNDEFINED_LENGTH)
                 _enter(frame, bound, index, DATA_SET, 1)
-            elif length & 1 or length > bound - pos or length + 8 > bound - pos:
+            elif length & 1 or length > bound - end:
                 break
             elif length > enter_limit:
                 _write(entries + index, end, length, ITEM_TAG, index, parent, DW_VR_NONE, 8, NOT_ENTERED)
@@ -431,7 +457,7 @@ cdef void _take_usual(Stepper* s) noexcept nogil:
         if tag < last_tag or tag == 0 or tag >= 0xFFFE0000u or (depth == 0 and tag - s.first_tag > s.tag_span):
             break
         if length == UNDEFINED:
-            if depth >= deepest or (vr != DW_VR_SQ and (vr != 0 or tag == 0x7FE00010)):
+            if depth >= deepest or end > bound or (vr != DW_VR_SQ and (vr != 0 or tag == 0x7FE00010)):
                 break
             _write(entries + index, end, UNDEFINED, tag, index, parent, vr, size, UNDEFINED_LENGTH)
             _enter(frame, bound, index, ITEMS, 1)
@@ -710,16 +736,25 @@ cdef int stepper_run(Stepper* s) noexcept nogil:
                 h.length = dw_load16be(p + 6) if encoding & BIG_ENDIAN else dw_load16le(p + 6)
                 h.size = 8
             else:
-                if left >= 12 and pos + 12 > stop:
+                # A stream decides on the same bytes wherever it is cut.
+                end = min(left, <uint64_t>max(s.look_ahead, <uint32_t>12))
+                if (left >= 12 or s.look_ahead) and pos + end > stop:
                     s.pos = pos
-                    s.need = 12
+                    s.need = end
                     return NEED_DATA
+                if not s.look_ahead:
+                    end = stop - pos
                 s.pos = pos
                 if h.tag == 0 and h.vr == 0 and s.depth == 0 and s.count > 1:
                     h.finding = TRAILING_BYTES
                 else:
-                    _guess_header(p, stop - pos, left, encoding, &h)
-                    if h.finding == UNREADABLE and s.entries[s.count - 1].parent == frame.entry and _unwrap_length(
+                    _guess_header(p, end, left, encoding, MUST_SEE if s.look_ahead else WHOLE_SOURCE, &h)
+                    if h.finding == UNREADABLE and s.look_ahead:
+                        h.vr = dw_load16le(p + 4)
+                        _guess_header(p, end, left, encoding, BELIEVE, &h)
+                    # What a stream has given away cannot be made longer.
+                    if h.finding == UNREADABLE and not s.look_ahead and (
+                            s.entries[s.count - 1].parent == frame.entry) and _unwrap_length(
                             s, s.entries + (s.count - 1), bound, encoding):
                         status = stepper_note(s, LENGTH_WRAPPED, s.count - 1, s.entries[s.count - 1].tag, pos,
                                               s.entries[s.count - 1].length, 0)
@@ -761,7 +796,7 @@ cdef int stepper_run(Stepper* s) noexcept nogil:
             if status != DONE:
                 return status
         else:
-            frame.last_tag = h.tag + 1
+            frame.last_tag = h.tag + (h.tag != 0xFFFFFFFFu)
 
         # ---------------------------------------------------------------- undefined length
         if h.length == UNDEFINED:

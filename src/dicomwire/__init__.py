@@ -38,12 +38,15 @@ __all__ = [
     "PrivateBlock",
     "ScanResult",
     "Sequence",
+    "StreamParser",
     "Tag",
     "dcmread",
     "errors",
     "iter_archive",
     "open_remote",
     "scan",
+    "stream",
+    "stream_async",
 ]
 
 bind(KEYWORD_TO_TAG)
@@ -63,6 +66,7 @@ if TYPE_CHECKING:
     from dicomwire.dataset.private import PrivateBlock
     from dicomwire.pixel import FrameIndex, FrameReader
     from dicomwire.scanning import ScanResult, scan
+    from dicomwire.streaming import StreamParser, stream, stream_async
     from dicomwire.streaming.archives import iter_archive
     from dicomwire.streaming.remote import open_remote
 
@@ -73,9 +77,12 @@ _LAZY = {
     "FrameReader": "dicomwire.pixel",
     "PrivateBlock": "dicomwire.dataset.private",
     "ScanResult": "dicomwire.scanning",
+    "StreamParser": "dicomwire.streaming",
     "iter_archive": "dicomwire.streaming.archives",
     "open_remote": "dicomwire.streaming.remote",
     "scan": "dicomwire.scanning",
+    "stream": "dicomwire.streaming",
+    "stream_async": "dicomwire.streaming",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 import pytest
 
 from dicomwire import DataSet, dcmread
-from dicomwire.errors import NestingError
+from dicomwire.errors import DecodeError, NestingError
 from tests.builders import (
     BIG_ENDIAN,
+    DEFLATED,
     IMPLICIT,
     JPEG,
     PIXEL_DATA,
@@ -297,3 +299,81 @@ def test_deep_nesting_costs_no_python_stack() -> None:
         assert copy.deepcopy(ds) is ds
         assert len(ds.to_dict()) == 6
         ds._repr_html_()
+
+
+def assert_inside(tape: list[tuple[Any, ...]]) -> None:
+    """Every entry, with its header, lies inside its parent."""
+    for _, _, _, header_size, _, offset, length, _, parent in tape[1:]:
+        assert offset - header_size >= tape[parent][5]
+        assert offset + length <= tape[parent][5] + tape[parent][6]
+
+
+def deflated_and_cut(data: bytes) -> bytes:
+    """A deflated file whose stream, stored and not compressed, ends with ``data`` and was to go on."""
+    packer = zlib.compressobj(0, zlib.DEFLATED, -15)
+    return part10(b"", DEFLATED) + packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH)
+
+
+@pytest.mark.parametrize("undefined", [False, True])
+def test_containers_that_end_with_a_value_behind_the_end_are_clipped_too(undefined: bool) -> None:
+    long = element(0x0040A160, "UT", b"text" * 10)
+    data = element(0x00080060, "CS", b"CT") + sequence(SQ, item(long), undefined=undefined)
+    data_set = dcmread(deflated_and_cut(data[: -40 if undefined else -32]))
+    assert [one.tag for one in data_set.iterall()] == [0x00080060, SQ, 0x0040A160]
+    assert_inside(data_set.tape())
+    assert [row[0] for row in data_set.tape() if row[4] & CUT_SHORT] == ([3, 4] if undefined else [2, 3, 4])
+
+
+def test_a_container_without_its_delimiter_behind_the_end_is_clipped_too() -> None:
+    unreadable = b"\x12\0\x34\x12" + b"\xfe" * 8
+    inside = element(SQ, "SQ", item(unreadable, undefined=True)[:-8], length=UNDEFINED)
+    data = element(SQ, "SQ", item(inside, length=400), length=UNDEFINED)
+    data_set = dcmread(deflated_and_cut(data))
+    assert len(list(data_set.iterall())) == 2
+    assert_inside(data_set.tape())
+
+
+HEADERS = {
+    "sequence": element(SQ, "SQ", length=UNDEFINED),
+    "text": element(0x0040A160, "UT", b"text"),
+    "item": implicit.tag(ITEM) + b"\xff" * 4,
+    "delimiter": sequence_end(),
+    "item delimiter": item(b"", undefined=True)[8:],
+}
+
+
+@pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS)
+@pytest.mark.parametrize("undefined", [False, True])
+@pytest.mark.parametrize("kept", [1, 2, 4, 7, 8, 10, 11])
+def test_a_header_never_passes_the_end_of_its_container(header: bytes, undefined: bool, kept: int) -> None:
+    before = element(SQ, "SQ", b"", length=UNDEFINED) if undefined else b""
+    cut = item(before + header, length=len(before) + min(kept, len(header)))
+    data = sequence(SQ, cut, undefined=True) + element(0x00500010, "CS", b"A ") + element(0x00600010, "CS", b"A ")
+    data_set = dcmread(part10(data))
+    list(data_set.iterall())
+    assert_inside(data_set.tape())
+
+
+def test_a_last_fragment_behind_the_end_of_the_stream_is_clipped_with_its_pixel_data() -> None:
+    fragments = item() + item(b"1234") + item(b"12345678", length=4_000_000_000)
+    file = deflated_and_cut(element(0x00080060, "CS", b"CT") + element(PIXEL_DATA, "OB", fragments, length=UNDEFINED))
+    data_set = dcmread(file)
+    assert bytes(data_set["PixelData"].raw).endswith(b"12345678")
+    assert_inside(data_set.tape())
+    assert [bytes(fragment) for fragment in data_set.PixelData] == [b"1234", b"12345678"]
+    assert_inside(data_set.tape())
+    assert "truncated_value" in {deviation.kind for deviation in data_set.deviations}
+
+
+def test_strict_refuses_a_value_behind_the_end_of_the_stream_every_time() -> None:
+    file = deflated_and_cut(element(0x00080060, "CS", b"CT") + element(PIXEL_DATA, "OW", b"1234", length=1000))
+    data_set = dcmread(file, policy="strict")
+    for _ in range(3):
+        with pytest.raises(DecodeError, match=r"ends before its final block|value needs 1000 bytes, 4 left"):
+            data_set["PixelData"].raw  # noqa: B018
+
+
+def test_elements_behind_the_highest_tag_are_out_of_order() -> None:
+    ds = dcmread(part10(element(0x00080060, "CS", b"CT") + element(0xFFFFFFFF, "CS", b"A ") + plain()))
+    assert next(deviation.kind for deviation in ds.deviations) == "tag_order"
+    assert ds.PatientID == "12345"

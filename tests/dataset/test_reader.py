@@ -664,3 +664,11 @@ def test_a_file_that_is_replaced_is_still_the_one_that_was_opened(tmp_path):
     other.write_bytes(b"x" * len(LARGE))
     other.replace(path)
     assert bytes(ds.PixelData) == bytes(range(256)) * 200
+
+
+def test_a_transfer_syntax_longer_than_what_was_read_is_reported_from_a_file_too(tmp_path: Path) -> None:
+    data = part10(b"", "1.2." + "3" * 60_000)
+    path = tmp_path / "long.dcm"
+    path.write_bytes(data)
+    for source in (data, path):
+        assert [deviation.kind for deviation in dicomwire.dcmread(source).deviations] == ["transfer_syntax"]

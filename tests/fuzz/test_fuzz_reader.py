@@ -6,8 +6,6 @@ Real files and built ones are mutated: bits, bytes, lengths, cuts, splices.  ``m
 from __future__ import annotations
 
 import random
-import zlib
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,116 +14,15 @@ from hypothesis import strategies as st
 
 from dicomwire import dcmread
 from dicomwire.errors import DecodeError
-from tests.builders import (
-    BIG_ENDIAN,
-    DEFLATED,
-    IMPLICIT,
-    JPEG,
-    PIXEL_DATA,
-    UNDEFINED,
-    big_endian,
-    element,
-    implicit,
-    item,
-    nested,
-    part10,
-    plain,
-    sequence,
-    sequence_end,
-)
-from tests.hostile.reading import POLICIES, use
-
-MAX_SIZE = 8192  # bytes of a real file that is mutated
-
-TEXT = element(0x0040A160, "UT", b"text")
-TRICKY = (
-    b"\xff\xff\xff\xff",
-    b"\xfe\xff\x00\xe0",
-    b"\xfe\xff\x0d\xe0",
-    b"\xfe\xff\xdd\xe0",
-    b"\0\0\0\0",
-    b"\xff\xff\xff\x7f",
-    b"SQ\0\0",
-    b"UN\0\0",
-    b"OB\0\0",
-    b"\xe0\x7f\x10\0",
-    b"\x08\0\x05\0",
-    b"\x02\0\x10\0",
-    b"\x28\0\x03\x01",
-    b"\x09\0\x10\0",
-    b"DICM",
-    b"\x1b$B",
-    b"\\",
-    b"\x01\0\0\0",
-    b"\x08\0\0\0",
-)
+from tests.builders import BIG_ENDIAN, DEFLATED, IMPLICIT, JPEG, PIXEL_DATA, part10, plain
+from tests.fuzz.outcomes import check
+from tests.fuzz.seeds import TRICKY, built, small_real_files
+from tests.hostile.reading import use
 
 
-def built() -> list[bytes]:
-    """Small files of every encoding, with sequences, fragments, private elements and character sets."""
-    tree = sequence(0x0040A730, item(TEXT + sequence(0x0040A730, item(TEXT, undefined=True), undefined=True)), item())
-    inside = implicit.item(implicit.element(0x0040A160, "UT", b"text"), undefined=True) + implicit.sequence_end()
-    rich = (
-        plain()
-        + element(0x00210010, "LO", b"GEMS_IDEN_01")
-        + element(0x00211001, "UN", inside, length=UNDEFINED)
-        + element(0x00280106, "US", b"\1\0")
-        + tree
-        + element(0x00500010, "CS", b"A\\B ")
-    )
-    fragments = element(
-        PIXEL_DATA, "OB", item(b"\0\0\0\0") + item(b"\xff\xd8\xff\xd9") * 2 + sequence_end(), length=UNDEFINED
-    )
-    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
-    values = (
-        (0x00080005, b"\\ISO 2022 IR 87 "),
-        (0x00100010, b"A^B=\x1b$B;3ED\x1b(B"),
-        (0x00180050, b"1.5\\-2e3"),
-        (0x00200013, b"12"),
-        (0x00280103, b"\1\0"),
-        (0x00280106, b"\xff\xff"),
-        (0x00283002, b"\1\0\0\0\x10\0"),
-        (0x00283006, b"\1\0"),
-        (0x00540410, implicit.item(implicit.element(0x00080100, "", b"X "))),
-        (0x00091002, b"ab"),
-    )
-    return [
-        part10(rich + element(PIXEL_DATA, "OW", bytes(64)) + element(0xFFFCFFFC, "OB", b"12")),
-        part10(rich + fragments + element(0xFFFCFFFC, "OB", b"12"), JPEG),
-        part10(b"".join(implicit.element(tag, "", value) for tag, value in sorted(values)), IMPLICIT),
-        part10(
-            big_endian.element(0x00080060, "CS", b"CT")
-            + big_endian.sequence(0x0040A730, big_endian.item(big_endian.element(0x00280010, "US", b"\1\0"))),
-            BIG_ENDIAN,
-        ),
-        part10(b"", DEFLATED) + packer.compress(rich + element(PIXEL_DATA, "OW", bytes(64))) + packer.flush(),
-        part10(nested(40, undefined=True)),
-        part10(nested(40, undefined=False)),
-        plain(),
-    ]
-
-
-@cache
 def seeds() -> list[bytes]:
     """Built files and the small real ones that are installed."""
-    from tools import test_data
-
-    paths: list[Path] = []
-    for package in test_data.PACKAGES:
-        paths += test_data.find(package) or ()
-    return built() + [path.read_bytes() for path in sorted(paths) if path.stat().st_size <= MAX_SIZE]
-
-
-def check(data: bytes, **options: object) -> None:
-    """Read under every policy and use everything."""
-    for policy in POLICIES:
-        try:
-            data_set = dcmread(data, policy=policy, **options)  # type: ignore[arg-type]
-            use(data_set)
-            assert policy == "report" or data_set.deviations == []
-        except DecodeError as error:
-            if error.offset is None or error.path is None or not error.section:
-                raise AssertionError("an error without its place") from error
+    return built() + small_real_files()
 
 
 def mutated(data: bytes, other: bytes, noise: random.Random) -> bytes:

@@ -25,7 +25,7 @@ from tests.builders import (
     sequence,
     sequence_end,
 )
-from tests.hostile.reading import Outcome, read_limited, use
+from tests.hostile.reading import SANITIZED, Outcome, read_limited, use
 
 TEXT = element(0x0040A160, "UT", b"text")
 SQ = 0x0040A730
@@ -83,7 +83,8 @@ def test_ten_thousand_opens_with_all_values_read(tmp_path: Path, scaled: Callabl
             read_all()
         before = resident()
         assert abs(blocks_after(read_all, rounds)) < 200
-        assert resident() - before < 4 << 20
+        if not SANITIZED:  # whose run time keeps what was freed for a while
+            assert resident() - before < 4 << 20
     finally:
         gc.enable()
     assert len(os.listdir("/proc/self/fd")) == descriptors

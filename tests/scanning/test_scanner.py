@@ -9,6 +9,7 @@ import pytest
 
 import dicomwire
 from dicomwire.scanning.scanner import ScanResult
+from tests.builders import element, part10
 
 COLUMNS = [
     "SpecificCharacterSet",
@@ -129,3 +130,10 @@ def test_no_files_give_no_batches() -> None:
     result = dicomwire.scan([], ["PatientID"])
     assert list(result) == []
     assert isinstance(result, ScanResult)
+
+
+def test_a_first_value_that_is_empty(tmp_path: Path) -> None:
+    path = tmp_path / "empty.dcm"
+    path.write_bytes(part10(element(0x00080060, "CS", b"CT") + element(0x00100020, "LO") + element(0x00280010, "US")))
+    for column in ("PatientID", "Rows"):
+        assert [row[column] for row in dicomwire.scan(path, [column]).rows()] == [dicomwire.dcmread(path).get(column)]

@@ -7,6 +7,8 @@ from typing import Any
 
 from benchmarks.compare.adapters.base import KEYWORDS, Toolkit
 
+STREAM_CHUNK = 262144
+
 
 class Dicomwire(Toolkit):
     name = "dicomwire"
@@ -29,6 +31,22 @@ class Dicomwire(Toolkit):
 
     def open(self, path: str) -> Any:
         return self.api.dcmread(path)
+
+    def streamed(self, path: str) -> int:
+        """Feed a file in chunks and return the number of events; none of them becomes an object."""
+        parser, buffer, total = self.api.StreamParser(), bytearray(STREAM_CHUNK), 0
+        with open(path, "rb", buffering=0) as file:
+            while size := file.readinto(buffer):
+                total += len(parser.feed(memoryview(buffer)[:size]))
+        return total + len(parser.close())
+
+    def pulled(self, path: str) -> int:
+        """Pull all events of a file as objects and return the bytes of values in pieces."""
+        from dicomwire.streaming import EventKind
+
+        piece = EventKind.PIECE
+        with self.api.stream(path) as events:
+            return sum(event.length for event in events if event.kind is piece)
 
     def nested(self, path: str, frame: int) -> list[float]:
         ds = self.api.dcmread(path)

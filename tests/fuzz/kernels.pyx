@@ -1,0 +1,426 @@
+"""Fuzz targets in C: libFuzzer calls the nogil kernels on arbitrary bytes, without a Python object in between.
+
+Compiled in the fuzz profile only (``DICOMWIRE_BUILD=fuzz``) and in no wheel.  A target checks invariants besides the
+sanitizers' own checks: a violated one is printed with its line and aborts, which libFuzzer counts as a crash and keeps
+the input of.  Every buffer a kernel sees is allocated at its exact size, so that reading one byte too many is found.
+"""
+from cpython.buffer cimport PyBuffer_FillInfo
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport abort, free, malloc
+from libc.string cimport memchr, memcmp, memcpy, memset
+from posix.unistd cimport write
+
+from _dicomwire.part10 cimport FileStart, likely_encoding, look_at_start, skim_meta, syntax_of
+from _dicomwire.tape cimport (
+    DATA_SET, DEFAULT_MAX_DEPTH, DONE, END_UNKNOWN, FRAGMENTS, IMPLICIT_ELEMENT, ITEMS,
+    LENGTH_WRAPPED, MAX_FINDINGS, NEED_DATA, NOT_ENTERED, OUT_OF_MEMORY, PAUSED, PIECES, REFUSED, STOPPED, TOO_DEEP,
+    UNKNOWN_VR, UNREADABLE, Stepper, TapeEntry, stepper_begin, stepper_free, stepper_reopen, stepper_run,
+    stepper_set_end,
+)
+from _dicomwire.values cimport is_plain, trimmed
+
+ctypedef int (*Target)(const uint8_t* data, size_t size) noexcept nogil
+
+cdef extern from *:
+    """
+    int LLVMFuzzerRunDriver(int *argc, char ***argv, int (*target)(const uint8_t *data, size_t size));
+    """
+    int LLVMFuzzerRunDriver(int* argc, char*** argv, Target target) nogil
+
+
+cdef void check(bint holds, const char* what) noexcept nogil:
+    """Abort with a message unless the invariant holds."""
+    cdef size_t n = 0
+    if holds:
+        return
+    while what[n]:
+        n += 1
+    write(2, b"\n== invariant violated: ", 24)
+    write(2, what, n)
+    write(2, b"\n", 1)
+    abort()
+
+
+# ------------------------------------------------------------------------------------------------------------- stepper
+
+cdef enum:
+    STEPPER_HEADER = 8          # bytes at the front of the input that set the run up, see take_setup
+    MOST_NEEDED = 16            # no header, with the look at what follows, is longer
+    MAX_INPUT = 1 << 16
+
+cdef struct Setup:
+    uint64_t origin             # absolute offset of the first byte
+    uint64_t size
+    uint64_t beyond             # bytes that the declared end lies behind the real one
+    uint64_t enter_limit
+    uint32_t first_tag
+    uint32_t tag_span
+    uint32_t max_depth
+    uint32_t noise              # state of the generator of window sizes
+    uint8_t encoding
+    uint8_t kind
+    uint8_t strict
+    uint8_t look_up
+    uint8_t reopened            # on PAUSED, go on with another stepper, as blocks do
+
+
+cdef void take_setup(const uint8_t* p, uint64_t size, Setup* out) noexcept nogil:
+    """Read the eight bytes of setup: encoding and kind, flags, limits, offset, declared end, noise."""
+    cdef uint64_t[4] origins = [0, 132, 0x100000000u, 0x7FFFFFFF0000u]
+    cdef uint64_t[4] limits = [0, 64, 4096, 1 << 20]
+    cdef uint32_t[4] depths = [DEFAULT_MAX_DEPTH, 3, 9, 40]
+    cdef uint64_t[4] beyond = [0, 1, 100, 0xFFFFFFFFu]
+    memset(out, 0, sizeof(Setup))
+    out.size = size
+    out.encoding = p[0] % 3
+    out.kind = ITEMS if p[0] & 0x30 == 0x10 else (PIECES if p[0] & 0x30 == 0x20 else DATA_SET)
+    out.strict = p[1] & 1
+    out.look_up = p[1] >> 1 & 1
+    out.reopened = p[1] >> 2 & 1
+    out.enter_limit = limits[p[2] & 3]
+    out.max_depth = depths[p[2] >> 2 & 3]
+    out.origin = origins[p[3] & 3]
+    out.beyond = beyond[p[3] >> 2 & 3]
+    out.tag_span = 0xFFFFFFFFu
+    if p[4] & 1:
+        out.first_tag = 0x00080000
+        out.tag_span = 0x7FD80010 if p[4] & 2 else 0xFFFF
+    out.noise = p[5] | <uint32_t>p[6] << 8 | <uint32_t>p[7] << 16
+
+
+cdef uint32_t chance(Setup* setup, uint32_t below) noexcept nogil:
+    setup.noise = setup.noise * 1103515245u + 12345u
+    return (setup.noise >> 16) % below
+
+
+cdef void begin(Stepper* s, Setup* setup) noexcept nogil:
+    memset(s, 0, sizeof(Stepper))
+    s.first_tag = setup.first_tag
+    s.tag_span = setup.tag_span
+    s.enter_limit = setup.enter_limit
+    s.max_depth = setup.max_depth
+    s.strict = setup.strict
+    s.look_up = setup.look_up
+    check(stepper_begin(s, setup.origin, setup.origin + setup.size + setup.beyond, setup.kind,
+                        setup.encoding) == DONE, b"a root entry is made")
+
+
+cdef void take_over(Stepper* old, Stepper* s, Setup* setup) noexcept nogil:
+    """Go on with another stepper on the same tape, as a block does whose fragments are asked for."""
+    memset(s, 0, sizeof(Stepper))
+    s.base, s.start, s.stop, s.pos = old.base, old.start, old.stop, old.pos
+    s.first_tag, s.tag_span = old.first_tag, old.tag_span
+    s.enter_limit, s.max_depth, s.strict, s.look_up = old.enter_limit, old.max_depth, old.strict, old.look_up
+    s.entries, s.count, s.capacity = old.entries, old.count, old.capacity
+    s.findings, s.finding_count, s.finding_capacity = old.findings, old.finding_count, old.finding_capacity
+    s.findings_dropped = old.findings_dropped
+    check(stepper_reopen(s, old.frames[1].entry, old.frames[0].bound, old.frames[0].encoding) == DONE,
+          b"a tape is reopened")
+    s.frames[0].last_tag = old.frames[0].last_tag
+    old.entries = NULL
+    old.findings = NULL
+    old.capacity = 0
+    stepper_free(old)
+
+
+cdef int run_whole(Stepper* s, const uint8_t* data, Setup* setup) noexcept nogil:
+    """Run with all bytes in one window; the last Status."""
+    cdef int status, ended = 0, pauses = 0
+    cdef Stepper other
+    s.base, s.start, s.stop = data, setup.origin, setup.origin + setup.size
+    while True:
+        status = stepper_run(s)
+        if status == PAUSED:
+            pauses += 1
+            check(s.depth == 1 and s.entries[s.frames[1].entry].flags & FRAGMENTS, b"a pause is at fragments")
+            check(pauses <= <int>setup.size, b"pauses come to an end")
+            if setup.reopened:
+                take_over(s, &other, setup)
+                memcpy(s, &other, sizeof(Stepper))
+                if other.frames == other.few:
+                    s.frames = s.few
+        elif status == NEED_DATA:
+            check(s.need > 0 and s.need <= MOST_NEEDED, b"few bytes are needed")
+            check(s.pos + s.need > s.stop, b"what is needed is not there")
+            check(not ended, b"nothing is needed behind the known end")
+            status = stepper_set_end(s, s.stop)
+            ended = 1
+            if status != DONE:
+                return status
+        else:
+            return status
+
+
+cdef int run_windows(Stepper* s, const uint8_t* data, Setup* setup) noexcept nogil:
+    """Run with small windows that begin before what is needed and hold a little more; the last Status."""
+    cdef int status, ended = 0
+    cdef uint64_t end = setup.origin + setup.size, start, stop, rounds = 0, most = 4 * setup.size + 64
+    cdef uint8_t* window = NULL
+    s.base, s.start, s.stop = data, setup.origin, setup.origin
+    while True:
+        status = stepper_run(s)
+        rounds += 1
+        check(rounds <= most, b"windows come to an end")
+        if status == PAUSED:
+            continue
+        if status != NEED_DATA:
+            free(window)
+            return status
+        check(s.need > 0 and s.need <= MOST_NEEDED, b"few bytes are needed")
+        check(s.pos + s.need > s.stop or s.pos < s.start, b"what is needed is not in the window")
+        if s.pos + s.need > end:
+            check(not ended, b"nothing is needed behind the known end")
+            # Whatever is left may be shown before the end is told, as sources do.
+            status = stepper_set_end(s, end)
+            ended = 1
+            if status != DONE:
+                free(window)
+                return status
+            if s.pos >= end:
+                continue
+            stop = end
+        else:
+            stop = min(end, s.pos + s.need + chance(setup, 3) * chance(setup, 24))
+        start = s.pos - min(s.pos - setup.origin, <uint64_t>chance(setup, 2) * chance(setup, 9))
+        free(window)
+        window = <uint8_t*>malloc(stop - start)
+        check(window != NULL, b"there is memory")
+        memcpy(window, data + (start - setup.origin), stop - start)
+        s.base, s.start, s.stop = window, start, stop
+
+
+cdef bint is_broken_off(int status) noexcept nogil:
+    return status == TOO_DEEP or status == OUT_OF_MEMORY or status == REFUSED
+
+
+cdef void check_tape(Stepper* s, int status, Setup* setup) noexcept nogil:
+    """Everything that readers of a tape rely on (docs/tape.md)."""
+    cdef uint64_t end = s.frames[0].bound   # the declared end, until the real one had to be told
+    cdef uint32_t i, following
+    cdef TapeEntry* entry
+    cdef TapeEntry* parent
+    cdef TapeEntry* behind
+    check(status == DONE or status == STOPPED or is_broken_off(status), b"a run ends with a known status")
+    check(status != OUT_OF_MEMORY, b"memory follows the input")
+    check(status != REFUSED or s.strict, b"only strict refuses")
+    check(s.count <= setup.size // 8 + 2, b"an entry takes eight bytes at least")
+    check(s.count <= s.capacity, b"entries have room")
+    check(s.finding_count <= MAX_FINDINGS and s.finding_count <= s.finding_capacity, b"findings are bounded")
+    check(s.depth < s.max_depth, b"depth is bounded")
+    for i in range(s.finding_count):
+        check(s.findings[i].entry < s.count, b"a finding is about an entry")
+        # One of a jump to the declared end may have been made before the real end was told.
+        check(s.findings[i].offset - setup.origin <= setup.size + setup.beyond, b"a finding is inside")
+        check(s.findings[i].kind > 0 and s.findings[i].kind <= UNREADABLE, b"a finding has a kind")
+    for i in range(1, s.count):
+        entry = s.entries + i
+        check(entry.parent < i, b"a parent comes before")
+        check(entry.offset >= setup.origin and entry.offset <= end, b"a value begins inside")
+    if is_broken_off(status):
+        return
+    check(s.entries[0].next == s.count, b"the root ends with the tape")
+    check(s.depth == 0, b"everything is closed")
+    if status == DONE:
+        check(s.pos == end, b"all bytes are accounted for")
+        check(s.entries[0].offset + s.entries[0].length == end, b"the root ends with the source")
+    else:
+        check(s.pos <= end, b"a stop is inside")
+    for i in range(1, s.count):
+        entry = s.entries + i
+        parent = s.entries + entry.parent
+        following = entry.next
+        check(following > i and following <= parent.next, b"a subtree lies inside its parent's")
+        check(entry.header_size == 8 or entry.header_size == 12, b"a header has 8 or 12 bytes")
+        check(entry.offset - entry.header_size >= parent.offset, b"a header lies inside its parent")
+        check(entry.length <= end - setup.origin and entry.offset + entry.length <= parent.offset + parent.length,
+              b"a value lies inside its parent")
+        check(not entry.flags & END_UNKNOWN, b"every end is known")
+        check(following == i + 1 or not entry.flags & NOT_ENTERED, b"what was not entered has nothing inside")
+        if following < parent.next:
+            behind = s.entries + following
+            check(behind.parent == entry.parent, b"a sibling follows")
+            check(behind.offset - behind.header_size >= entry.offset + entry.length, b"siblings do not overlap")
+        else:
+            check(following == parent.next, b"the last child ends with its parent")
+
+
+cdef bint is_guessed(Stepper* s) noexcept nogil:
+    """Whether a header was read by what could be seen of the bytes behind it, which depends on the window."""
+    cdef uint32_t i, kind
+    if s.findings_dropped:
+        return True
+    for i in range(s.finding_count):
+        kind = s.findings[i].kind
+        if kind == IMPLICIT_ELEMENT or kind == UNKNOWN_VR or kind == LENGTH_WRAPPED or kind == UNREADABLE:
+            return True
+    return False
+
+
+cdef void check_equal(Stepper* a, int status_a, Stepper* b, int status_b) noexcept nogil:
+    cdef uint32_t i
+    check(status_a == status_b, b"windows do not change the status")
+    check(a.count == b.count, b"windows do not change the number of entries")
+    check(a.pos == b.pos, b"windows do not change where it ends")
+    for i in range(a.count):
+        check(memcmp(a.entries + i, b.entries + i, sizeof(TapeEntry)) == 0, b"windows do not change an entry")
+    check(a.finding_count == b.finding_count, b"windows do not change the number of findings")
+    for i in range(a.finding_count):
+        check(a.findings[i].kind == b.findings[i].kind and a.findings[i].offset == b.findings[i].offset
+              and a.findings[i].entry == b.findings[i].entry, b"windows do not change a finding")
+
+
+cdef int stepper_target(const uint8_t* data, size_t size) noexcept nogil:
+    cdef Setup setup
+    cdef Stepper whole, pieces
+    cdef int status, status_of_pieces
+    if size < STEPPER_HEADER or size > MAX_INPUT:
+        return 0
+    take_setup(data, size - STEPPER_HEADER, &setup)
+    data += STEPPER_HEADER
+    begin(&whole, &setup)
+    status = run_whole(&whole, data, &setup)
+    check_tape(&whole, status, &setup)
+    begin(&pieces, &setup)
+    status_of_pieces = run_windows(&pieces, data, &setup)
+    check_tape(&pieces, status_of_pieces, &setup)
+    if not is_guessed(&whole) and not is_guessed(&pieces):
+        check_equal(&whole, status, &pieces, status_of_pieces)
+    stepper_free(&whole)
+    stepper_free(&pieces)
+    return 0
+
+
+# ----------------------------------------------------------------------------------------------------- start of a file
+
+cdef int start_target(const uint8_t* data, size_t size) noexcept nogil:
+    cdef FileStart start
+    cdef uint64_t n = size, left
+    cdef int encoding, declared, i
+    memset(&start, 0, sizeof(FileStart))
+    look_at_start(data, n, &start)
+    check(start.meta_offset <= n, b"File Meta Information begins inside")
+    check(not start.has_preamble or n >= 132, b"a preamble has 128 bytes and four letters")
+    if skim_meta(data, n, &start):
+        check(start.data_offset >= start.meta_offset and start.data_offset <= n, b"the data set begins inside")
+        check(start.syntax_length > 0 and start.syntax_at >= start.meta_offset
+              and start.syntax_at + start.syntax_length <= start.data_offset, b"the transfer syntax is in the group")
+        syntax_of(data + start.syntax_at, start.syntax_length)
+    for declared in range(-1, 3):
+        for i in range(3):
+            left = n + i * 0x80000000u
+            encoding = likely_encoding(data, n, left, declared)
+            check(encoding >= -1 and encoding <= 3, b"an encoding is one of four, or none")
+    syntax_of(data, n)
+    return 0
+
+
+# ---------------------------------------------------------------------------------------------------------------- text
+
+cdef int text_target(const uint8_t* data, size_t size) noexcept nogil:
+    cdef uint64_t i, n = size
+    cdef bint plain = memchr(data, 0x1B, size) == NULL
+    for i in range(n):
+        plain = plain and data[i] < 0x80
+    check(is_plain(data, n) == plain, b"a word at a time sees what a byte at a time does")
+    i = trimmed(data, n)
+    check(i <= n, b"nothing is longer when trimmed")
+    check(i == 0 or (data[i - 1] != 0x20 and data[i - 1] != 0), b"nothing is left to trim")
+    return 0
+
+
+# ---------------------------------------------------------------------------------------------------------- the driver
+
+cdef class Exact:
+    """A read-only copy of bytes at its exact size, where a sanitizer sees every byte read too many."""
+    cdef uint8_t* data
+    cdef Py_ssize_t size
+
+    def __cinit__(self, bytes data not None):
+        self.size = len(data)
+        self.data = <uint8_t*>malloc(self.size)
+        if self.data == NULL and self.size:
+            raise MemoryError
+        memcpy(self.data, <const uint8_t*>data, self.size)
+
+    def __dealloc__(self):
+        free(self.data)
+
+    def __getbuffer__(self, Py_buffer* buffer, int flags):
+        PyBuffer_FillInfo(buffer, self, self.data, self.size, 1, flags)
+
+
+def targets():
+    """Names of the targets."""
+    return ["start", "stepper", "text"]
+
+
+def fuzz(str name, list arguments):
+    """Run libFuzzer with its ``arguments`` on a target; returns its exit status, if it returns."""
+    cdef Target target
+    cdef int count, status, i
+    cdef char** vector
+    if name == "stepper":
+        target = stepper_target
+    elif name == "start":
+        target = start_target
+    elif name == "text":
+        target = text_target
+    else:
+        raise ValueError(f"no target {name}: one of {', '.join(targets())}")
+    kept = [argument.encode() for argument in ["kernels", *arguments]]
+    count = len(kept)
+    vector = <char**>malloc((count + 1) * sizeof(char*))
+    if vector == NULL:
+        raise MemoryError
+    for i in range(count):
+        vector[i] = <bytes>kept[i]
+    vector[count] = NULL
+    status = LLVMFuzzerRunDriver(&count, &vector, target)
+    return status
+
+
+def stepped(bytes data, bint windows=False):
+    """What the stepper makes of an input, in one window or in small ones, unchecked; for people."""
+    cdef Setup setup
+    cdef Stepper s
+    cdef const uint8_t* p = data
+    cdef int status
+    cdef uint32_t i
+    cdef TapeEntry* entry
+    if len(data) < STEPPER_HEADER:
+        raise ValueError(f"{len(data)} bytes are less than the {STEPPER_HEADER} of the setup")
+    take_setup(p, len(data) - STEPPER_HEADER, &setup)
+    begin(&s, &setup)
+    status = (run_windows if windows else run_whole)(&s, p + STEPPER_HEADER, &setup)
+    entries = []
+    for i in range(s.count):
+        entry = s.entries + i
+        entries.append((i, f"{entry.tag:08X}", entry.vr, entry.header_size, f"{entry.flags:08b}", entry.offset,
+                        entry.length, entry.next, entry.parent))
+    findings = [(s.findings[i].kind, s.findings[i].entry, s.findings[i].offset, s.findings[i].expected,
+                 s.findings[i].found) for i in range(s.finding_count)]
+    result = {"setup": setup, "status": status, "pos": s.pos, "depth": s.depth, "entries": entries,
+              "findings": findings}
+    stepper_free(&s)
+    return result
+
+
+def run_one(str name, bytes data):
+    """Run a target once on ``data``, copied to memory of its exact size."""
+    cdef const uint8_t* p = data
+    cdef size_t size = len(data)
+    cdef uint8_t* copy = <uint8_t*>malloc(size)
+    if copy == NULL and size:
+        raise MemoryError
+    memcpy(copy, p, size)
+    try:
+        if name == "stepper":
+            stepper_target(copy, size)
+        elif name == "start":
+            start_target(copy, size)
+        elif name == "text":
+            text_target(copy, size)
+        else:
+            raise ValueError(f"no target {name}: one of {', '.join(targets())}")
+    finally:
+        free(copy)
