@@ -17,7 +17,7 @@ FUZZ_SECONDS ?= 30
 FUZZ_RUNS ?= -1
 COLUMNS ?= Modality,Manufacturer,StudyDate,SeriesInstanceUID,SOPClassUID,Rows,Columns
 
-SANITIZED := $(wildcard $(addprefix tests/,cext dataset hostile fuzz scanning file streaming ul dimse net))
+SANITIZED := $(wildcard $(addprefix tests/,cext dataset hostile fuzz scanning streaming pixel ul dimse))
 
 BIN := $(VENV)/bin
 PY := $(BIN)/python

@@ -448,7 +448,7 @@ cdef class Walker(Producer):
         cdef EventBatch batch
         cdef Block block
         cdef Source source
-        cdef uint64_t total = self.at
+        cdef uint64_t total = self.at, goes_on = self.s.pos
         cdef uint32_t i
         cdef int status
         cdef object joined = None
@@ -472,6 +472,10 @@ cdef class Walker(Producer):
             if f.kind == VALUE_CUT or f.kind == HEADER_CUT or f.kind == MISSING_DELIMITER and f.offset >= total:
                 message, _, section = finding_text(f).rpartition("; ")
                 raise TruncatedError(message, offset=f.offset, path=block.path_of(f.entry), section=section)
+        if total < goes_on < NO_END:
+            # Of a sequence the rest was passed over, for something else among its items, and that has not come.
+            raise TruncatedError(f"a sequence ends at {goes_on}, the stream at {total}", offset=total,
+                                 path=block.path_of(s.frames[s.depth].entry), section="PS3.5 7.5.1")
         collect_findings(block, s)
         if status > PAUSED:
             raise_status(status, block, s)

@@ -287,6 +287,19 @@ def test_zeros_behind_a_data_set_are_tolerated() -> None:
     assert "PS3.5 7.1" in error[1]
 
 
+def test_a_sequence_that_is_passed_over_and_not_all_there_is_truncated() -> None:
+    text = element(0x0040A160, "UT", b"text")
+    for body in (item(text) + text, text, item(text) + text[:-1]):
+        data = part10(plain() + element(0x0040A730, "SQ", body, length=len(body) + 100))
+        found = assert_same_however_cut(data)
+        assert found.error is not None
+        assert found.error[0] == "TruncatedError"
+        assert f"ends at {len(data) + 100}, the stream at {len(data)}" in found.error[1]
+        data += bytes(100) + element(0x00500010, "CS", b"A ")
+        found = assert_same_however_cut(data)
+        assert (found.error, found.rows[-1][0]) == (None, "END")
+
+
 def test_after_the_end_nothing_more_can_be_fed() -> None:
     parser = StreamParser(EXPLICIT)
     parser.feed(plain())

@@ -11,6 +11,11 @@ from libc.string cimport memchr, memcmp, memcpy, memset
 from posix.unistd cimport write
 
 from _dicomwire.part10 cimport FileStart, likely_encoding, look_at_start, skim_meta, syntax_of
+from _dicomwire.pdu cimport (
+    BROKEN, COMMAND, CONTROL_PIECE, INVALID_PIECE, LAST_FRAGMENT, NO_FAULT, NO_PIECE, PDU_HEADER, PDV_HEADER, PDV_PIECE,
+    PIECE_COMMAND, PIECE_ENDS, PIECE_LAST, PDUStream, Piece, abort_reason, next_piece, show_window, start_stream,
+    stream_offset,
+)
 from _dicomwire.tape cimport (
     DATA_SET, DEFAULT_MAX_DEPTH, DONE, END_UNKNOWN, FRAGMENTS, IMPLICIT_ELEMENT, ITEMS,
     LENGTH_WRAPPED, MAX_FINDINGS, NEED_DATA, NOT_ENTERED, OUT_OF_MEMORY, PAUSED, PIECES, REFUSED, STOPPED, TOO_DEEP,
@@ -328,6 +333,148 @@ cdef int text_target(const uint8_t* data, size_t size) noexcept nogil:
     return 0
 
 
+# ------------------------------------------------------------------------------------------------------------- framing
+
+cdef enum:
+    FRAMING_HEADER = 4          # bytes at the front of the input: limits of control PDUs and of data, noise
+
+cdef struct Part:
+    uint64_t offset             # of its first byte in the stream
+    uint64_t length
+    uint8_t kind
+    uint8_t flags
+    uint8_t context_id
+
+cdef struct Parts:
+    Part* parts
+    uint64_t count
+    bint is_open                # the last one may go on
+
+
+cdef void add_part(Parts* found, const Piece* piece, uint64_t offset) noexcept nogil:
+    """Put a piece behind the others, or to the last one, which it goes on with."""
+    cdef Part* part = found.parts + found.count
+    if found.is_open:
+        part -= 1
+        check(part.kind == piece.kind, b"a piece goes on with its kind")
+        check(part.offset + part.length == offset, b"a piece goes on where the last one stopped")
+        part.length += piece.length
+    else:
+        found.count += 1
+        part.offset, part.length, part.kind, part.flags = offset, piece.length, piece.kind, 0
+        part.context_id = piece.context_id if piece.kind == PDV_PIECE else 0
+    if piece.kind == PDV_PIECE:
+        check(part.context_id == piece.context_id, b"a fragment keeps its context")
+        check(part.flags & PIECE_COMMAND == 0 or piece.flags & PIECE_COMMAND, b"a fragment keeps its kind")
+        check(piece.flags & PIECE_ENDS or not piece.flags & PIECE_LAST, b"a message ends where a fragment ends")
+    part.flags |= piece.flags
+    found.is_open = not piece.flags & PIECE_ENDS
+
+
+cdef int take_pieces(PDUStream* stream, Parts* found, const uint8_t* window, uint64_t start, uint64_t stop,
+                     uint64_t size) noexcept nogil:
+    """All pieces of a window with the bytes from ``start`` to ``stop``; NO_PIECE or INVALID_PIECE."""
+    cdef Piece piece
+    cdef int kind
+    cdef uint64_t offset
+    show_window(stream, window, stop - start)
+    while True:
+        check(found.count <= size // PDU_HEADER + 1, b"each part has a header before it")
+        kind = next_piece(stream, &piece)
+        check(stream_offset(stream) >= start and stream_offset(stream) <= stop, b"what is taken is in the window")
+        if kind == NO_PIECE:
+            check(stream_offset(stream) == stop, b"the window is used up")
+            check(stream.carried < PDU_HEADER, b"less than a header is kept")
+            return kind
+        check(kind == piece.kind, b"a piece repeats its kind")
+        if kind == INVALID_PIECE:
+            check(stream.phase == BROKEN and stream.fault != NO_FAULT, b"a broken stream has a fault")
+            check(stream.fault_offset <= stream_offset(stream), b"a fault has been seen")
+            check(abort_reason(stream) == 1 or abort_reason(stream) == 6, b"a fault has its reason")
+            check(next_piece(stream, &piece) == INVALID_PIECE, b"a broken stream stays broken")
+            return kind
+        check(kind == PDV_PIECE or kind == CONTROL_PIECE, b"a kind is known")
+        offset = stream_offset(stream) - piece.length
+        check(offset >= start and piece.data == window + (offset - start), b"a piece lies in the window")
+        check(piece.length or piece.flags & PIECE_ENDS, b"only what is empty has an empty piece")
+        add_part(found, &piece, offset)
+
+
+cdef void check_parts(const Parts* found, const uint8_t* data, const PDUStream* stream) noexcept nogil:
+    """Whether each fragment has its header before it, and all bytes belong to something."""
+    cdef uint64_t i, at = 0, length
+    cdef const Part* part
+    cdef const uint8_t* p
+    cdef bint in_control
+    for i in range(found.count):
+        part = found.parts + i
+        in_control = part.kind == CONTROL_PIECE
+        check(part.offset == at + PDU_HEADER or (not in_control and part.offset == at + PDU_HEADER + PDV_HEADER),
+              b"there is a header before a part, and nothing else")
+        p = data + part.offset - PDU_HEADER
+        if in_control:
+            length = <uint64_t>p[2] << 24 | <uint32_t>p[3] << 16 | <uint32_t>p[4] << 8 | p[5]
+            check(p[0] != 4 and (length <= stream.max_control_length or length == 4), b"a control PDU has its length")
+        else:
+            length = (<uint64_t>p[0] << 24 | <uint32_t>p[1] << 16 | <uint32_t>p[2] << 8 | p[3]) - 2
+            check(p[4] == part.context_id, b"a fragment has its context")
+            check((p[5] & COMMAND) == (part.flags & PIECE_COMMAND), b"a fragment has its kind")
+            check(not part.flags & PIECE_ENDS or (p[5] & LAST_FRAGMENT) == (part.flags & PIECE_LAST),
+                  b"a fragment has its end")
+        check(part.length <= length and (part.flags & PIECE_ENDS != 0) == (part.length == length),
+              b"a part is as long as its header says")
+        at = part.offset + part.length
+
+
+cdef int framing_target(const uint8_t* data, size_t size) noexcept nogil:
+    """The whole stream in one window, then in small ones of their own memory."""
+    cdef PDUStream whole, windowed
+    cdef Parts all, found
+    cdef Setup setup
+    cdef uint64_t n, start = 0, stop, i
+    cdef uint32_t most_control, most_data
+    cdef uint8_t* window
+    cdef int status, status_of_windows = NO_PIECE
+    if size < FRAMING_HEADER or size > MAX_INPUT:
+        return 0
+    most_control = 0xFFFFFFFFu if data[0] == 0xFF else data[0] * <uint32_t>8
+    most_data = 0xFFFFFFFFu if data[1] == 0xFF else data[1] * <uint32_t>8
+    setup.noise = data[2] | <uint32_t>data[3] << 8
+    data += FRAMING_HEADER
+    n = size - FRAMING_HEADER
+    memset(&all, 0, sizeof(Parts))
+    memset(&found, 0, sizeof(Parts))
+    all.parts = <Part*>malloc((n // PDU_HEADER + 2) * sizeof(Part))
+    found.parts = <Part*>malloc((n // PDU_HEADER + 2) * sizeof(Part))
+    check(all.parts != NULL and found.parts != NULL, b"there is memory")
+    start_stream(&whole, most_control, most_data)
+    status = take_pieces(&whole, &all, data, 0, n, n)
+    check_parts(&all, data, &whole)
+    start_stream(&windowed, most_control, most_data)
+    while start < n and status_of_windows == NO_PIECE:
+        stop = min(n, start + chance(&setup, 4) * chance(&setup, 12) + chance(&setup, 3))
+        window = <uint8_t*>malloc(stop - start)
+        check(window != NULL, b"there is memory")
+        memcpy(window, data + start, stop - start)
+        status_of_windows = take_pieces(&windowed, &found, window, start, stop, n)
+        free(window)
+        start = stop
+    check(status == status_of_windows or n == 0, b"windows do not change whether a stream is broken")
+    check(all.count == found.count, b"windows do not change the number of parts")
+    for i in range(all.count):
+        check(all.parts[i].offset == found.parts[i].offset and all.parts[i].length == found.parts[i].length
+              and all.parts[i].kind == found.parts[i].kind and all.parts[i].flags == found.parts[i].flags
+              and all.parts[i].context_id == found.parts[i].context_id, b"windows do not change a part")
+    check(whole.fault == windowed.fault and whole.fault_offset == windowed.fault_offset
+          and whole.fault_found == windowed.fault_found and whole.fault_limit == windowed.fault_limit,
+          b"windows do not change a fault")
+    check(whole.phase == windowed.phase and whole.pdu_left == windowed.pdu_left and whole.pdv_left == windowed.pdv_left
+          and whole.carried == windowed.carried, b"windows do not change where a stream stands")
+    free(all.parts)
+    free(found.parts)
+    return 0
+
+
 # ---------------------------------------------------------------------------------------------------------- the driver
 
 cdef class Exact:
@@ -351,7 +498,7 @@ cdef class Exact:
 
 def targets():
     """Names of the targets."""
-    return ["start", "stepper", "text"]
+    return ["framing", "start", "stepper", "text"]
 
 
 def fuzz(str name, list arguments):
@@ -365,6 +512,8 @@ def fuzz(str name, list arguments):
         target = start_target
     elif name == "text":
         target = text_target
+    elif name == "framing":
+        target = framing_target
     else:
         raise ValueError(f"no target {name}: one of {', '.join(targets())}")
     kept = [argument.encode() for argument in ["kernels", *arguments]]
@@ -420,6 +569,8 @@ def run_one(str name, bytes data):
             start_target(copy, size)
         elif name == "text":
             text_target(copy, size)
+        elif name == "framing":
+            framing_target(copy, size)
         else:
             raise ValueError(f"no target {name}: one of {', '.join(targets())}")
     finally:

@@ -1,4 +1,4 @@
-"""Any order of inputs and any bytes give effects, or LocalProtocolError to a caller who may not do that now.
+"""Two sides whose users do anything over a wire that adds bytes, and a monitor of others: no violation without noise.
 
 Nothing hangs, nothing else is raised, what the driver is told stays consistent, and nothing comes after the end.
 """
@@ -6,8 +6,6 @@ Nothing hangs, nothing else is raised, what the driver is told stays consistent,
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
-from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,18 +15,9 @@ from _dicomwire.pdu import PDUReader
 from dicomwire.errors import LocalProtocolError
 from dicomwire.ul.association import Association
 from dicomwire.ul.codes import AbortReason, AbortSource
-from dicomwire.ul.pdu import PDV, PDataTF
 from dicomwire.ul.state import Event, State
-from tests.ul.pair import ABORT, ACCEPT, RECEIVED, REJECT, REQUEST, STATES, UNKNOWN_PDU, Pair, Side, at, drive
-
-DATA = [
-    PDataTF((PDV(context, bool(control & 1), bool(control & 2), bytes(size)),)).encode()
-    for context in (1, 3, 5)
-    for control in range(4)
-    for size in (0, 2, 17)
-]
-PDUS = [*RECEIVED.values(), *DATA, replace(REQUEST, protocol_version=0).encode(), b"GET / HTTP/1.1\r\n", b""]
-LOCAL = [event for event in Event if event not in RECEIVED]
+from tests.fuzz.harnesses.association import PDUS, give
+from tests.ul.pair import ABORT, ACCEPT, REJECT, UNKNOWN_PDU, Pair, Side, at
 
 
 def mutated(data: bytes, position: int, value: int, cut: int) -> bytes:
@@ -43,60 +32,6 @@ wrong_pdus = st.builds(
     mutated, st.sampled_from(PDUS), st.integers(0, 400), st.integers(0, 255), st.one_of(st.just(0), st.integers(0, 40))
 )
 some_bytes = st.one_of(st.sampled_from(PDUS), wrong_pdus, st.binary(max_size=64))
-
-
-def give(side: Side, event: Event) -> None:
-    """An input of the local user, of the transport or of the timer; one that is not allowed changes nothing."""
-    before, refused = side.association.state, None
-    try:
-        side.perform(drive(side.association, event))
-    except LocalProtocolError as error:
-        refused = error
-    assert refused is None or refused.state == before == side.association.state
-
-
-@given(
-    st.booleans(),
-    st.integers(0, 8),
-    st.lists(st.one_of(st.sampled_from(LOCAL), some_bytes), min_size=1, max_size=10),
-)
-def test_any_inputs_in_any_state(is_requestor, index, inputs):
-    state = STATES[is_requestor][index]
-    side = Side(at(state, is_requestor))
-    side.timer = state in (State.STA2, State.STA13)
-    association = side.association
-    for given_input in inputs:
-        if isinstance(given_input, Event):
-            # The side decides which of these two an opened connection is.
-            if given_input is not (Event.EVT5 if is_requestor else Event.EVT2):
-                give(side, given_input)
-        elif association.state in (State.STA1, State.STA4) and not association.is_over:
-            try:
-                association.receive(given_input)
-            except LocalProtocolError:
-                continue
-            raise AssertionError("bytes without a connection")
-        else:
-            side.perform(association.receive(given_input))
-    if association.violation is not None:
-        assert association.violation.state in list(State)
-        assert association.violation.event in list(Event)
-
-
-@given(some_bytes, st.lists(st.integers(0, 400), max_size=6), st.booleans(), st.integers(0, 8))
-def test_cuts_change_nothing(data, cuts, is_requestor, index):
-    state = STATES[is_requestor][index]
-    if state in (State.STA1, State.STA4):
-        return
-    places = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
-    whole, parts = Side(at(state, is_requestor)), Side(at(state, is_requestor))
-    for side in (whole, parts):
-        side.timer = state in (State.STA2, State.STA13)
-    whole.perform(whole.association.receive(data))
-    for start, stop in pairwise(places):
-        parts.perform(parts.association.receive(data[start:stop]))
-    assert parts.association.state is whole.association.state
-    assert (parts.sent, parts.primitives, parts.messages) == (whole.sent, whole.primitives, whole.messages)
 
 
 class BackToBack(RuleBasedStateMachine):

@@ -11,99 +11,11 @@ import struct
 
 from hypothesis import given
 from hypothesis import strategies as st
-from pynetdicom.tests import encoded_dimse_msg, encoded_dimse_n_msg
 
-from _dicomwire.command import decode_command, echo_response, encode_command
 from _dicomwire.pdu import PDUReader, PDVRun
-from dicomwire.dimse import (
-    CCancelRQ,
-    CEchoRQ,
-    CommandMessage,
-    MessageAssembler,
-    Request,
-    decode_message,
-    encode_message,
-)
-from dicomwire.dimse.messages import POLICIES
-from dicomwire.errors import DecodeError, EncodeError, RemoteProtocolError
-from tests.oracles import command_set
-
-SEEDS = [
-    encoded[1:]
-    for module in (encoded_dimse_msg, encoded_dimse_n_msg)
-    for name, encoded in vars(module).items()
-    if "_cmd" in name
-] + [CCancelRQ(message_id_being_responded_to=1).encode(), CEchoRQ(message_id=1).encode()]
-TRICKY = (
-    b"\xff\xff\xff\xff",
-    b"\0\0\0\0",
-    b"\xff\xff\xff\x7f",
-    b"\0\0\0\1",
-    b"\0\0\0\x08\2\0\0\0",
-    b"\0\0\0\x09\2\0\0\0\0\xff",
-    b"\0\0\x02\0",
-    b"\x08\0\x16\0",
-    b"\x01\x01",
-    b"\0\0\0\0UL\4\0",
-    b".",
-    b"\x1b$B",
-)
-
-
-def cites(error: Exception) -> None:
-    """An error names the section of the standard."""
-    assert "PS3." in str(error)
-
-
-def check(data: bytes) -> None:
-    """Decode with everything, compare with the slow reader, and go around."""
-    try:
-        elements, findings = decode_command(data)
-    except DecodeError as error:
-        cites(error)
-        try:
-            command_set.decode(data)
-        except command_set.Unreadable:
-            pass
-        else:
-            raise AssertionError("refused, and the slow reader reads it") from error
-        for policy in POLICIES:
-            assert decoded(data, policy) is None
-        return
-    assert elements == command_set.decode(data)
-    again = encode_command(elements, check=False)
-    second, left = decode_command(again)
-    assert second == elements
-    # What the order, repetition and group length were is gone; what the values are is not.
-    kinds = {finding[0] for finding in left or ()}
-    assert kinds <= {finding[0] for finding in findings or ()} - {"group_length", "tag_order", "duplicate_tag"}
-    answer = echo_response(data)
-    for policy in POLICIES:
-        message = decoded(data, policy)
-        if message is None:
-            assert answer is None
-            continue
-        assert policy == "report" or not message.deviations
-        assert message.describe()
-        assert decoded(message.encode(check=False), "ignore") == message
-        if isinstance(message, Request):
-            response = message.response()
-            assert response.encode(check=False)
-            refusal = message.refusal()
-            assert refusal is None or refusal.encode()
-            assert answer is None or answer == response.encode()
-        try:
-            message.encode()
-        except EncodeError as error:
-            cites(error)
-
-
-def decoded(data: bytes, policy: str) -> CommandMessage | None:
-    try:
-        return decode_message(data, policy=policy)
-    except DecodeError as error:
-        cites(error)
-        return None
+from dicomwire.dimse import MessageAssembler, decode_message, encode_message
+from dicomwire.errors import RemoteProtocolError
+from tests.fuzz.harnesses.command import SEEDS, TRICKY, check, cites
 
 
 def mutate(data: bytes, number: random.Random) -> bytes:
@@ -128,11 +40,6 @@ def mutate(data: bytes, number: random.Random) -> bytes:
     return bytes(mutated)
 
 
-@given(st.binary(max_size=400))
-def test_any_bytes(data: bytes) -> None:
-    check(data)
-
-
 @given(st.lists(st.tuples(st.integers(0, 0xFFFF), st.binary(max_size=70), st.integers(-3, 3)), max_size=8))
 def test_any_elements(elements: list[tuple[int, bytes, int]]) -> None:
     known = sorted({0x0002, 0x0100, 0x0110, 0x0120, 0x0800, 0x0900, 0x0901, 0x0902, 0x1000, 0x1005, 0x1020, 0x0600})
@@ -146,11 +53,6 @@ def test_any_elements(elements: list[tuple[int, bytes, int]]) -> None:
 @given(st.integers(0, 1 << 32), st.integers(0, len(SEEDS) - 1))
 def test_mutated_command_sets(seed: int, which: int) -> None:
     check(mutate(SEEDS[which], random.Random(seed)))
-
-
-def test_the_seeds_themselves() -> None:
-    for data in SEEDS:
-        check(data)
 
 
 @given(st.integers(0, 1 << 32))

@@ -10,43 +10,9 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dicomwire import FrameReader
-from dicomwire.errors import DicomWireError
 from dicomwire.pixel.encapsulated import FrameBorders
-from tests.pixel.images import (
-    END,
-    GO_ON,
-    JPEG,
-    JPEG_2000,
-    MPEG2,
-    RLE,
-    START,
-    WHOLE,
-    encapsulated,
-    native,
-    offset_table,
-    offsets_of,
-)
-
-PIECES = [b"", START, GO_ON, END, WHOLE, WHOLE + WHOLE, b"\xff\x4f\xff\x51" + GO_ON, b"\1\0\0\0\x40\0\0\0" + GO_ON]
-SYNTAXES = [JPEG, JPEG_2000, RLE, MPEG2, None, "1.2.840.10008.1.2.8.1", "1.2.840.10008.1.2.4.110", "1.2.3"]
-
-
-def look_at_all(data, policy="report"):
-    """Ask a reader for everything; what it gives must lie in ``data``."""
-    try:
-        reader = FrameReader(data, policy=policy)
-        frames = list(reader)
-        for frame in frames:
-            assert all(0 <= offset <= offset + length <= len(data) for offset, length in frame.extents)
-            assert bytes(frame) == b"".join(data[offset : offset + length] for offset, length in frame.extents)
-        index = reader.build_index()
-        assert [index.extents(i) for i in range(len(index))] == [frame.extents for frame in reader]
-        for frame in FrameReader(data, index=index):
-            assert 0 <= frame.bit_offset < 8
-        assert len(frames) <= len(data) * 8
-    except DicomWireError:
-        pass
+from tests.fuzz.harnesses.frames import PIECES, SYNTAXES, look_at_all
+from tests.pixel.images import encapsulated, native, offset_table, offsets_of
 
 
 @given(st.integers(0, 1 << 32))

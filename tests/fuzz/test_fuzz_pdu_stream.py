@@ -8,63 +8,14 @@ from __future__ import annotations
 
 import random
 import struct
-from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from _dicomwire.pdu import ControlPDU, InvalidPDU, PDUReader, PDVRun, join
+from _dicomwire.pdu import PDUReader, PDVRun, join
 from _dicomwire.pdv import Fragmenter, fragment, message_buffers
-from tests.oracles.framing import Item, frame, merged, p_data
-
-MAX_CONTROL = 300
-MAX_PDU = 200
-TRICKY = (
-    b"\xff\xff\xff\xff",
-    b"\0\0\0\0",
-    b"\0\0\0\1",
-    b"\0\0\0\2",
-    b"\0\0\0\4",
-    b"\x7f\xff\xff\xff",
-    b"\4\0\0\0\0\6",
-    b"\4\0\0\0\0\0",
-    b"\1\0\0\0\1\x2c",
-    b"\1\0\0\0\1\x2d",
-    b"\5\0\0\0\0\4",
-    b"\7\0\0\0\0\4\0\0\0\0",
-    b"GET / ",
-    b"\x16\3\1\2\0\1",
-)
-
-
-def plain(items: list[ControlPDU | PDVRun | InvalidPDU]) -> list[Item]:
-    """The items as values; what each must hold by itself is checked."""
-    result: list[Item] = []
-    for number, item in enumerate(items):
-        if isinstance(item, PDVRun):
-            data = join(item.views)
-            assert len(data) == item.length
-            result.append(("run", item.context_id, item.is_command, item.is_last, data))
-        elif isinstance(item, ControlPDU):
-            assert item.data[0] == item.pdu_type
-            assert len(item.data) <= MAX_CONTROL + 6
-            result.append(("control", item.pdu_type, item.data))
-        else:
-            assert number == len(items) - 1
-            assert item.abort_reason in (1, 6)
-            assert "PS3.8" in item.message
-            result.append(("invalid", item.abort_reason, item.offset))
-    return result
-
-
-def check(data: bytes, cuts: list[int]) -> None:
-    """Feed the data in chunks and compare with the twin."""
-    reader = PDUReader(max_control_length=MAX_CONTROL, max_pdu_length=MAX_PDU)
-    found: list[Item] = []
-    for start, stop in pairwise([0, *sorted(cuts), len(data)]):
-        found += plain(reader.feed(data[start:stop]))
-        assert reader.pending_bytes <= MAX_CONTROL + 6
-    assert merged(found) == merged(frame(data, MAX_CONTROL, MAX_PDU))
+from tests.fuzz.harnesses.pdu_stream import TRICKY, check
+from tests.oracles.framing import p_data
 
 
 def association(noise: random.Random) -> bytes:

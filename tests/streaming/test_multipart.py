@@ -256,6 +256,25 @@ def test_damaged_headers() -> None:
         assert caught.value.section
 
 
+def test_an_error_comes_behind_the_events_before_it() -> None:
+    body = body_of([b"one"])[: -len("--boundary--\r\nepilogue")] + b"--boundary\r\nno colon\r\n\r\nx\r\n--boundary--"
+    for size in (1, 7, len(body)):
+        reader = MultipartReader(TYPE)
+        found: list[object] = []
+        with contextlib.suppress(DecodeError):
+            for piece in chunks(body, size):
+                found += reader.feed(piece)
+        assert isinstance(found[-1], PartEnd)
+        with pytest.raises(DecodeError, match="damaged"):
+            reader.feed(b"")
+        with pytest.raises(DecodeError, match="damaged"):
+            reader.close()
+        parts = iter_multipart(chunks(body, size), TYPE)
+        assert next(parts).read() == b"one"
+        with pytest.raises(DecodeError, match="damaged"):
+            next(parts)
+
+
 @given(st.binary(max_size=200), st.integers(1, 50))
 def test_any_bytes(data: bytes, size: int) -> None:
     for start in (b"", b"--boundary\r\n", b"--boundary\r\n\r\n"):

@@ -123,6 +123,7 @@ class MultipartReader:
         self._state: Callable[[Chunk, int, list[Event]], int] = self._find_delimiter
         self._in_part = False
         self._ended = False
+        self._error: DecodeError | None = None
 
     @property
     def ended(self) -> bool:
@@ -133,21 +134,30 @@ class MultipartReader:
         """Events of this chunk.
 
         Views in them are of the chunk, and valid as long as its bytes stay: those of a buffer that is used again until
-        then.
+        then.  An error behind events of the same chunk comes with the next call, and in every call after it.
         """
+        if self._error is not None:
+            raise self._error
         if isinstance(chunk, memoryview):
             chunk = bytes(chunk)  # a view cannot be searched
         events: list[Event] = []
         at = 0
         # Each step takes some of the chunk, or holds the rest back and takes all.
-        while at < len(chunk) and not self._ended:
-            before = at
-            at = self._state(chunk, at, events)
-            self._position += at - before
+        try:
+            while at < len(chunk) and not self._ended:
+                before = at
+                at = self._state(chunk, at, events)
+                self._position += at - before
+        except DecodeError as error:
+            self._error = error
+            if not events:
+                raise
         return events
 
     def close(self) -> None:
         """Say that there is no more: TruncatedError when the last boundary was not seen."""
+        if self._error is not None:
+            raise self._error
         if not self._ended:
             where = "in a part" if self._in_part else "before the last boundary"
             raise TruncatedError(f"the body ends {where}", offset=self._position, section="RFC 2046 5.1.1")
