@@ -63,8 +63,8 @@ class MessageAssembler:
     """Takes the PDVs that one side sends and gives its messages.
 
     ``choose_sink`` is called with the context ID and the command of each message that has a data set, and gives a sink
-    or None for collecting.  ``max_data_set_length`` limits every data set in bytes, 0 does not.  ``policy`` is that
-    of `decode_message`.
+    or None for collecting.  ``max_data_set_length`` limits each data set that is collected, in bytes, 0 does not; sinks
+    have limits of their own.  ``policy`` is that of `decode_message`.
 
     A RemoteProtocolError ends it: close() and abort the association (as the service user, source 0).
     """
@@ -184,14 +184,14 @@ class MessageAssembler:
         return None
 
     def _take_data(self, run: PDVRun) -> None:
-        if 0 < self._max_data_set_length < self._length:
-            text = f"a data set of more than {self._max_data_set_length} bytes"
-            self._give_up(ServiceError(text, status=OUT_OF_RESOURCES))
-        elif self._sink is not None:
+        if self._sink is not None:
             try:
                 self._sink.write(run.views)
             except (OSError, DicomWireError) as error:
                 self._give_up(error)
+        elif 0 < self._max_data_set_length < self._length:
+            text = f"a data set of more than {self._max_data_set_length} bytes"
+            self._give_up(ServiceError(text, status=OUT_OF_RESOURCES))
         else:
             collector = self._collector
             if collector is None:

@@ -14,23 +14,25 @@ from typing import TYPE_CHECKING, Any, Protocol
 from _dicomwire.command import echo_response
 from _dicomwire.pdv import fragment
 from dicomwire.dictionary import UID
-from dicomwire.dimse.assembler import Message, MessageAssembler
+from dicomwire.dimse.assembler import Message, MessageAssembler, Sink
 from dicomwire.dimse.command import CommandField
 from dicomwire.dimse.exchange import Exchange
 from dicomwire.dimse.message import CommandMessage, Response
 from dicomwire.dimse.message import Request as RequestMessage
 from dicomwire.dimse.messages import CEchoRQ
 from dicomwire.dimse.sending import encode_message
+from dicomwire.dimse.status import PROCESSING_FAILURE
 from dicomwire.errors import (
     AssociationAborted,
     AssociationRejected,
     DicomWireError,
     LocalProtocolError,
     RemoteProtocolError,
+    ServiceError,
 )
 from dicomwire.net.connection import HELD_BY_ANSWERS, HELD_BY_WRITING
 from dicomwire.net.invoking import Answer, Invoker, renewed
-from dicomwire.net.performing import Performer
+from dicomwire.net.performing import Performer, refusal_of
 from dicomwire.net.settings import CLOSING_S
 from dicomwire.net.watching import Watch
 from dicomwire.ul.effects import (
@@ -211,6 +213,18 @@ class Association:
         if names is None:
             return ""
         return names.called_ae_title if self.is_requestor else names.calling_ae_title
+
+    @property
+    def calling_ae_title(self) -> str:
+        """The AE title of the requestor, "" before it is known."""
+        names = self.negotiated or self._machine.request
+        return names.calling_ae_title if names is not None else ""
+
+    @property
+    def called_ae_title(self) -> str:
+        """The AE title that the requestor called, "" before it is known."""
+        names = self.negotiated or self._machine.request
+        return names.called_ae_title if names is not None else ""
 
     @property
     def peer_address(self) -> tuple[str, int] | None:
@@ -491,6 +505,23 @@ class Association:
             self._fail(_aborted_for(error))
             self.abort()
 
+    def _choose_sink(self, context_id: int, command: CommandMessage) -> Sink | None:
+        """Return where the data set of a request goes; ServiceError for one that will be refused."""
+        assert self._handlers is not None
+        receiver = self._handlers.receiver(command.command_field)
+        if receiver is None or not isinstance(command, RequestMessage):
+            return None
+        refusal = refusal_of(command, self.contexts[context_id])
+        if refusal is not None:
+            raise ServiceError("refused by its command", status=refusal.status)
+        try:
+            return receiver(self, context_id, command)
+        except (OSError, DicomWireError):
+            raise
+        except Exception as error:
+            _log.error("%s: the receiver raised %s", command.command_field.label, type(error).__name__)
+            raise ServiceError("no sink", status=PROCESSING_FAILURE) from error
+
     def _take_message(self, message: Message) -> None:
         command = message.command
         assert self._exchange is not None
@@ -570,7 +601,10 @@ class Association:
 
     def _establish(self, negotiated: Negotiated) -> None:
         self.negotiated = negotiated
-        self._assembler = MessageAssembler(max_data_set_length=self._limits.message_length)
+        self._assembler = MessageAssembler(
+            choose_sink=None if self._handlers is None else self._choose_sink,
+            max_data_set_length=self._limits.message_length,
+        )
         self._exchange = Exchange(
             max_invoked=negotiated.max_operations_invoked, max_performed=negotiated.max_operations_performed
         )

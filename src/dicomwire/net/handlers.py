@@ -26,15 +26,18 @@ from dicomwire.dimse.command import CommandField
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+    from dicomwire.dimse.assembler import Sink
+    from dicomwire.dimse.message import CommandMessage, Response
     from dicomwire.dimse.message import Request as RequestMessage
-    from dicomwire.dimse.message import Response
     from dicomwire.net.association import Association
     from dicomwire.ul.negotiation import AcceptedContext
 
     Outcome = int | Response | tuple[Response, Buffer | None]
+    Receiver = Callable[[Association, int, CommandMessage], Sink | None]
     Handler = Callable[["Request"], Outcome | Awaitable[Outcome] | Iterator[Outcome] | AsyncIterator[Outcome]]
 
 _Function = TypeVar("_Function", bound="Callable[[Any], Any]")
+_Receiver = TypeVar("_Receiver", bound="Receiver")
 
 
 class Request:
@@ -42,11 +45,12 @@ class Request:
 
     association   where it came
     message       the command, typed: CEchoRQ, CStoreRQ, ...
-    data          the bytes of the data set in the context's transfer syntax, None when there is none
+    data          the bytes of the data set in the context's transfer syntax, None when there is none, or a sink has it
+    sink          where the data set went, None when it was collected; see `Handlers.receive`
     context       presentation context: abstract syntax and transfer syntax
     """
 
-    __slots__ = ("_cancelled", "association", "context", "data", "message")
+    __slots__ = ("_cancelled", "association", "context", "data", "message", "sink")
 
     def __init__(
         self,
@@ -54,11 +58,13 @@ class Request:
         message: RequestMessage[Any],
         data: bytes | None,
         context: AcceptedContext,
+        sink: Sink | None = None,
     ) -> None:
         self.association = association
         self.message = message
         self.data = data
         self.context = context
+        self.sink = sink
         self._cancelled: asyncio.Event | None = None
 
     @property
@@ -86,10 +92,11 @@ class Request:
 class Handlers:
     """Handlers by command field."""
 
-    __slots__ = ("_handlers",)
+    __slots__ = ("_handlers", "_receivers")
 
     def __init__(self) -> None:
         self._handlers: dict[CommandField, Handler] = {}
+        self._receivers: dict[CommandField, Receiver] = {}
 
     def on(self, command_field: CommandField) -> Callable[[_Function], _Function]:
         """Return a decorator that makes a function the handler of requests of this kind."""
@@ -105,3 +112,24 @@ class Handlers:
     def get(self, command_field: CommandField) -> Handler | None:
         """Return the handler of requests of this kind."""
         return self._handlers.get(command_field)
+
+    # --- data sets that are not collected in memory
+
+    def receive(self, command_field: CommandField) -> Callable[[_Receiver], _Receiver]:
+        """Return a decorator for a function that says where data sets of requests of this kind go.
+
+        It is called when the command has come, with the association, the ID of the context and the command, and
+        returns a `dicomwire.dimse.Sink` or None for collecting.  The handler of the kind finds the sink in its request,
+        after `Sink.finish`; the sink of a request that no handler gets to see is discarded.  A ServiceError, from the
+        function or from the sink, is the answer to the request; the rest of its data set is passed over.
+        """
+
+        def register(function: _Receiver) -> _Receiver:
+            self._receivers[command_field] = function
+            return function
+
+        return register
+
+    def receiver(self, command_field: CommandField) -> Receiver | None:
+        """Return what chooses the sinks of requests of this kind."""
+        return self._receivers.get(command_field)

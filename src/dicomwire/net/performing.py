@@ -88,17 +88,20 @@ class Performer:
         if not association.is_established:
             # Release has been asked for here: what the peer still asks cannot be answered (PS3.8 section 7.2.1).
             _log.info("%s came after the request for release", command.command_field.label)
+            _discard(message)
             return
         try:
             self._exchange.take_request(command, message.context_id)
         except ServiceError as error:
+            _discard(message)
             # A message ID that is in use: the answer must not end the operation that has it.
             association.send_message(context.context_id, command.response(status=error.status), None)
             return
         handler = self._handlers.get(command.command_field) if self._handlers is not None else None
         refusal = _refusal(message, command, context, handler)
-        request = Request(association, command, message.data, context)
+        request = Request(association, command, message.data, context, message.sink)
         if refusal is not None:
+            _discard(message)
             self._answer(request, refusal)
             return
         assert handler is not None
@@ -199,20 +202,32 @@ def _refusal(
     message: Message, command: RequestMessage[Any], context: AcceptedContext, handler: Handler | None
 ) -> Response | None:
     """Return the response to a request that no handler gets to see, None for one that it does."""
-    lacking: Response | None = command.refusal()
-    if lacking is not None:
-        return lacking
+    refusal = refusal_of(command, context)
+    if refusal is not None:
+        return refusal
     status: int | None = None
-    # An event report comes from the SCP, every other request from the SCU (PS3.7 section 10.1.1).
-    is_event = command.command_field is CommandField.N_EVENT_REPORT_RQ
-    has_role = context.is_scu if is_event else context.is_scp
-    if not has_role or not allowed_on(context.abstract_syntax, command.sop_class_uid or ""):
-        status = SOP_CLASS_NOT_SUPPORTED
-    elif message.error is not None:
+    if message.error is not None:
         status = message.error.status if isinstance(message.error, ServiceError) else PROCESSING_FAILURE
     elif handler is None:
         status = SUCCESS if command.command_field is CommandField.C_ECHO_RQ else UNRECOGNIZED_OPERATION
-    if status is None:
+    return None if status is None else command.response(status=status)
+
+
+def refusal_of(command: RequestMessage[Any], context: AcceptedContext) -> Response | None:
+    """Return the response to a request that its command alone makes impossible, None for any other."""
+    lacking: Response | None = command.refusal()
+    if lacking is not None:
+        return lacking
+    # An event report comes from the SCP, every other request from the SCU (PS3.7 section 10.1.1).
+    is_event = command.command_field is CommandField.N_EVENT_REPORT_RQ
+    has_role = context.is_scu if is_event else context.is_scp
+    if has_role and allowed_on(context.abstract_syntax, command.sop_class_uid or ""):
         return None
-    refusal: Response = command.response(status=status)
+    refusal: Response = command.response(status=SOP_CLASS_NOT_SUPPORTED)
     return refusal
+
+
+def _discard(message: Message) -> None:
+    """Nobody takes the request: what its data set became is not wanted."""
+    if message.sink is not None:
+        message.sink.discard()

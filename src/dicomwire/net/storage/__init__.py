@@ -1,0 +1,50 @@
+"""Storage: instances received to files, and files sent (PS3.4 Annex B).  What is named here is imported
+when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dicomwire.net.storage.naming import Template, safe_name
+    from dicomwire.net.storage.provider import Storage
+    from dicomwire.net.storage.receiving import Arriving, Stored
+    from dicomwire.net.storage.sop_classes import storage_sop_classes, storage_transfer_syntaxes
+    from dicomwire.net.storage.writing import Duplicates, FileWriter, file_meta_information
+
+__all__ = [
+    "Arriving",
+    "Duplicates",
+    "FileWriter",
+    "Storage",
+    "Stored",
+    "Template",
+    "file_meta_information",
+    "safe_name",
+    "storage_sop_classes",
+    "storage_transfer_syntaxes",
+]
+
+_WHERE = {
+    "naming": ("Template", "safe_name"),
+    "provider": ("Storage",),
+    "receiving": ("Arriving", "Stored"),
+    "sop_classes": ("storage_sop_classes", "storage_transfer_syntaxes"),
+    "writing": ("Duplicates", "FileWriter", "file_meta_information"),
+}
+_MODULE_OF = {name: module for module, names in _WHERE.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    module = _MODULE_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(f"{__name__}.{module}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

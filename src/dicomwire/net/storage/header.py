@@ -1,0 +1,100 @@
+"""The beginning of a data set while the rest is still coming: what its UIDs are, and all elements before the pixels."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING
+
+from _dicomwire.part10 import dcmread
+from dicomwire.dictionary import UID
+from dicomwire.dictionary.uids import ExplicitVRLittleEndian
+from dicomwire.errors import DecodeError
+from dicomwire.net.storage.writing import file_meta_information
+from dicomwire.streaming.push import EventKind, StreamParser
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from _dicomwire.dataset import DataSet
+
+SOP_CLASS_UID, SOP_INSTANCE_UID = 0x00080016, 0x00080018
+PIXELS = 0x7FE00008  # Float Pixel Data, the first of the elements with pixels
+HEADER_LIMIT = 64 << 20  # bytes of a header that is kept for a handler
+LONGEST_WAITED_FOR = 1024  # bytes of a value that the parser gives whole; UIDs are shorter
+
+_IDENTIFIERS = frozenset((SOP_CLASS_UID, SOP_INSTANCE_UID))
+
+
+class HeaderReader:
+    """Reads a data set as it comes, up to a tag.
+
+    until      the tag; `is_done` is True once an element with it or a higher one has begun
+    keeps      whether `data_set` will be asked for: then the bytes are kept, up to HEADER_LIMIT
+    identifiers    SOP Class UID and SOP Instance UID of the data set, by tag, as far as they have come
+
+    DecodeError for what is no data set.
+    """
+
+    __slots__ = ("_fed", "_inflater", "_kept", "_parser", "_until", "_wanted", "identifiers", "is_done")
+
+    def __init__(self, transfer_syntax: str, until: int, keeps: bool) -> None:
+        known = UID(transfer_syntax).transfer_syntax
+        deflated = known is not None and known.deflated
+        self.identifiers: dict[int, bytes] = {}
+        self.is_done = False
+        self._inflater = zlib.decompressobj(-15) if deflated else None
+        # Of a private syntax no more is known than that nearly all others are Explicit VR Little Endian (PS3.5 Annex A).
+        syntax = ExplicitVRLittleEndian if deflated or known is None else transfer_syntax
+        self._parser = StreamParser(syntax, piece_limit=LONGEST_WAITED_FOR)
+        self._until = until
+        self._wanted = _IDENTIFIERS
+        self._kept = bytearray() if keeps else None
+        self._fed = 0
+
+    def feed(self, views: Iterable[memoryview]) -> bool:
+        """Take the next bytes; True when the tag was reached.  Nothing of the views is kept but copies."""
+        for view in views:
+            chunk: memoryview | bytes = view
+            if self._inflater is not None:
+                try:
+                    chunk = self._inflater.decompress(view, HEADER_LIMIT + 1 - self._fed)
+                except zlib.error as error:
+                    raise DecodeError(f"a deflated data set: {error}", section="PS3.5 A.5") from None
+            self._fed += len(chunk)
+            if self._kept is not None:
+                self._kept += chunk
+            events = self._parser.feed(chunk).chosen(self._wanted, self._until)
+            for event in events:
+                value = event.value
+                if value is not None and event.kind is EventKind.ELEMENT:
+                    self.identifiers[event.tag] = bytes(value).rstrip(b"\0 ")
+            if events.is_done:
+                self.is_done = True
+                return True
+            if self._fed > HEADER_LIMIT:
+                raise DecodeError(f"more than {HEADER_LIMIT} bytes before ({self._until >> 16:04X},xxxx)")
+        return False
+
+    def finish(self) -> None:
+        """Take note that the data set is complete.  TruncatedError when it is not."""
+        if not self.is_done:
+            self._parser.close()
+            self.is_done = True
+
+    def matches(self, sop_class_uid: str, sop_instance_uid: str) -> bool:
+        """Whether the data set has the UIDs that the command names."""
+        found = self.identifiers
+        return found.get(SOP_CLASS_UID) == _plain(sop_class_uid) and found.get(SOP_INSTANCE_UID) == _plain(
+            sop_instance_uid
+        )
+
+    def data_set(self, sop_class_uid: str, sop_instance_uid: str, transfer_syntax: str) -> DataSet:
+        """Return the elements before the tag, with File Meta Information."""
+        assert self._kept is not None
+        syntax = ExplicitVRLittleEndian if self._inflater is not None else transfer_syntax
+        meta = file_meta_information(sop_class_uid, sop_instance_uid, syntax)
+        return dcmread(meta + self._kept, stop_at=self._until)
+
+
+def _plain(uid: str) -> bytes:
+    return uid.encode("ascii", "replace").rstrip(b"\0 ")

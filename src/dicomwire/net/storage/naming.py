@@ -1,0 +1,84 @@
+"""Names of stored files: templates of folders, and text from the network made safe for them.
+
+Whatever a peer sends as a UID or as another value, the result is a path below the storage folder: no separators, no
+"..", nothing hidden.  Two different values never give the same name, so that nobody writes over what others stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import string
+from typing import TYPE_CHECKING
+
+from dicomwire.dictionary import tag_for_keyword
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+UID_ONLY = "{SOPInstanceUID}.dcm"
+BY_SERIES = "{StudyInstanceUID}/{SeriesInstanceUID}/{SOPInstanceUID}.dcm"
+LONGEST_NAME = 100  # characters of one value; a name in a folder has at most 255 bytes
+FROM_COMMAND = ("SOPInstanceUID", "SOPClassUID", "TransferSyntaxUID", "CallingAETitle", "CalledAETitle")
+"""Fields whose values are there before the data set: of the command, its context, and the association."""
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+
+
+def safe_name(value: str) -> str:
+    """Return a value as one part of a path; UIDs stay as they are.
+
+    Other characters than ASCII letters, digits, dot, underscore and hyphen become underscores, also a dot in front.
+    What is changed by that, or cut, or empty, ends in a hash of the value.
+    """
+    name = _UNSAFE.sub("_", value)[:LONGEST_NAME]
+    if name.startswith("."):
+        name = "_" + name[1:]
+    if name == value and name:
+        return name
+    return f"{name}_{hashlib.sha256(value.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
+
+
+class Template:
+    """A path below the storage folder with fields: "{StudyInstanceUID}/{SOPInstanceUID}.dcm".
+
+    Fields are keywords of elements of the data set, or names of FROM_COMMAND.  ValueError for a template that could
+    leave the folder, for a field that is neither, and for one that does not tell instances apart.
+
+    keywords   the fields that the data set has to give, with their tags
+    """
+
+    __slots__ = ("_parts", "keywords", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.keywords: dict[str, int] = {}
+        self._parts: list[tuple[str, str | None]] = []
+        try:
+            parsed = list(string.Formatter().parse(text))
+        except ValueError as error:
+            raise ValueError(f"template {text!r}: {error}") from None
+        for literal, field, form, conversion in parsed:
+            if form or conversion:
+                raise ValueError(f"template {text!r}: fields are names alone, as {{SOPInstanceUID}}")
+            if field is not None and field not in FROM_COMMAND:
+                tag = tag_for_keyword(field)
+                if tag is None:
+                    raise ValueError(f"template {text!r}: {field!r} is neither a keyword nor one of {FROM_COMMAND}")
+                self.keywords[field] = int(tag)
+            self._parts.append((literal, field))
+        if "SOPInstanceUID" not in [field for _, field in self._parts]:
+            raise ValueError(f"template {text!r}: without {{SOPInstanceUID}} instances would have the same name")
+        literals = "".join(literal + ("x" if field is not None else "") for literal, field in self._parts)
+        for name in literals.split("/"):
+            if not name or name.startswith(".") or "\0" in name:
+                raise ValueError(f"template {text!r}: a path below the folder, of names that are not hidden, expected")
+
+    def path(self, value_of: Callable[[str], str]) -> str:
+        """Return the path, relative to the storage folder, with the values that the callable gives for the fields."""
+        return "".join(
+            literal if field is None else literal + safe_name(value_of(field)) for literal, field in self._parts
+        )
+
+    def __repr__(self) -> str:
+        return f"Template({self.text!r})"

@@ -1,0 +1,162 @@
+"""Storage provider: C-STORE to files (PS3.4 Annex B, level 2: everything that was sent is kept).
+
+    server = Server("ARCHIVE", port=11112)
+    storage = Storage("/data/incoming", template="{StudyInstanceUID}/{SOPInstanceUID}.dcm", fsync=True)
+    storage.register(server)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import inspect
+import os
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, cast
+
+from dicomwire.dictionary import UID
+from dicomwire.dimse.command import CommandField
+from dicomwire.dimse.messages import CStoreRQ
+from dicomwire.dimse.status import SUCCESS, StatusKind, kind_of
+from dicomwire.errors import ServiceError
+from dicomwire.net.handlers import Handlers
+from dicomwire.net.server import Server
+from dicomwire.net.storage.header import PIXELS, SOP_INSTANCE_UID
+from dicomwire.net.storage.naming import UID_ONLY, Template
+from dicomwire.net.storage.receiving import Arriving, Receiving, Stored
+from dicomwire.net.storage.sop_classes import (
+    STORAGE_SERVICE_CLASS,
+    storage_sop_classes,
+    storage_transfer_syntaxes,
+)
+from dicomwire.net.storage.writing import FOLDER_MODE, Duplicates
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from dicomwire.dimse.message import CommandMessage
+    from dicomwire.net.association import Association
+    from dicomwire.net.handlers import Request
+    from dicomwire.ul.items import SOPClassCommonExtendedNegotiation
+
+    OnHeader = Callable[[Arriving], int | None]
+    OnStored = Callable[[Stored], int | Awaitable[int | None] | None]
+
+
+class Storage:
+    """What a storage provider does with instances.  One object serves any number of associations and servers.
+
+    folder        where files go; None: nothing is written, instances are only counted, digested and handed on
+    template      names of files below the folder, see `dicomwire.net.storage.naming`.  Values are made safe.
+    duplicates    "keep", "replace", "refuse" or "number", see `Duplicates`
+    fsync         answer when file and name are on the disk, so that nothing acknowledged is lost by a power failure
+    digest        name of a hash of `hashlib` over all bytes of the file
+    checks        whether SOP Class and SOP Instance UID of the data set must be those of the command.  Data sets in
+                  transfer syntaxes that are not known are not looked into
+    max_length    longest file in bytes; longer ones are answered by A700H, Out of Resources.  0: any
+    on_header     called with an `Arriving` before the pixel data come.  It may return a status: a failure (0124H, Not
+                  Authorized, say) refuses the instance, and nothing is written.  It must not block.
+    on_stored     plain or coroutine function, called with a `Stored` when the file has its name and before the answer
+                  is sent.  It may return the status: B000H, say, or a failure, upon which a new file is removed.
+    sop_classes   abstract syntaxes besides those of the standard, private ones say
+    transfer_syntaxes   what to accept, the best first, instead of all that are known
+
+    Files are written under a hidden temporary name in their folder, with mode 0600, and renamed when they are complete.
+    The answers: A700H for a full disk and for limits, A900H for UIDs that are not the command's, C000H for bytes that
+    are no data set, 0111H for refused duplicates, 0117H for UIDs of more than 64 characters.  After each of them the
+    association goes on.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str] | None,
+        *,
+        template: str = UID_ONLY,
+        duplicates: str | Duplicates = Duplicates.KEEP,
+        fsync: bool = False,
+        digest: str | None = None,
+        checks: bool = True,
+        max_length: int = 0,
+        on_header: OnHeader | None = None,
+        on_stored: OnStored | None = None,
+        sop_classes: Iterable[str] = (),
+        transfer_syntaxes: Iterable[str] | None = None,
+    ) -> None:
+        self.folder = None if folder is None else os.path.abspath(folder)
+        self.template = Template(template)
+        self.duplicates = Duplicates(duplicates)
+        self.fsync = fsync
+        self.digest = digest
+        self.checks = checks
+        self.max_length = max_length
+        self.on_header = on_header
+        self.on_stored = on_stored
+        self.sop_classes = (*storage_sop_classes(), *map(UID, sop_classes))
+        self.transfer_syntaxes = tuple(map(UID, transfer_syntaxes or storage_transfer_syntaxes()))
+        # Whether the writing has to wait for the header, and how much of it is read.
+        self.keeps_header = on_header is not None or (folder is not None and bool(self.template.keywords))
+        self.header_until = PIXELS if on_header is not None else self._last_tag() + 1
+        if digest is not None:
+            hashlib.new(digest).hexdigest()
+        if self.folder is not None:
+            os.makedirs(self.folder, FOLDER_MODE, exist_ok=True)
+
+    def _last_tag(self) -> int:
+        return max((SOP_INSTANCE_UID, *self.template.keywords.values()))
+
+    def register(self, target: Server | Handlers) -> None:
+        """Answer C-STORE-RQ by a server, in contexts of all storage SOP classes, or by the handlers of a requestor."""
+        handlers = target
+        if isinstance(target, Server):
+            handlers = target.handlers
+            for sop_class in self.sop_classes:
+                target.support(sop_class, self.transfer_syntaxes)
+        assert isinstance(handlers, Handlers)
+        handlers.on(CommandField.C_STORE_RQ)(self._store)
+        handlers.receive(CommandField.C_STORE_RQ)(self._receive)
+
+    def unlisted(
+        self, abstract_syntax: UID, common: SOPClassCommonExtendedNegotiation | None
+    ) -> tuple[UID, ...] | None:
+        """For `AcceptorPolicy.unlisted`: take a SOP class that nobody registered if the requestor says it is stored."""
+        is_storage = common is not None and common.service_class_uid == STORAGE_SERVICE_CLASS
+        return self.transfer_syntaxes if is_storage else None
+
+    # --- one instance
+
+    def _receive(self, association: Association, context_id: int, command: CommandMessage) -> Receiving:
+        assert isinstance(command, CStoreRQ)
+        return Receiving(self, association, command, association.contexts[context_id])
+
+    def _store(self, request: Request) -> int | Awaitable[int]:
+        receiving = cast(Receiving, request.sink)
+        if self.fsync:
+            return self._store_synced(receiving)
+        stored = receiving.commit()
+        if self.on_stored is None:
+            return SUCCESS
+        status = self.on_stored(stored)
+        return self._awaited(stored, status) if inspect.isawaitable(status) else _final(stored, status)
+
+    async def _store_synced(self, receiving: Receiving) -> int:
+        """Wait for the disk in a thread, beside other associations."""
+        stored = await asyncio.get_running_loop().run_in_executor(None, receiving.commit)
+        if self.on_stored is None:
+            return SUCCESS
+        status = self.on_stored(stored)
+        return await self._awaited(stored, status) if inspect.isawaitable(status) else _final(stored, status)
+
+    async def _awaited(self, stored: Stored, status: Awaitable[int | None]) -> int:
+        return _final(stored, await status)
+
+
+def _final(stored: Stored, status: int | None) -> int:
+    """Return the status to answer; a file that is refused after all does not stay."""
+    if status is None:
+        return SUCCESS
+    if stored.path is not None and kind_of(status) not in (StatusKind.SUCCESS, StatusKind.WARNING):
+        try:
+            os.unlink(stored.path)
+        except OSError as error:
+            raise ServiceError(f"a refused file is left behind: {error.strerror}", status=status) from error
+    return status

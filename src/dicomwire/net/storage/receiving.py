@@ -1,0 +1,301 @@
+"""One instance on its way in: from the fragments that come to a file that is complete."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import logging
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dicomwire.dimse.status import OUT_OF_RESOURCES, PROCESSING_FAILURE, SUCCESS, StatusKind, kind_of
+from dicomwire.errors import DecodeError, ServiceError
+from dicomwire.net.storage.header import HeaderReader
+from dicomwire.net.storage.writing import Duplicates, FileWriter, file_meta_information
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from _dicomwire.dataset import DataSet
+    from dicomwire.dictionary import UID
+    from dicomwire.dimse.messages import CStoreRQ
+    from dicomwire.net.association import Association
+    from dicomwire.net.storage.provider import Storage
+    from dicomwire.ul.negotiation import AcceptedContext
+
+DATA_SET_DOES_NOT_MATCH = 0xA900
+CANNOT_UNDERSTAND = 0xC000
+DUPLICATE_SOP_INSTANCE = 0x0111
+INVALID_SOP_INSTANCE = 0x0117
+
+_log = logging.getLogger("dicomwire.net.storage")
+
+
+@dataclass(frozen=True, slots=True)
+class Arriving:
+    """An instance whose header has come, and whose pixels are yet to come.
+
+    header    the elements before the pixel data, or all where there is none, with File Meta Information
+    """
+
+    association: Association
+    message: CStoreRQ
+    context: AcceptedContext
+    header: DataSet
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An instance that has come.
+
+    path          its file; None where nothing is written, or a file of that name was there and is kept
+    size          bytes of the file, File Meta Information included
+    digest        of all bytes of the file, hexadecimal; None when none was asked for
+    header        as `Arriving` has it, None when no handler asked for it and no name needed it
+    is_duplicate  True when another file had the name already, and was kept
+    """
+
+    association: Association
+    message: CStoreRQ
+    context: AcceptedContext
+    path: str | None
+    size: int
+    digest: str | None
+    header: DataSet | None
+    is_duplicate: bool
+
+    @property
+    def sop_class_uid(self) -> UID:
+        """SOP Class UID, of the command and, unless checks are off, of the data set."""
+        return self.message.affected_sop_class_uid
+
+    @property
+    def sop_instance_uid(self) -> UID:
+        """SOP Instance UID, likewise."""
+        return self.message.affected_sop_instance_uid
+
+    @property
+    def transfer_syntax(self) -> UID:
+        """The transfer syntax of the data set."""
+        return self.context.transfer_syntax
+
+
+class Receiving:
+    """The sink of one data set: checks its header, writes it to a file, counts and digests it.
+
+    Where the name or a handler needs the header, the bytes are held until it has come; after that, and else from the
+    first byte on, they go from the receive buffer to the file.
+    """
+
+    __slots__ = (
+        "_association",
+        "_context",
+        "_digest",
+        "_file",
+        "_header",
+        "_held",
+        "_is_open",
+        "_message",
+        "_meta",
+        "_storage",
+        "header",
+        "is_duplicate",
+        "size",
+    )
+
+    def __init__(self, storage: Storage, association: Association, message: CStoreRQ, context: AcceptedContext) -> None:
+        self.size = 0
+        self.header: DataSet | None = None
+        self.is_duplicate = False
+        self._storage = storage
+        self._association = association
+        self._message = message
+        self._context = context
+        self._file: FileWriter | None = None
+        self._is_open = False
+        self._held: list[bytes] = []
+        self._digest = hashlib.new(storage.digest) if storage.digest is not None else None
+        try:
+            self._meta = file_meta_information(
+                message.affected_sop_class_uid,
+                message.affected_sop_instance_uid,
+                context.transfer_syntax,
+                association.calling_ae_title,
+            )
+        except ValueError:  # also of what is not ASCII
+            raise ServiceError("a UID that is none", status=INVALID_SOP_INSTANCE) from None
+        self._header: HeaderReader | None = None
+        if storage.keeps_header or (storage.checks and context.transfer_syntax.is_transfer_syntax):
+            self._header = HeaderReader(context.transfer_syntax, storage.header_until, storage.keeps_header)
+        if not storage.keeps_header:
+            path = self._path()
+            if path is not None:
+                self._look_for_duplicate(path)
+
+    # --- what the assembler tells
+
+    def write(self, views: list[memoryview]) -> None:
+        """Take pieces of the data set."""
+        if self._header is not None and not self._read_header(views):
+            return
+        buffers: list[bytes | memoryview] = list(views)
+        if not self._is_open:
+            buffers[:0] = self._open()
+        self._write(buffers)
+
+    def finish(self) -> None:
+        """The data set is complete."""
+        if self._header is not None:
+            try:
+                self._header.finish()
+            except DecodeError as error:
+                raise ServiceError(str(error), status=CANNOT_UNDERSTAND) from error
+            self._header_is_there(self._header)
+        if not self._is_open:
+            self._write(self._open())
+
+    def discard(self) -> None:
+        """Nothing of it is to stay."""
+        file, self._file = self._file, None
+        if file is not None:
+            try:
+                file.discard()
+            except OSError as error:
+                _log.error("a temporary file is left behind: %s", error.strerror)
+
+    def commit(self) -> Stored:
+        """Give the file its name.  May block; ServiceError when it cannot be done."""
+        storage = self._storage
+        path = None
+        file, self._file = self._file, None
+        if file is not None:
+            try:
+                path = file.commit(storage.duplicates, fsync=storage.fsync)
+            except OSError as error:
+                self._file = file
+                self.discard()
+                raise _no_resources(error) from error
+            self.is_duplicate = path is None
+        if self.is_duplicate and storage.duplicates is Duplicates.REFUSE:
+            raise ServiceError("an instance with this UID is there", status=DUPLICATE_SOP_INSTANCE)
+        digest = self._digest.hexdigest() if self._digest is not None else None
+        return Stored(
+            self._association, self._message, self._context, path, self.size, digest, self.header, self.is_duplicate
+        )
+
+    # --- header
+
+    def _read_header(self, views: list[memoryview]) -> bool:
+        """Look at bytes of the header; True when they can be written, with those that were held before."""
+        header = self._header
+        assert header is not None
+        try:
+            is_done = header.feed(views)
+        except DecodeError as error:
+            raise ServiceError(str(error), status=CANNOT_UNDERSTAND) from error
+        if is_done:
+            self._header_is_there(header)
+            return True
+        if self._storage.keeps_header:
+            self._held += map(bytes, views)
+            return False
+        return True
+
+    def _header_is_there(self, header: HeaderReader) -> None:
+        storage, message = self._storage, self._message
+        self._header = None
+        sop_class_uid, sop_instance_uid = message.affected_sop_class_uid, message.affected_sop_instance_uid
+        if storage.checks and not header.matches(sop_class_uid, sop_instance_uid):
+            raise ServiceError("the data set has other UIDs than the command", status=DATA_SET_DOES_NOT_MATCH)
+        if not storage.keeps_header:
+            return
+        try:
+            self.header = header.data_set(sop_class_uid, sop_instance_uid, self._context.transfer_syntax)
+        except DecodeError as error:
+            raise ServiceError(str(error), status=CANNOT_UNDERSTAND) from error
+        if storage.on_header is not None:
+            arriving = Arriving(self._association, message, self._context, self.header)
+            status = called(storage.on_header, arriving)
+            if kind_of(status) not in (StatusKind.SUCCESS, StatusKind.WARNING):
+                raise ServiceError("refused by its header", status=status)
+        path = self._path()
+        if path is not None:
+            self._look_for_duplicate(path)
+
+    # --- file
+
+    def _path(self) -> str | None:
+        storage = self._storage
+        return None if storage.folder is None else os.path.join(storage.folder, storage.template.path(self._value_of))
+
+    def _value_of(self, field: str) -> str:
+        match field:
+            case "SOPInstanceUID":
+                return self._message.affected_sop_instance_uid
+            case "SOPClassUID":
+                return self._message.affected_sop_class_uid
+            case "TransferSyntaxUID":
+                return self._context.transfer_syntax
+            case "CallingAETitle":
+                return self._association.calling_ae_title
+            case "CalledAETitle":
+                return self._association.called_ae_title
+        assert self.header is not None
+        try:
+            value = self.header.get(field)
+        except DecodeError:
+            value = None
+        return "" if value is None else str(value)
+
+    def _look_for_duplicate(self, path: str) -> None:
+        """Spare the writing of what would be dropped."""
+        duplicates = self._storage.duplicates
+        if duplicates in (Duplicates.KEEP, Duplicates.REFUSE) and os.path.lexists(path):
+            self.is_duplicate = True
+            if duplicates is Duplicates.REFUSE:
+                raise ServiceError("an instance with this UID is there", status=DUPLICATE_SOP_INSTANCE)
+
+    def _open(self) -> list[bytes | memoryview]:
+        """Open the file; what is to be written in front of what comes now."""
+        self._is_open = True
+        path = None if self.is_duplicate else self._path()
+        if path is not None:
+            try:
+                self._file = FileWriter(path)
+            except OSError as error:
+                raise _no_resources(error) from error
+        held, self._held = self._held, []
+        return [self._meta, *held]
+
+    def _write(self, buffers: list[bytes | memoryview]) -> None:
+        self.size += sum(map(len, buffers))
+        limit = self._storage.max_length
+        if 0 < limit < self.size:
+            raise ServiceError(f"more than {limit} bytes", status=OUT_OF_RESOURCES)
+        if self._digest is not None:
+            for buffer in buffers:
+                self._digest.update(buffer)
+        if self._file is not None:
+            try:
+                self._file.write(buffers)
+            except OSError as error:
+                raise _no_resources(error) from error
+
+
+def called(handler: Callable[[Arriving], object], argument: Arriving) -> int:
+    """Call a handler of the user and return its status, success for None; what it raises is logged by its class."""
+    try:
+        status = handler(argument)
+        return SUCCESS if status is None else int(status)  # type: ignore[call-overload]
+    except ServiceError as error:
+        return error.status
+    except Exception as error:  # noqa: BLE001  the handler's, whatever it is
+        _log.error("on_header raised %s", type(error).__name__, exc_info=_log.isEnabledFor(10))
+        return PROCESSING_FAILURE
+
+
+def _no_resources(error: OSError) -> ServiceError:
+    """Return the answer to what the system does not do.  The log has its reason, without the path."""
+    _log.error("an instance cannot be stored: %s", error.strerror or errno.errorcode.get(error.errno or 0, "OSError"))
+    return ServiceError(f"the file cannot be written: {error.strerror}", status=OUT_OF_RESOURCES)

@@ -1,0 +1,191 @@
+"""Files that are written while their data set comes: under a temporary name until they are complete.
+
+Nothing here knows of associations or event loops; a receiver in a thread of its own uses it as the event loop does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import os
+import secrets
+import struct
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from dicomwire.dictionary import UID
+from dicomwire.ul.policy import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from typing_extensions import Buffer
+
+FILE_MODE, FOLDER_MODE = 0o600, 0o700
+BUFFERS_AT_ONCE = os.sysconf("SC_IOV_MAX") if hasattr(os, "sysconf") else 16
+TEMPORARY_ENDING = ".part"
+MOST_COPIES = 10_000  # of one name, with duplicates="number"
+
+_PREAMBLE = bytes(128) + b"DICM"
+_counter = itertools.count()
+_token = secrets.token_hex(6)  # other processes may write into the same folder
+
+
+class Duplicates(Enum):
+    """What happens to an instance whose name another file has.
+
+    KEEP      that file stays; what came is dropped, and answered with success
+    REPLACE   that file is replaced in one step
+    REFUSE    that file stays; what came is answered with status 0111H
+    NUMBER    both stay; what came gets a number before its ending: "1.2.3-2.dcm"
+    """
+
+    KEEP = "keep"
+    REPLACE = "replace"
+    REFUSE = "refuse"
+    NUMBER = "number"
+
+
+def file_meta_information(
+    sop_class_uid: str, sop_instance_uid: str, transfer_syntax: str, source_ae_title: str = ""
+) -> bytes:
+    """Return what precedes the data set in a file: preamble, prefix and File Meta Information (PS3.10 section 7.1).
+
+    UnicodeEncodeError for what is not ASCII, ValueError for what is longer than 64 characters (AE title: 16).
+    """
+    group = (
+        b"\x02\x00\x01\x00OB\0\0\x02\0\0\0\x00\x01"
+        + _element(0x02, b"UI", sop_class_uid)
+        + _element(0x03, b"UI", sop_instance_uid)
+        + _element(0x10, b"UI", transfer_syntax)
+        + _OURS
+    )
+    if source_ae_title:
+        group += _element(0x16, b"AE", source_ae_title, b" ", 16)
+    return b"%s\x02\x00\x00\x00UL\x04\x00%s%s" % (_PREAMBLE, struct.pack("<I", len(group)), group)
+
+
+def _element(number: int, vr: bytes, text: str, padding: bytes = b"\0", longest: int = 64) -> bytes:
+    value = text.encode("ascii")
+    if len(value) > longest:
+        raise ValueError(f"(0002,{number:04X}): at most {longest} characters expected, found {len(value)}")
+    if len(value) & 1:
+        value += padding
+    return struct.pack("<HH2sH", 2, number, vr, len(value)) + value
+
+
+_OURS = _element(0x12, b"UI", UID(IMPLEMENTATION_CLASS_UID)) + _element(
+    0x13, b"SH", IMPLEMENTATION_VERSION_NAME, b" ", 16
+)
+
+
+class FileWriter:
+    """A file in the making: opened under a temporary name beside its place, renamed by `commit`.
+
+    A process that is killed leaves at most a hidden file that ends in ".part".  OSError of the system for whatever does
+    not work; the file must be discarded then.
+    """
+
+    __slots__ = ("_descriptor", "_temporary", "path")
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        folder = os.path.dirname(path)
+        self._temporary = os.path.join(folder, f".{_token}-{os.getpid()}-{next(_counter)}{TEMPORARY_ENDING}")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            self._descriptor = os.open(self._temporary, flags, FILE_MODE)
+        except FileNotFoundError:
+            os.makedirs(folder, FOLDER_MODE, exist_ok=True)
+            self._descriptor = os.open(self._temporary, flags, FILE_MODE)
+
+    def write(self, views: Sequence[Buffer]) -> None:
+        """Write buffers in a row, none of them joined or copied; they are free again when this returns."""
+        for at in range(0, len(views), BUFFERS_AT_ONCE):
+            some = views[at : at + BUFFERS_AT_ONCE]
+            left = sum(memoryview(view).nbytes for view in some)
+            written = os.writev(self._descriptor, some)
+            while written < left:
+                # A disk that is nearly full, or a signal: go on behind what was written, and learn the reason.
+                left -= written
+                some = _behind(some, written)
+                written = os.writev(self._descriptor, some)
+
+    def commit(self, duplicates: Duplicates, *, fsync: bool = False) -> str | None:
+        """Give the file its name and return it; None when the name was taken and the file is dropped.
+
+        With `fsync` the file and its name are on the disk when this returns.
+        """
+        if fsync:
+            os.fsync(self._descriptor)
+        self._close()
+        path = self._rename(duplicates)
+        if fsync and path is not None:
+            _sync_folder(os.path.dirname(path))
+        return path
+
+    def discard(self) -> None:
+        """Remove what was written; nothing happens after a commit."""
+        self._close()
+        if self._temporary:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._temporary)
+            self._temporary = ""
+
+    def _rename(self, duplicates: Duplicates) -> str | None:
+        if duplicates is Duplicates.REPLACE:
+            os.replace(self._temporary, self.path)
+            self._temporary = ""
+            return self.path
+        stem, ending = os.path.splitext(self.path)
+        for number in range(1, MOST_COPIES + 1):
+            path = self.path if number == 1 else f"{stem}-{number}{ending}"
+            if _link(self._temporary, path):
+                self.discard()
+                return path
+            if duplicates is not Duplicates.NUMBER:
+                self.discard()
+                return None
+        raise FileExistsError(errno.EEXIST, f"{MOST_COPIES} files of this name")
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def _link(source: str, path: str) -> bool:
+    """Give a file a further name; False, in one step with the check, when it is taken."""
+    try:
+        os.link(source, path, follow_symlinks=False)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+            raise
+        # A file system without links: reserve the name, then take it.
+        try:
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
+        except FileExistsError:
+            return False
+        os.replace(source, path)
+    return True
+
+
+def _behind(views: Sequence[Buffer], written: int) -> list[Buffer]:
+    rest: list[Buffer] = []
+    for view in views:
+        flat = memoryview(view).cast("B")
+        if written < flat.nbytes:
+            rest.append(flat[written:])
+        written = max(0, written - flat.nbytes)
+    return rest
+
+
+def _sync_folder(folder: str) -> None:
+    descriptor = os.open(folder or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
