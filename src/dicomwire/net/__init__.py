@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dicomwire.net.loop import run
     from dicomwire.net.server import Server
     from dicomwire.net.settings import Limits, Timeouts
+    from dicomwire.net.storage import Storage
     from dicomwire.net.tls import client_context, server_context
     from dicomwire.net.trace import Trace
     from dicomwire.ul.items import ProposedContext, UserIdentityRQ
@@ -45,6 +46,7 @@ __all__ = [
     "Request",
     "Roles",
     "Server",
+    "Storage",
     "Timeouts",
     "Trace",
     "UserIdentityRQ",
@@ -62,6 +64,7 @@ _WHERE = {
     "dicomwire.net.loop": ("run",),
     "dicomwire.net.server": ("Server",),
     "dicomwire.net.settings": ("Limits", "Timeouts"),
+    "dicomwire.net.storage": ("Storage",),
     "dicomwire.net.tls": ("client_context", "server_context"),
     "dicomwire.net.trace": ("Trace",),
     "dicomwire.ul.items": ("ProposedContext", "UserIdentityRQ"),

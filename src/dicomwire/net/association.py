@@ -30,7 +30,7 @@ from dicomwire.errors import (
     RemoteProtocolError,
     ServiceError,
 )
-from dicomwire.net.connection import HELD_BY_ANSWERS, HELD_BY_WRITING
+from dicomwire.net.connection import HELD_BY_ANSWERS, HELD_BY_PARTS, HELD_BY_WRITING
 from dicomwire.net.invoking import Answer, Invoker, renewed
 from dicomwire.net.performing import Performer, refusal_of
 from dicomwire.net.settings import CLOSING_S
@@ -48,15 +48,17 @@ from dicomwire.ul.policy import NO_REASON, IdentityAnswer
 from dicomwire.ul.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 
-    from typing_extensions import Buffer
+    from typing_extensions import Buffer, Unpack
 
     from _dicomwire.pdu import PDVRun
     from dicomwire.dimse.status import Status
     from dicomwire.net.connection import Connection
     from dicomwire.net.handlers import Handlers
     from dicomwire.net.settings import Limits, Timeouts
+    from dicomwire.net.storage.source import StorageSource
+    from dicomwire.net.storage.user import StoreOptions
     from dicomwire.ul.association import Association as Machine
     from dicomwire.ul.effects import Primitive
     from dicomwire.ul.negotiation import AcceptedContext, Negotiated
@@ -103,6 +105,7 @@ class Association:
 
     __slots__ = (
         "__weakref__",
+        "_after_parts",
         "_assembler",
         "_closed",
         "_echo_context",
@@ -148,6 +151,7 @@ class Association:
         self._limits = limits
         self._handlers = handlers
         self._owner = owner
+        self._after_parts: list[Sequence[Buffer]] | None = None
         self._assembler: MessageAssembler | None = None
         self._exchange: Exchange | None = None
         self._performer: Performer | None = None
@@ -251,6 +255,12 @@ class Association:
         answer = await self.request(CEchoRQ(affected_sop_class_uid=VERIFICATION), timeout_s=timeout_s)
         return answer.status
 
+    async def c_store(self, source: StorageSource, **options: Unpack[StoreOptions]) -> Answer:
+        """Store an instance with the peer and return its answer; see `dicomwire.net.storage.user.c_store`."""
+        from dicomwire.net.storage.user import c_store
+
+        return await c_store(self, source, **options)
+
     async def request(
         self,
         message: RequestMessage[Any],
@@ -264,15 +274,27 @@ class Association:
         When this is cancelled, so is the operation where it can be.
         """
         invoker = self._invoker()
-        operation = await invoker.invoke(message, data_set, context_id, self._limit(timeout_s))
-        try:
-            while True:
-                answer = await invoker.next_answer(operation)
-                if operation.is_finished and not operation.answers:
-                    return answer
-        except asyncio.CancelledError:
-            invoker.abandon(operation)
-            raise
+        return await invoker.final_answer(
+            await invoker.invoke(message, data_set, context_id, self._limit(timeout_s))
+        )
+
+    async def request_in_parts(
+        self,
+        message: RequestMessage[Any],
+        pieces: Iterable[Buffer],
+        *,
+        context_id: int | None = None,
+        timeout_s: float | None = None,
+    ) -> Answer:
+        """Send a request whose data set is never whole in memory, and return the final answer.
+
+        `pieces` are taken one by one as the transport has room; each must stay as it is until the next is taken.  When
+        they raise, or this is cancelled, before all is sent, the association is aborted.
+        """
+        invoker = self._invoker()
+        return await invoker.final_answer(
+            await invoker.invoke_in_parts(message, pieces, context_id, self._limit(timeout_s))
+        )
 
     async def responses(
         self,
@@ -336,18 +358,41 @@ class Association:
 
     def send(self, buffers: Sequence[Buffer]) -> None:
         """Send encoded P-DATA-TF PDUs."""
-        if self._machine.state is State.STA6:  # action DT-1, without the way through effects
-            self.connection.send(buffers)
+        if self._after_parts is not None:
+            self._after_parts.append(buffers)
         else:
-            self.connection.perform(self._machine.send(buffers))
+            self.send_part(buffers)
 
     def send_answer(self, buffers: Sequence[Buffer]) -> None:
         """Send a response.  A peer that does not take responses gets no further requests read."""
         self.send(buffers)
         connection = self.connection
         connection.last_active = self._loop.time()
-        if connection.is_write_paused:
+        if self._after_parts is not None:
+            connection.hold(HELD_BY_PARTS)
+        elif connection.is_write_paused:
             connection.hold(HELD_BY_WRITING)
+
+    def begin_parts(self) -> None:
+        """From now on `send_part` sends a message; what `send` is given waits for its end (PS3.8 Annex E)."""
+        self._after_parts = []
+
+    def send_part(self, buffers: Sequence[Buffer]) -> None:
+        """Send encoded P-DATA-TF PDUs of the message that is sent in parts."""
+        if not buffers:
+            return
+        if self._machine.state is State.STA6:  # action DT-1, without the way through effects
+            self.connection.send(buffers)
+        else:
+            self.connection.perform(self._machine.send(buffers))
+
+    def end_parts(self) -> None:
+        """The message is sent, or the association is over: send what waits."""
+        waiting, self._after_parts = self._after_parts or [], None
+        if self.is_established:
+            for buffers in waiting:
+                self.send_part(buffers)
+        self.connection.read_on(HELD_BY_PARTS)
 
     async def drained(self) -> None:
         """Return when the transport takes more."""
@@ -434,7 +479,7 @@ class Association:
         if self.error is None and not self._released:
             self.error = error
         self.watch.stop()
-        self.connection.read_on(HELD_BY_ANSWERS | HELD_BY_WRITING)  # to see the peer's end of it
+        self.connection.read_on(HELD_BY_ANSWERS | HELD_BY_WRITING | HELD_BY_PARTS)  # to see the peer's end of it
         self._wake()
 
     def _wake(self) -> None:

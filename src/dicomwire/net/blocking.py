@@ -19,10 +19,11 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from _dicomwire.part10 import dcmread
 from dicomwire.dictionary import UID
 from dicomwire.dictionary.uids import (
     DeflatedExplicitVRLittleEndian,
@@ -31,13 +32,21 @@ from dicomwire.dictionary.uids import (
     ImplicitVRLittleEndian,
 )
 from dicomwire.dimse.command import CommandField
-from dicomwire.dimse.messages import CEchoRQ
-from dicomwire.errors import AssociationAborted, AssociationRejected, DicomWireError, LocalProtocolError
+from dicomwire.dimse.messages import CEchoRQ, CStoreRQ
+from dicomwire.errors import (
+    AssociationAborted,
+    AssociationRejected,
+    DecodeError,
+    DicomWireError,
+    LocalProtocolError,
+    UnsupportedError,
+)
 from dicomwire.net.ae import ApplicationEntity
 from dicomwire.net.association import VERIFICATION
 from dicomwire.net.association import Association as AsyncAssociation
 from dicomwire.net.server import Server
 from dicomwire.net.settings import Limits, Timeouts
+from dicomwire.net.storage.writing import file_meta_information
 from dicomwire.net.threads import LoopThread
 from dicomwire.ul.items import (
     ProposedContext,
@@ -51,8 +60,11 @@ from dicomwire.ul.policy import AcceptorPolicy, Roles
 if TYPE_CHECKING:
     import ssl
 
+    from _dicomwire.dataset import DataSet
     from dicomwire.dimse.message import Request as RequestMessage
     from dicomwire.net.handlers import Request
+    from dicomwire.net.invoking import Answer
+    from dicomwire.net.storage.source import StorageSource
     from dicomwire.ul.negotiation import AcceptedContext
 
     ExtendedNegotiation = (
@@ -76,12 +88,14 @@ class Event(Enum):
     """What a handler can be bound to: requests of the peer, and what happens to associations."""
 
     C_ECHO = CommandField.C_ECHO_RQ
+    C_STORE = CommandField.C_STORE_RQ
     ESTABLISHED = "established"
     RELEASED = "released"
     ABORTED = "aborted"
 
 
 EVT_C_ECHO = Event.C_ECHO
+EVT_C_STORE = Event.C_STORE
 EVT_ESTABLISHED = Event.ESTABLISHED
 EVT_RELEASED = Event.RELEASED
 EVT_ABORTED = Event.ABORTED
@@ -89,12 +103,42 @@ EVT_ABORTED = Event.ABORTED
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """What a handler is called with: the event, the association, and the request where there is one."""
+    """What a handler is called with: the event, the association, and the request with its data set where there is one.
+
+    `dataset`, `file_meta` and `encoded_dataset` are for EVT_C_STORE, whose handler returns a status: a number, or an
+    object with an attribute `Status`.
+    """
 
     event: Event
     assoc: Association
     request: RequestMessage[Any] | None = None
     context: AcceptedContext | None = None
+    data: bytes | None = field(default=None, repr=False)
+
+    def encoded_dataset(self, include_meta: bool = True) -> bytes:
+        """Return the data set as it came; with `include_meta` as a file with preamble and File Meta Information."""
+        assert self.data is not None
+        return self._meta() + self.data if include_meta else self.data
+
+    @property
+    def dataset(self) -> DataSet:
+        """The data set that came, read lazily, with File Meta Information."""
+        return dcmread(self.encoded_dataset())
+
+    @property
+    def file_meta(self) -> DataSet:
+        """File Meta Information for the data set that came (PS3.10 section 7.1)."""
+        return dcmread(self._meta() + (self.data or b""), stop_at=0x00080000).file_meta
+
+    def _meta(self) -> bytes:
+        request, context = self.request, self.context
+        assert isinstance(request, CStoreRQ)
+        assert context is not None
+        association = self.assoc._association
+        title = association.calling_ae_title if association is not None else ""
+        return file_meta_information(
+            request.affected_sop_class_uid, request.affected_sop_instance_uid, context.transfer_syntax, title
+        )
 
 
 class StatusSet:
@@ -196,14 +240,50 @@ class Association:
         """
         return self._send(CEchoRQ(message_id=msg_id, affected_sop_class_uid=VERIFICATION))
 
+    def send_c_store(
+        self,
+        dataset: StorageSource,
+        msg_id: int = 1,
+        priority: int = 2,
+        originator_aet: str | None = None,
+        originator_id: int | None = None,
+    ) -> StatusSet:
+        """Send C-STORE-RQ with an instance and return the peer's status, empty when there was no answer.
+
+        dataset     path, bytes of a file, binary stream, or a data set that was read; sent as it is encoded
+        priority    0 medium, 1 high, 2 low
+        originator_aet, originator_id    of the C-MOVE that this is a part of
+
+        RuntimeError when the association is not established, ValueError when no context was accepted for the SOP class
+        and transfer syntax, or the file cannot be read as DICOM.
+        """
+        association = self._established()
+        return self._answered(
+            association.c_store(
+                dataset,
+                message_id=msg_id,
+                priority=priority,
+                move_originator_ae_title=originator_aet,
+                move_originator_message_id=originator_id,
+            )
+        )
+
     def _send(self, message: RequestMessage[Any]) -> StatusSet:
+        return self._answered(self._established().request(message))
+
+    def _established(self) -> AsyncAssociation:
         association = self._association
         if association is None or not association.is_established:
             raise RuntimeError("the association is not established")
+        return association
+
+    def _answered(self, request: Coroutine[Any, Any, Answer]) -> StatusSet:
         try:
-            answer = self._loop.call(association.request(message))
-        except LocalProtocolError as error:
+            answer = self._loop.call(request)
+        except (LocalProtocolError, UnsupportedError) as error:
             raise ValueError(str(error)) from error
+        except DecodeError:
+            raise
         except DicomWireError as error:
             self._error = error
             return StatusSet()
@@ -448,7 +528,8 @@ class _Bound:
 
     def _handler(self, event: Event) -> Callable[[Request], Coroutine[Any, Any, Any]]:
         async def handle(request: Request) -> Any:
-            return await self._call(event, request.association, request.message, request.context)
+            status = await self._call(event, request.association, request.message, request.context, request.data)
+            return getattr(status, "Status", status)
 
         return handle
 
@@ -458,9 +539,10 @@ class _Bound:
         association: AsyncAssociation,
         message: RequestMessage[Any] | None = None,
         context: AcceptedContext | None = None,
+        data: bytes | None = None,
     ) -> Any:
         function, more = self._functions[event]
-        occurrence = Occurrence(event, Association(self._ae, self._loop, association), message, context)
+        occurrence = Occurrence(event, Association(self._ae, self._loop, association), message, context, data)
         return await asyncio.get_running_loop().run_in_executor(None, function, occurrence, *more)
 
     def tell(self, event: Event, association: AsyncAssociation) -> None:

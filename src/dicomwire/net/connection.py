@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 
 RECEIVE_BUFFER = 1 << 20  # bytes; a whole message of an image fits, and PDU sizes stop mattering
 
-HELD_BY_WRITING, HELD_BY_ANSWERS = 1, 2
-"""Why nothing is read for the moment: the peer does not take our responses; nobody takes its responses from us."""
+HELD_BY_WRITING, HELD_BY_ANSWERS, HELD_BY_PARTS = 1, 2, 4
+"""Why nothing is read for the moment: the peer does not take our responses; nobody takes its responses from us; our
+responses wait for the end of a message that is sent in parts."""
+
+BUFFERS_AT_ONCE = 512  # of one write; systems take 1024
 
 
 class ReceiveBuffer:
@@ -244,8 +247,11 @@ class Connection(asyncio.BufferedProtocol):
             return  # connection_lost() comes, or came, and says so
         if len(buffers) == 1:
             self.transport.write(cast(bytes, buffers[0]))
-        else:
+        elif len(buffers) <= BUFFERS_AT_ONCE:
             self.transport.writelines(cast("Sequence[bytes]", buffers))
+        else:
+            for at in range(0, len(buffers), BUFFERS_AT_ONCE):
+                self.transport.writelines(cast("Sequence[bytes]", buffers[at : at + BUFFERS_AT_ONCE]))
 
     def close_by_force(self) -> None:
         """Close at once; what was not sent is lost."""

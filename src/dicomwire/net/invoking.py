@@ -8,15 +8,19 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from _dicomwire.pdv import Fragmenter
 from dicomwire.dimse.command import CommandField
 from dicomwire.dimse.contexts import allowed_on
 from dicomwire.dimse.message import Request as RequestMessage
 from dicomwire.dimse.message import Response
 from dicomwire.dimse.messages import CFindRQ, CGetRQ, CMoveRQ
+from dicomwire.dimse.sending import encode_command_part
 from dicomwire.errors import DicomWireError, LocalProtocolError, RemoteProtocolError
 from dicomwire.net.connection import HELD_BY_ANSWERS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from typing_extensions import Buffer
 
     from dicomwire.dimse.assembler import Message
@@ -74,7 +78,7 @@ class Operation:
 class Invoker:
     """The requests that go out over one association, within the asynchronous operations window."""
 
-    __slots__ = ("_association", "_context_of", "_exchange", "_held_bytes", "_loop", "_turns", "operations")
+    __slots__ = ("_association", "_context_of", "_exchange", "_held_bytes", "_loop", "_parts", "_turns", "operations")
 
     def __init__(self, association: Association, exchange: Exchange, loop: asyncio.AbstractEventLoop) -> None:
         self.operations: dict[int, Operation] = {}
@@ -84,6 +88,7 @@ class Invoker:
         self._turns: deque[asyncio.Future[None]] = deque()  # who waits for the window to have room
         self._held_bytes = 0
         self._context_of: dict[tuple[str, bool], AcceptedContext] = {}
+        self._parts = asyncio.Lock()  # who sends a message in parts
 
     # --- asking
 
@@ -110,6 +115,51 @@ class Invoker:
         operation = self.operations[pending.message_id] = Operation(pending, context, limit_s)
         self._expect(operation)
         association.send(buffers)
+        return operation
+
+    async def invoke_in_parts(
+        self,
+        message: RequestMessage[Any],
+        pieces: Iterable[Buffer],
+        context_id: int | None,
+        limit_s: float | None,
+    ) -> Operation:
+        """Send a request whose data set comes in pieces, the next one taken when the transport has room for it.
+
+        What else is to be sent meanwhile waits.  An exception in mid-message, a cancellation also, aborts the
+        association: half a message cannot be taken back.
+        """
+        context = self._context_for(message, context_id)
+        async with self._parts:
+            await self._turn()
+            association, exchange = self._association, self._exchange
+            assert association.negotiated is not None
+            max_pdu_length = association.negotiated.max_pdu_length_to_send
+            try:
+                if not message.message_id:
+                    message.message_id = exchange.next_message_id()
+                buffers = encode_command_part(context.context_id, message, max_pdu_length)
+                fragmenter = Fragmenter(context.context_id, False, max_pdu_length)
+                pending = exchange.invoke(message, context.context_id)
+            except BaseException:
+                self._pass_turn()
+                raise
+            operation = self.operations[pending.message_id] = Operation(pending, context, limit_s)
+            association.begin_parts()
+            try:
+                association.send_part(buffers)
+                for piece in pieces:
+                    association.send_part(fragmenter.write(piece))
+                    await association.drained()
+                    association.check_established()
+                association.send_part(fragmenter.finish())
+            except BaseException:
+                association.give_up(f"{operation.label}: not sent to its end")
+                raise
+            finally:
+                association.end_parts()
+            if self.operations.get(pending.message_id) is operation:
+                self._expect(operation)
         return operation
 
     async def _turn(self) -> None:
@@ -184,6 +234,17 @@ class Invoker:
         answer = operation.answers.popleft()
         self._held_bytes -= _weight(answer)
         return answer
+
+    async def final_answer(self, operation: Operation) -> Answer:
+        """Return the last answer of a request; when this is cancelled, so is the operation where it can be."""
+        try:
+            while True:
+                answer = await self.next_answer(operation)
+                if operation.is_finished and not operation.answers:
+                    return answer
+        except asyncio.CancelledError:
+            self.abandon(operation)
+            raise
 
     def take(self, message: Message, response: Response) -> None:
         """Hand a response to the one who asked; RemoteProtocolError for one that nobody asked for."""

@@ -9,29 +9,45 @@ from importlib import import_module
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dicomwire.net.storage.naming import Template, safe_name
+    from dicomwire.net.storage.plan import Batch, Plan, contexts_for
     from dicomwire.net.storage.provider import Storage
     from dicomwire.net.storage.receiving import Arriving, Stored
+    from dicomwire.net.storage.sending import Sent, send_files
     from dicomwire.net.storage.sop_classes import storage_sop_classes, storage_transfer_syntaxes
+    from dicomwire.net.storage.source import Instance, open_instance
+    from dicomwire.net.storage.user import c_store
     from dicomwire.net.storage.writing import Duplicates, FileWriter, file_meta_information
 
 __all__ = [
     "Arriving",
+    "Batch",
     "Duplicates",
     "FileWriter",
+    "Instance",
+    "Plan",
+    "Sent",
     "Storage",
     "Stored",
     "Template",
+    "c_store",
+    "contexts_for",
     "file_meta_information",
+    "open_instance",
     "safe_name",
+    "send_files",
     "storage_sop_classes",
     "storage_transfer_syntaxes",
 ]
 
 _WHERE = {
     "naming": ("Template", "safe_name"),
+    "plan": ("Batch", "Plan", "contexts_for"),
     "provider": ("Storage",),
     "receiving": ("Arriving", "Stored"),
+    "sending": ("Sent", "send_files"),
     "sop_classes": ("storage_sop_classes", "storage_transfer_syntaxes"),
+    "source": ("Instance", "open_instance"),
+    "user": ("c_store",),
     "writing": ("Duplicates", "FileWriter", "file_meta_information"),
 }
 _MODULE_OF = {name: module for module, names in _WHERE.items() for name in names}

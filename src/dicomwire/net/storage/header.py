@@ -43,7 +43,7 @@ class HeaderReader:
         self.identifiers: dict[int, bytes] = {}
         self.is_done = False
         self._inflater = zlib.decompressobj(-15) if deflated else None
-        # Of a private syntax no more is known than that nearly all others are Explicit VR Little Endian (PS3.5 Annex A).
+        # Nothing is known of a private syntax, but that nearly all others are explicit VR little endian (PS3.5 A.4).
         syntax = ExplicitVRLittleEndian if deflated or known is None else transfer_syntax
         self._parser = StreamParser(syntax, piece_limit=LONGEST_WAITED_FOR)
         self._until = until

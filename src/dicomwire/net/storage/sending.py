@@ -1,0 +1,131 @@
+"""Many files to one peer: over several associations at once, and as many in a row as their contexts need."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dicomwire.dimse.status import StatusKind
+from dicomwire.errors import AssociationAborted, AssociationRejected, DicomWireError
+from dicomwire.net.storage.user import c_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from dicomwire.dimse.status import Status
+    from dicomwire.net.ae import Associating
+    from dicomwire.net.association import Association
+    from dicomwire.net.storage.plan import Batch, StrPath
+    from dicomwire.ul.items import ProposedContext
+
+    Associate = Callable[[Sequence[ProposedContext]], Associating]
+
+ATTEMPTS = 3  # associations in a row that end without any file sent, before the rest is given up
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of one file: the peer's status, or why there is none."""
+
+    path: StrPath
+    status: Status | None
+    error: str | None
+
+    @property
+    def is_stored(self) -> bool:
+        """True when the peer answered with success, or with a warning."""
+        return self.status is not None and self.status.kind in (StatusKind.SUCCESS, StatusKind.WARNING)
+
+
+async def send_files(
+    batches: Sequence[Batch], associate: Associate, *, associations: int = 1, report: Callable[[Sent], object]
+) -> None:
+    """Send the files of a plan and report each one, in whatever order they are done.
+
+    associate     makes an association that proposes contexts: `lambda contexts: ae.associate(host, port,
+                  contexts=contexts)`
+    associations  how many at once; the files of a batch are shared out as they are sent
+
+    When an association ends before its time, the file that was under way is reported as failed and the next one is sent
+    over a new association; after three in a row that sent nothing, all that is left is reported as failed.  When this
+    is cancelled, associations are released once the file under way is answered.
+    """
+    for batch in batches:
+        await _Batch(batch, associate, report).send(associations)
+
+
+class _Batch:
+    """The files of a batch on their way, and who sends them."""
+
+    def __init__(self, batch: Batch, associate: Associate, report: Callable[[Sent], object]) -> None:
+        self._contexts = batch.contexts
+        self._waiting = deque(batch.paths)
+        self._associate = associate
+        self._report = report
+        self._error: Exception = AssociationAborted("not sent")
+
+    async def send(self, associations: int) -> None:
+        workers = [asyncio.create_task(self._work()) for _ in range(max(1, min(associations, len(self._waiting))))]
+        try:
+            await asyncio.wait(workers)
+        except asyncio.CancelledError:
+            self._waiting.clear()
+            await asyncio.wait(workers)
+            raise
+        for worker in workers:
+            worker.result()
+        while self._waiting:  # everyone gave up
+            self._report(Sent(self._waiting.popleft(), None, _said(self._error)))
+
+    async def _work(self) -> None:
+        """Take files as long as there are any; a new association after one that ended.
+
+        A rejection is for this worker alone: the peer may take fewer associations than were asked for.
+        """
+        failures = 0
+        while self._waiting and failures < ATTEMPTS:
+            try:
+                association = await self._associate(self._contexts)
+            except (AssociationRejected, OSError) as error:
+                self._error = error
+                return
+            except AssociationAborted as error:
+                self._error = error
+                failures += 1
+                continue
+            sent = await _send_over(association, self._waiting, self._report)
+            if association.error is not None:
+                self._error = association.error
+            failures = 0 if sent else failures + 1
+
+
+async def _send_over(association: Association, waiting: deque[StrPath], report: Callable[[Sent], object]) -> int:
+    """Send files until there are none or the association is over; return how many were answered."""
+    answered = 0
+    while waiting and association.is_established:
+        path = waiting.popleft()
+        try:
+            answer = await c_store(association, path)
+        except (DicomWireError, OSError) as error:
+            report(Sent(path, None, _said(error)))
+            continue
+        answered += 1
+        report(Sent(path, answer.status, answer.message.error_comment))
+    if association.is_established:
+        try:
+            await association.release()
+        except DicomWireError:
+            # All files were answered: how the association ended changes nothing about them.
+            await association.terminate()
+    else:
+        await association.terminate()
+    return answered
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return os.strerror(error.errno) if error.errno else error.strerror
+    return str(error) or type(error).__name__

@@ -1,0 +1,229 @@
+"""What is sent: instances in files, in memory or as streams; their UIDs, and their data sets as they are encoded."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from _dicomwire.dataset import DataSet
+from _dicomwire.part10 import dcmread, restore
+from dicomwire.dictionary import UID
+from dicomwire.errors import DecodeError, DicomWireError, UnsupportedError
+from dicomwire.net.storage.header import SOP_CLASS_UID, SOP_INSTANCE_UID, HeaderReader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Self
+
+    from typing_extensions import Buffer
+
+    StorageSource = str | os.PathLike[str] | Buffer | BinaryIO | DataSet
+
+PIECE = 1 << 20  # bytes that are read at once; a usual image is one piece
+GLANCE = 4096  # bytes that nearly always have the meta group and the first elements behind it
+MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
+
+_LONG_VRS = (b"OB", b"OW", b"UN", b"SQ", b"UT", b"UC", b"UR", b"OD", b"OF", b"OL", b"OV", b"SV", b"UV")
+
+
+class Instance:
+    """An instance to be sent.
+
+    sop_class_uid, sop_instance_uid    of the data set; those of the File Meta Information where it has none
+    transfer_syntax    that of the File Meta Information; where there is none, of the bytes
+    length             bytes of the data set, None for a stream
+
+    Made by `open_instance`; to be closed.
+    """
+
+    __slots__ = ("_descriptor", "_first", "_stream", "length", "sop_class_uid", "sop_instance_uid", "transfer_syntax")
+
+    def __init__(
+        self, start: bytes | memoryview, length: int | None, descriptor: int = -1, stream: BinaryIO | None = None
+    ) -> None:
+        """Take the first bytes of a file and the length of the file, and where the rest comes from."""
+        self._descriptor = descriptor
+        self._stream = stream
+        self.sop_class_uid, self.sop_instance_uid, self.transfer_syntax, offset = identify(start, length == len(start))
+        self._first = memoryview(start)[offset:]
+        self.length = None if length is None else length - offset
+
+    @property
+    def whole(self) -> memoryview | None:
+        """The data set, if all of it is in memory."""
+        return self._first if self.length == len(self._first) else None
+
+    def pieces(self) -> Iterator[Buffer]:
+        """Yield the data set piece by piece; DecodeError when it is shorter or longer than it was at first."""
+        yield self._first
+        seen = len(self._first)
+        if self.length == seen:
+            return
+        while piece := self._read():
+            seen += len(piece)
+            yield piece
+        if self.length not in (None, seen):
+            raise DecodeError(f"the file changed while it was sent: {self.length} bytes expected, found {seen}")
+
+    def _read(self) -> bytes:
+        if self._stream is not None:
+            return self._stream.read(PIECE)
+        return os.read(self._descriptor, PIECE)
+
+    def close(self) -> None:
+        """Close the file, if it was opened here."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *rest: object) -> None:
+        self.close()
+
+
+def open_instance(source: StorageSource) -> Instance:
+    """Return an instance to send from a path, the bytes of a file, a binary stream, or a data set that was read.
+
+    A data set is sent as its source has it: what was read is not encoded again.  DecodeError for what is not DICOM,
+    UnsupportedError for a DICOMDIR, OSError for what cannot be opened.
+    """
+    if isinstance(source, DataSet):
+        source = _source_of(source)
+    if isinstance(source, (str, os.PathLike)):
+        return _from_path(source)
+    if hasattr(source, "read"):
+        return _from_stream(cast(BinaryIO, source))
+    view = memoryview(source).cast("B")
+    return Instance(view, len(view))
+
+
+def _open_file(path: str | os.PathLike[str]) -> int:
+    """Open a regular file; what else has a name, a pipe say, may have no end."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise UnsupportedError("not a regular file", what="file")
+    return descriptor
+
+
+def _from_path(path: str | os.PathLike[str]) -> Instance:
+    descriptor = _open_file(path)
+    try:
+        length = os.fstat(descriptor).st_size
+        return Instance(os.read(descriptor, min(PIECE, length + 1)), length, descriptor)
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def _from_stream(stream: BinaryIO) -> Instance:
+    start = bytearray()
+    while len(start) < PIECE:
+        piece = stream.read(PIECE - len(start))
+        if not piece:
+            return Instance(bytes(start), len(start))
+        start += piece
+    return Instance(bytes(start), None, stream=stream)
+
+
+def _source_of(data_set: DataSet) -> str | os.PathLike[str] | bytes:
+    filename = data_set.filename
+    if isinstance(filename, (str, os.PathLike)) and os.path.isfile(filename):
+        return filename
+    reduced = data_set.__reduce_ex__(2)
+    assert isinstance(reduced, tuple)
+    function, arguments = reduced[:2]
+    if function is not restore:
+        raise UnsupportedError("an item of a sequence is no instance, it cannot be stored", what="data set")
+    return cast(bytes, arguments[0])
+
+
+# --- what it is
+
+
+def identify(start: bytes | memoryview, is_whole: bool) -> tuple[UID, UID, UID, int]:
+    """Return SOP Class UID, SOP Instance UID, transfer syntax, and where the data set begins.
+
+    start      the first bytes of a file; they must reach behind SOP Instance UID
+    is_whole   whether they are all
+    """
+    meta, offset = _meta_group(start)
+    syntax = meta.get(0x10, "")
+    if not offset or not syntax:
+        return _identify_slowly(start)
+    found = {SOP_CLASS_UID: meta.get(0x02, ""), SOP_INSTANCE_UID: meta.get(0x03, "")}
+    if UID(syntax).is_transfer_syntax:
+        reader = HeaderReader(syntax, SOP_INSTANCE_UID + 1, False)
+        try:
+            if not reader.feed([memoryview(start)[offset:]]) and is_whole:
+                reader.finish()
+        except DecodeError:
+            if not found[SOP_CLASS_UID] or not found[SOP_INSTANCE_UID]:
+                raise
+            # It is the peer that judges the data set.
+        found |= {tag: value.decode("latin-1") for tag, value in reader.identifiers.items()}
+    return _checked(found[SOP_CLASS_UID], found[SOP_INSTANCE_UID], syntax, offset)
+
+
+def _meta_group(start: bytes | memoryview) -> tuple[dict[int, str], int]:
+    """Return the UIDs of the File Meta Information by element number, and where it ends; 0 without any."""
+    found: dict[int, str] = {}
+    at = 132 if bytes(start[128:132]) == b"DICM" else 0
+    end = len(start)
+    while at + 8 <= end and start[at] == 2 and start[at + 1] == 0:
+        vr = bytes(start[at + 4 : at + 6])
+        if vr in _LONG_VRS:
+            value, length = at + 12, int.from_bytes(start[at + 8 : at + 12], "little")
+        elif vr.isalpha():
+            value, length = at + 8, int.from_bytes(start[at + 6 : at + 8], "little")
+        else:
+            return found, 0
+        if length > end - value:
+            raise DecodeError("File Meta Information ends outside of the first bytes", offset=at, section="PS3.10 7.1")
+        if vr == b"UI":
+            uid = bytes(start[value : value + length]).rstrip(b"\0 ").decode("latin-1")
+            found[start[at + 2] | start[at + 3] << 8] = uid
+        at = value + length
+    return found, at
+
+
+def _identify_slowly(start: bytes | memoryview) -> tuple[UID, UID, UID, int]:
+    """The same for files without File Meta Information, or with one that bends the rules."""
+    data_set = dcmread(start, stop_at=SOP_INSTANCE_UID + 1)
+    syntax = data_set.transfer_syntax
+    if syntax is None:
+        raise DecodeError("no transfer syntax is named, and none is evident", section="PS3.10 7.1")
+    if syntax.is_transfer_syntax and syntax.is_deflated:
+        raise DecodeError("a deflated data set without File Meta Information that can be read", section="PS3.10 7.1")
+    first = next(iter(data_set), None)
+    if first is None:
+        raise DecodeError("no SOP Class UID and no SOP Instance UID", section="PS3.3 C.12.1")
+    sop_class_uid, sop_instance_uid = (str(data_set.get(word, "")) for word in ("SOPClassUID", "SOPInstanceUID"))
+    return _checked(sop_class_uid, sop_instance_uid, syntax, first.offset - first.header_size)
+
+
+def _checked(sop_class_uid: str, sop_instance_uid: str, syntax: str, offset: int) -> tuple[UID, UID, UID, int]:
+    if sop_class_uid == MEDIA_STORAGE_DIRECTORY:
+        raise UnsupportedError("a DICOMDIR is not stored by C-STORE", what="DICOMDIR")
+    if not sop_class_uid or not sop_instance_uid:
+        raise DecodeError("no SOP Class UID or no SOP Instance UID", section="PS3.3 C.12.1")
+    return UID(sop_class_uid), UID(sop_instance_uid), UID(syntax), offset
+
+
+def glance(path: str | os.PathLike[str]) -> tuple[UID, UID]:
+    """Return SOP class and transfer syntax of a file by its first few bytes.  Errors as of `open_instance`."""
+    descriptor = _open_file(path)
+    try:
+        start = os.read(descriptor, GLANCE)
+        try:
+            sop_class_uid, _, syntax, _ = identify(start, len(start) < GLANCE)
+        except DicomWireError:
+            if len(start) < GLANCE:
+                raise
+            sop_class_uid, _, syntax, _ = identify(start + os.read(descriptor, PIECE), False)
+    finally:
+        os.close(descriptor)
+    return sop_class_uid, syntax
