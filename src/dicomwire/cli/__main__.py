@@ -15,8 +15,12 @@ COMMANDS: dict[str, tuple[str, str, str | None]] = {
     "scan": ("dicomwire.cli.scan", "scan", "Index the headers of many files as CSV, NDJSON or Parquet."),
     "echo": ("dicomwire.cli.echo", "echo", "Ask an application entity whether it answers (C-ECHO)."),
     "echoscp": ("dicomwire.cli.echo", "echoscp", "Answer C-ECHO: a verification provider."),
+    "send": ("dicomwire.cli.send", "send", "Send files to an application entity (C-STORE)."),
+    "receive": ("dicomwire.cli.receive", "receive", "Take instances into a folder: a storage provider."),
     "dcmdump": ("dicomwire.cli.dump", "dump", None),
     "echoscu": ("dicomwire.cli.echo", "echo", None),
+    "storescu": ("dicomwire.cli.send", "send", None),
+    "storescp": ("dicomwire.cli.receive", "storescp", None),
 }
 
 

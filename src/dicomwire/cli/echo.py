@@ -10,88 +10,37 @@ from time import perf_counter
 
 import click
 
-from dicomwire.cli.console import complain, error_message, safe
+from dicomwire.cli.console import complain, error_message
+from dicomwire.cli.network_options import (
+    client_tls,
+    pdu_option,
+    say,
+    server_tls,
+    timeout_option,
+    title_option,
+    tls_options,
+    verbose_option,
+)
 from dicomwire.dimse.status import SUCCESS, Status
 from dicomwire.errors import DicomWireError
 from dicomwire.net.ae import ApplicationEntity
 from dicomwire.net.loop import run
 from dicomwire.net.server import Server
-from dicomwire.net.settings import DICOM_PORT, DICOM_TLS_PORT, MAX_PDU_LENGTH, Timeouts
-from dicomwire.net.tls import client_context, server_context
+from dicomwire.net.settings import DICOM_PORT, DICOM_TLS_PORT, Timeouts
 from dicomwire.net.trace import Trace
 from dicomwire.ul.policy import AcceptorPolicy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
-
     from dicomwire.net.ae import Associating
     from dicomwire.net.association import Association
-
-    Command = Callable[..., Any]
-
-
-def _tls_options(command: Command) -> Command:
-    """The options --tls, --certificate, --key and --authorities."""
-    for option in (
-        click.option(
-            "--authorities",
-            "+cf",
-            type=click.Path(exists=True, dir_okay=False),
-            metavar="PEM",
-            help="Certificates that the peer's must be issued by.",
-        ),
-        click.option(
-            "--key",
-            type=click.Path(exists=True, dir_okay=False),
-            metavar="PEM",
-            help="Private key of the certificate, if it is in a file of its own.",
-        ),
-        click.option(
-            "--certificate", type=click.Path(exists=True, dir_okay=False), metavar="PEM", help="Our own certificate."
-        ),
-        click.option("--tls", is_flag=True, help="DICOM over TLS, after BCP 195."),
-    ):
-        command = option(command)
-    return command
-
-
-def _pdu_option(command: Command) -> Command:
-    return click.option(
-        "--max-pdu",
-        "-pdu",
-        type=click.IntRange(0, 0xFFFFFFFF),
-        default=MAX_PDU_LENGTH,
-        show_default=True,
-        metavar="BYTES",
-        help="Longest P-DATA-TF PDU that we take; 0 is any.",
-    )(command)
-
-
-def _verbose_option(command: Command) -> Command:
-    return click.option("--verbose", "-v", "--debug", "-d", is_flag=True, help="Print all PDUs and messages.")(command)
-
-
-def _timeout_option(*names: str, help: str) -> Callable[[Command], Command]:
-    return click.option(*names, type=click.FloatRange(0, min_open=True), metavar="SECONDS", help=help)
-
-
-def _title_option(*names: str, default: str, help: str) -> Callable[[Command], Command]:
-    return click.option(*names, default=default, show_default=True, metavar="AE", help=help)
-
-
-def _say(text: str) -> None:
-    """A line about what goes on, or several, at once also through a pipe; peers' titles do not drive the terminal."""
-    click.echo("\n".join(map(safe, text.split("\n"))))
-    sys.stdout.flush()
 
 
 @click.command("echo")
 @click.argument("host")
 @click.argument("port", type=click.IntRange(1, 65535), required=False)
-@_title_option("--called-ae", "-aec", default="ANY-SCP", help="AE title of the peer.")
-@_title_option("--calling-ae", "-aet", default="DICOMWIRE", help="AE title of ours.")
+@title_option("--called-ae", "-aec", default="ANY-SCP", help="AE title of the peer.")
+@title_option("--calling-ae", "-aet", default="DICOMWIRE", help="AE title of ours.")
 @click.option(
     "--repeat",
     type=click.IntRange(1),
@@ -109,11 +58,11 @@ def _say(text: str) -> None:
     metavar="SECONDS",
     help="To wait for each of these three:",
 )
-@_timeout_option("--connect-timeout", "-to", help="The connection.")
-@_timeout_option("--acse-timeout", "-ta", help="The answers to the requests for the association and for its release.")
-@_timeout_option("--dimse-timeout", "-td", help="Each answer to an echo.")
-@_pdu_option
-@_tls_options
+@timeout_option("--connect-timeout", "-to", help="The connection.")
+@timeout_option("--acse-timeout", "-ta", help="The answers to the requests for the association and for its release.")
+@timeout_option("--dimse-timeout", "-td", help="Each answer to an echo.")
+@pdu_option
+@tls_options
 @click.option("--no-host-check", is_flag=True, help="The peer's certificate need not name HOST.")
 @click.option(
     "+tls",
@@ -123,7 +72,7 @@ def _say(text: str) -> None:
     metavar="KEY PEM",
     help="As echoscu has it: --tls --key KEY --certificate PEM --no-host-check.",
 )
-@_verbose_option
+@verbose_option
 def echo(
     host: str,
     port: int | None,
@@ -155,11 +104,7 @@ def echo(
     port = port or (DICOM_TLS_PORT if tls else DICOM_PORT)
     times: list[float] = []
     try:
-        context = None
-        if tls:
-            context = client_context(
-                authorities=authorities, certificate=certificate, key=key, check_host_name=not no_host_check
-            )
+        context = client_tls(tls, certificate, key, authorities, check_host_name=not no_host_check)
         ae = ApplicationEntity(
             calling_ae,
             max_pdu_length=max_pdu,
@@ -170,7 +115,7 @@ def echo(
             ),
         )
         associating = ae.associate(
-            host, port, called_ae_title=called_ae, tls=context, trace=Trace(_say) if verbose else None
+            host, port, called_ae_title=called_ae, tls=context, trace=Trace(say) if verbose else None
         )
         status = run(_ask(associating, repeat, abort, times))
     except (DicomWireError, OSError, ValueError) as error:
@@ -181,7 +126,7 @@ def echo(
     milliseconds = f"{statistics.median(times) * 1000:.2f} ms"
     if repeat > 1:
         milliseconds = f"{len(times)} echoes, median {milliseconds}, slowest {max(times) * 1000:.2f} ms"
-    _say(f"{called_ae} at {host} port {port}: {status}; {milliseconds}")
+    say(f"{called_ae} at {host} port {port}: {status}; {milliseconds}")
     sys.exit(0 if status.code == SUCCESS else 1)
 
 
@@ -207,11 +152,11 @@ async def _ask(associating: Associating, repeat: int, abort: bool, times: list[f
     help="Port to listen on; 11112 by default, 2762 with --tls, 0 for any that is free.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
-@_title_option("--ae-title", "-aet", default="DICOMWIRE", help="AE title of ours.")
+@title_option("--ae-title", "-aet", default="DICOMWIRE", help="AE title of ours.")
 @click.option("--check-called-ae", is_flag=True, help="Reject requests that call another AE title.")
-@_pdu_option
-@_tls_options
-@_verbose_option
+@pdu_option
+@tls_options
+@verbose_option
 def echoscp(
     port: int | None,
     host: str,
@@ -229,17 +174,15 @@ def echoscp(
     With --authorities, requestors must have a certificate issued by one of them.  Associations that are there in the
     end are aborted; the exit status is 0.
     """
-    if tls and certificate is None:
-        raise click.UsageError("--tls needs --certificate")
     try:
-        context = server_context(certificate, key, authorities=authorities) if tls and certificate else None
+        context = server_tls(tls, certificate, key, authorities)
         server = Server(
             ApplicationEntity(ae_title, max_pdu_length=max_pdu),
             host=host,
             port=port,
             policy=AcceptorPolicy(ae_title=ae_title if check_called_ae else None),
             tls=context,
-            trace=(lambda: Trace(_say)) if verbose else None,
+            trace=(lambda: Trace(say)) if verbose else None,
             ended=_report,
         )
         run(_serve(server))
@@ -250,7 +193,7 @@ def echoscp(
 
 def _report(association: Association) -> None:
     """A line about an association that is over."""
-    _say(f"{association.peer_ae_title or 'unknown'}: {association.error or 'released'}")
+    say(f"{association.peer_ae_title or 'unknown'}: {association.error or 'released'}")
 
 
 async def _serve(server: Server) -> None:
@@ -258,5 +201,5 @@ async def _serve(server: Server) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, end.set)
     async with server:
-        _say(f"{server.ae.title} listens on {server.host} port {server.port}")
+        say(f"{server.ae.title} listens on {server.host} port {server.port}")
         await end.wait()

@@ -10,6 +10,7 @@ from time import perf_counter
 import click
 
 from dicomwire.cli.console import complain, error_message, normal_key, output, policy_option, safe
+from dicomwire.cli.progress import progress_bar
 from dicomwire.cli.tables import Output, cell_text, ending_of, text_table
 from dicomwire.errors import DicomWireError
 from dicomwire.scanning import scan as scan_files
@@ -19,8 +20,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import IO
-
-    from rich.progress import Progress
 
 DEFAULT_COLUMNS = (
     "Modality,PatientID,StudyDate,StudyInstanceUID,SeriesInstanceUID,SOPInstanceUID,SOPClassUID,TransferSyntaxUID"
@@ -202,26 +201,10 @@ def _with_progress(batches: Iterator[Batch], paths: tuple[str, ...]) -> Iterator
     total = sum(1 for _ in walk(paths))
     started = perf_counter()
     done = 0
-    with _progress() as progress:
+    with progress_bar() as progress:
         task = progress.add_task("scanning", total=total, rate="")
         for batch in batches:
             yield batch
             done += len(batch)
             rate = f"{done / (perf_counter() - started):,.0f} files/s"
             progress.update(task, completed=done, rate=rate)
-
-
-def _progress() -> Progress:
-    """A progress bar on standard error; rich is imported here, where one is shown, and nowhere else."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )

@@ -43,7 +43,7 @@ def test_a_context_for_each_kind(tmp_path: Path) -> None:
     (tmp_path / "DICOMDIR").write_bytes(
         file_meta_information("1.2.840.10008.1.3.10", "1.2", ExplicitVRLittleEndian) + data_set()[68:]
     )
-    plan = contexts_for([*paths, tmp_path / "absent", tmp_path / "notes.txt", tmp_path])
+    plan = contexts_for([*paths, tmp_path / "absent", tmp_path / "notes.txt", tmp_path / "DICOMDIR", tmp_path])
     (batch,) = plan.batches
     assert [(context.context_id, context.abstract_syntax, context.transfer_syntaxes) for context in batch.contexts] == [
         (1, CT, (ExplicitVRLittleEndian,)),
@@ -51,7 +51,12 @@ def test_a_context_for_each_kind(tmp_path: Path) -> None:
         (5, MR, (ExplicitVRLittleEndian,)),
     ]
     assert batch.paths == paths
-    assert [path for path, _ in plan.unreadable] == [tmp_path / "absent", tmp_path / "notes.txt", tmp_path]
+    assert [(one.path, one.is_foreign) for one in plan.unreadable] == [
+        (tmp_path / "absent", False),
+        (tmp_path / "notes.txt", True),
+        (tmp_path / "DICOMDIR", True),
+        (tmp_path, True),
+    ]
     assert list(walk([tmp_path])) == [str(tmp_path / "DICOMDIR"), str(tmp_path / "notes.txt"), *map(str, paths)]
 
 

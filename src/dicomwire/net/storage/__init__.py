@@ -9,7 +9,7 @@ from importlib import import_module
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dicomwire.net.storage.naming import Template, safe_name
-    from dicomwire.net.storage.plan import Batch, Plan, contexts_for
+    from dicomwire.net.storage.plan import Batch, Plan, Unreadable, contexts_for
     from dicomwire.net.storage.provider import Storage
     from dicomwire.net.storage.receiving import Arriving, Stored
     from dicomwire.net.storage.sending import Sent, send_files
@@ -29,6 +29,7 @@ __all__ = [
     "Storage",
     "Stored",
     "Template",
+    "Unreadable",
     "c_store",
     "contexts_for",
     "file_meta_information",
@@ -41,7 +42,7 @@ __all__ = [
 
 _WHERE = {
     "naming": ("Template", "safe_name"),
-    "plan": ("Batch", "Plan", "contexts_for"),
+    "plan": ("Batch", "Plan", "Unreadable", "contexts_for"),
     "provider": ("Storage",),
     "receiving": ("Arriving", "Stored"),
     "sending": ("Sent", "send_files"),

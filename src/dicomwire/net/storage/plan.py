@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dicomwire.errors import DicomWireError
+from dicomwire.errors import DicomWireError, UnsupportedError
 from dicomwire.net.storage.source import glance
 from dicomwire.ul.items import ProposedContext
 from dicomwire.ul.policy import MAX_CONTEXTS
@@ -28,12 +28,21 @@ class Batch:
     paths: list[StrPath] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A file that cannot be sent, and why.  `is_foreign` when it does not look like an instance, or is a DICOMDIR."""
+
+    path: StrPath
+    reason: str
+    is_foreign: bool = False
+
+
 @dataclass(slots=True)
 class Plan:
-    """Files in batches, and those that cannot be sent with the reason."""
+    """Files in batches, and those that cannot be sent."""
 
     batches: list[Batch]
-    unreadable: list[tuple[StrPath, str]]
+    unreadable: list[Unreadable]
 
 
 def contexts_for(paths: Iterable[StrPath], *, max_contexts: int = MAX_CONTEXTS) -> Plan:
@@ -48,10 +57,10 @@ def contexts_for(paths: Iterable[StrPath], *, max_contexts: int = MAX_CONTEXTS) 
         try:
             kind = glance(path)
         except DicomWireError as error:
-            plan.unreadable.append((path, str(error)))
+            plan.unreadable.append(Unreadable(path, str(error), _is_foreign(path, error)))
             continue
         except OSError as error:
-            plan.unreadable.append((path, error.strerror or type(error).__name__))
+            plan.unreadable.append(Unreadable(path, error.strerror or type(error).__name__))
             continue
         batch = batch_of.get(kind)
         if batch is None:
@@ -64,6 +73,16 @@ def contexts_for(paths: Iterable[StrPath], *, max_contexts: int = MAX_CONTEXTS) 
             batch.contexts += (ProposedContext(2 * len(kinds) - 1, sop_class_uid, (syntax,)),)
         batch.paths.append(path)
     return plan
+
+
+def _is_foreign(path: StrPath, error: DicomWireError) -> bool:
+    if isinstance(error, UnsupportedError):
+        return True
+    try:
+        with open(path, "rb") as file:
+            return file.read(132)[128:] != b"DICM"
+    except OSError:
+        return False
 
 
 def walk(paths: Iterable[StrPath]) -> Iterator[str]:

@@ -1,0 +1,99 @@
+"""What the commands of the network share: options of titles, PDUs and TLS, lines that are out at once."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from dicomwire.cli.console import safe
+from dicomwire.net.settings import MAX_PDU_LENGTH
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+    from typing import Any
+
+    Command = Callable[..., Any]
+
+
+def tls_options(command: Command) -> Command:
+    """The options --tls, --certificate, --key and --authorities."""
+    for option in (
+        click.option(
+            "--authorities",
+            "+cf",
+            type=click.Path(exists=True, dir_okay=False),
+            metavar="PEM",
+            help="Certificates that the peer's must be issued by.",
+        ),
+        click.option(
+            "--key",
+            type=click.Path(exists=True, dir_okay=False),
+            metavar="PEM",
+            help="Private key of the certificate, if it is in a file of its own.",
+        ),
+        click.option(
+            "--certificate", type=click.Path(exists=True, dir_okay=False), metavar="PEM", help="Our own certificate."
+        ),
+        click.option("--tls", is_flag=True, help="DICOM over TLS, after BCP 195."),
+    ):
+        command = option(command)
+    return command
+
+
+def pdu_option(command: Command) -> Command:
+    """The option --max-pdu."""
+    return click.option(
+        "--max-pdu",
+        "-pdu",
+        type=click.IntRange(0, 0xFFFFFFFF),
+        default=MAX_PDU_LENGTH,
+        show_default=True,
+        metavar="BYTES",
+        help="Longest P-DATA-TF PDU that we take; 0 is any.",
+    )(command)
+
+
+def verbose_option(command: Command) -> Command:
+    """The option --verbose."""
+    return click.option("--verbose", "-v", "--debug", "-d", is_flag=True, help="Print all PDUs and messages.")(command)
+
+
+def timeout_option(*names: str, help: str) -> Callable[[Command], Command]:
+    """An option for seconds to wait, without a default."""
+    return click.option(*names, type=click.FloatRange(0, min_open=True), metavar="SECONDS", help=help)
+
+
+def title_option(*names: str, default: str, help: str) -> Callable[[Command], Command]:
+    """An option for an AE title."""
+    return click.option(*names, default=default, show_default=True, metavar="AE", help=help)
+
+
+def say(text: str) -> None:
+    """A line about what goes on, or several, at once also through a pipe; peers' titles do not drive the terminal."""
+    click.echo("\n".join(map(safe, text.split("\n"))))
+    sys.stdout.flush()
+
+
+def client_tls(
+    tls: bool, certificate: str | None, key: str | None, authorities: str | None, *, check_host_name: bool = True
+) -> ssl.SSLContext | None:
+    """The context of a requestor that these options ask for, None without TLS."""
+    if not tls:
+        return None
+    from dicomwire.net.tls import client_context
+
+    return client_context(authorities=authorities, certificate=certificate, key=key, check_host_name=check_host_name)
+
+
+def server_tls(tls: bool, certificate: str | None, key: str | None, authorities: str | None) -> ssl.SSLContext | None:
+    """The context of an acceptor that these options ask for, None without TLS."""
+    if not tls:
+        return None
+    if certificate is None:
+        raise click.UsageError("--tls needs --certificate")
+    from dicomwire.net.tls import server_context
+
+    return server_context(certificate, key, authorities=authorities)

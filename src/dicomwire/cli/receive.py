@@ -1,0 +1,230 @@
+"""``dicomwire receive``: takes instances into a folder; ``dicomwire storescp`` with the arguments that others have."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections import Counter
+
+import click
+
+from dicomwire.cli.console import complain, error_message, safe
+from dicomwire.cli.network_options import pdu_option, say, server_tls, title_option, tls_options
+from dicomwire.errors import DicomWireError
+from dicomwire.net.ae import ApplicationEntity
+from dicomwire.net.loop import run
+from dicomwire.net.server import Server
+from dicomwire.net.storage.naming import BY_SERIES, UID_ONLY
+from dicomwire.net.storage.provider import Storage
+from dicomwire.net.storage.writing import Duplicates
+from dicomwire.net.trace import Trace
+from dicomwire.ul.policy import AcceptorPolicy
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+
+    from dicomwire.dictionary import UID
+    from dicomwire.net.association import Association
+    from dicomwire.net.storage.receiving import Stored
+    from dicomwire.ul.items import SOPClassCommonExtendedNegotiation
+
+    Unlisted = Callable[[UID, SOPClassCommonExtendedNegotiation | None], tuple[UID, ...] | None]
+
+
+@click.command("receive")
+@click.option(
+    "--port",
+    "-p",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help="Port to listen on; 11112 by default, 2762 with --tls, 0 for any that is free.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
+@title_option("--ae-title", "-aet", default="DICOMWIRE", help="AE title of ours.")
+@click.option("--check-called-ae", is_flag=True, help="Reject requests that call another AE title.")
+@click.option("--to", type=click.Path(file_okay=False), metavar="FOLDER", help="Where files go.")
+@click.option("--ignore", is_flag=True, help="Write nothing, only answer.")
+@click.option(
+    "--template",
+    default=UID_ONLY,
+    show_default=True,
+    metavar="PATH",
+    help=f"Names below the folder, with fields by keyword: {BY_SERIES}",
+)
+@click.option(
+    "--duplicates",
+    type=click.Choice([policy.value for policy in Duplicates]),
+    default=Duplicates.KEEP.value,
+    show_default=True,
+    help="When a file of the name is there: keep it and drop what came, replace it, refuse what came, or number it.",
+)
+@click.option("--fsync", is_flag=True, help="Answer when the file is on the disk.")
+@click.option("--max-length", type=click.IntRange(0), default=0, metavar="BYTES", help="Longest file; without it any.")
+@click.option("--any-sop-class", is_flag=True, help="Take private SOP classes too.")
+@click.option("--list", "listing", is_flag=True, help="Print each file that is stored.")
+@pdu_option
+@tls_options
+@click.option("-v", "--verbose", is_flag=True, help="Print all PDUs and messages.")
+def receive(
+    port: int | None,
+    host: str,
+    ae_title: str,
+    check_called_ae: bool,
+    to: str | None,
+    ignore: bool,
+    template: str,
+    duplicates: str,
+    fsync: bool,
+    max_length: int,
+    any_sop_class: bool,
+    listing: bool,
+    max_pdu: int,
+    tls: bool,
+    certificate: str | None,
+    key: str | None,
+    authorities: str | None,
+    verbose: bool,
+) -> None:
+    """Take instances of all storage SOP classes into a folder until interrupted (C-STORE, PS3.4 Annex B).
+
+    A file has its name when it is complete, and is readable by the user alone.  With --authorities, requestors must
+    have a certificate issued by one of them.
+    """
+    if (to is None) != ignore:
+        raise click.UsageError("either --to FOLDER or --ignore expected")
+    context = server_tls(tls, certificate, key, authorities)
+    ae = ApplicationEntity(ae_title, max_pdu_length=max_pdu)
+    try:
+        receiver = _Receiver(listing)
+        storage = Storage(
+            None if ignore else to,
+            template=template,
+            duplicates=duplicates,
+            fsync=fsync,
+            max_length=max_length,
+            on_stored=receiver.take,
+        )
+        policy = AcceptorPolicy(
+            ae_title=ae_title if check_called_ae else None,
+            unlisted=_private(storage) if any_sop_class else storage.unlisted,
+        )
+        run(receiver.serve(storage, ae, host, port, policy, context, verbose))
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    except (DicomWireError, OSError) as error:
+        complain(f"{host} {port or ''}".strip(), error_message(error))
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+    except asyncio.CancelledError:
+        sys.exit(128 + signal.SIGTERM)
+
+
+def _private(storage: Storage) -> Unlisted:
+    def accept(abstract_syntax: UID, common: SOPClassCommonExtendedNegotiation | None) -> tuple[UID, ...] | None:
+        return storage.transfer_syntaxes if abstract_syntax.is_private else storage.unlisted(abstract_syntax, common)
+
+    return accept
+
+
+class _Receiver:
+    """The server of the command, and what it says."""
+
+    def __init__(self, listing: bool) -> None:
+        self._listing = listing
+        self._files: Counter[Association] = Counter()
+        self._bytes: Counter[Association] = Counter()
+
+    def take(self, stored: Stored) -> None:
+        self._files[stored.association] += 1
+        self._bytes[stored.association] += stored.size
+        if self._listing:
+            say(safe(stored.path or f"{stored.sop_instance_uid} {'is there' if stored.is_duplicate else 'ignored'}"))
+
+    def _report(self, association: Association) -> None:
+        """A line about an association that is over."""
+        files, size = self._files.pop(association, 0), self._bytes.pop(association, 0)
+        end = "released" if association.is_released else str(association.error)
+        title = association.peer_ae_title or "unknown"
+        say(f"{safe(title)}: {files:,} instances, {size:,} bytes, {safe(end)}")
+
+    async def serve(
+        self,
+        storage: Storage,
+        ae: ApplicationEntity,
+        host: str,
+        port: int | None,
+        policy: AcceptorPolicy,
+        tls: ssl.SSLContext | None,
+        verbose: bool,
+    ) -> None:
+        """Serve until interrupted or terminated; what is under way then leaves nothing behind."""
+        server = Server(
+            ae,
+            host=host,
+            port=port,
+            policy=policy,
+            tls=tls,
+            trace=(lambda: Trace(say)) if verbose else None,
+            ended=self._report,
+        )
+        storage.register(server)
+        task = asyncio.current_task()
+        assert task is not None
+        with contextlib.suppress(NotImplementedError):
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        await server.start()
+        where = "nothing is written" if storage.folder is None else f"to {safe(storage.folder)}"
+        say(f"{server.ae.title} listens on {server.host} port {server.port}, {where}")
+        try:
+            await server.serve_forever()
+        except asyncio.CancelledError:
+            await server.stop()
+            raise
+
+
+@click.command("storescp")
+@click.argument("port", type=click.IntRange(0, 65535))
+@title_option("-aet", "--aetitle", "ae_title", default="STORESCP", help="AE title of ours.")
+@click.option("-od", "--output-directory", default=".", show_default=True, metavar="FOLDER", help="Where files go.")
+@click.option("--ignore", is_flag=True, help="Write nothing, only answer.")
+@click.option("-su", "--sort-on-study-uid", is_flag=True, help="Folders by Study Instance UID.")
+@click.option("+uf", "--unique-filenames", is_flag=True, help="Keep duplicates, with a number.")
+@click.option("-fe", "--filename-extension", default=".dcm", show_default=True, metavar="TEXT", help="Ending of names.")
+@pdu_option
+@click.option("+xa", "--accept-all", "--fork", is_flag=True, hidden=True, expose_value=False)
+@click.option("-v", "--verbose", is_flag=True, help="Print all PDUs and messages.")
+@click.pass_context
+def storescp(
+    ctx: click.Context,
+    port: int,
+    ae_title: str,
+    output_directory: str,
+    ignore: bool,
+    sort_on_study_uid: bool,
+    unique_filenames: bool,
+    filename_extension: str,
+    max_pdu: int,
+    verbose: bool,
+) -> None:
+    """Take instances into a folder, on all addresses: `dicomwire receive` with familiar arguments.
+
+    A file that is there is replaced, unless +uf is given.
+    """
+    folders = "{StudyInstanceUID}/" if sort_on_study_uid else ""
+    ctx.invoke(
+        receive,
+        port=port,
+        host="0.0.0.0",
+        ae_title=ae_title,
+        to=None if ignore else output_directory,
+        ignore=ignore,
+        template=f"{folders}{{SOPInstanceUID}}{filename_extension}",
+        duplicates=(Duplicates.NUMBER if unique_filenames else Duplicates.REPLACE).value,
+        max_pdu=max_pdu,
+        verbose=verbose,
+    )

@@ -1,0 +1,206 @@
+"""``dicomwire send``, ``dicomwire receive`` and their aliases, run as users run them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import dicomwire
+from dicomwire.dictionary.uids import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from dicomwire.net.storage.writing import file_meta_information
+from tests.net.certificates import Authority, Issued
+from tests.net.storage.instances import CT, data_set, files_in
+
+COMMAND = [sys.executable, "-m", "dicomwire"]
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@dataclass
+class Receiver:
+    process: subprocess.Popen[str]
+    port: int
+
+    def end(self, how: int = signal.SIGINT) -> str:
+        """Interrupt it and return what it said."""
+        self.process.send_signal(how)
+        said, complaints = self.process.communicate(timeout=20)
+        assert complaints == ""
+        assert self.process.returncode == 128 + how
+        return said
+
+
+@contextlib.contextmanager
+def receiving(*arguments: object, command: tuple[str, ...] = ("receive", "--port", "0")) -> Iterator[Receiver]:
+    process = subprocess.Popen(
+        [*COMMAND, *command, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        found = re.search(r"listens on \S+ port (\d+)", first)
+        assert found is not None, first + process.communicate(timeout=5)[1]
+        yield Receiver(process, int(found[1]))
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        for stream in (process.stdout, process.stderr):
+            assert stream is not None
+            stream.close()
+
+
+def write(folder: Path, count: int, syntax: str = ExplicitVRLittleEndian, pixels: int = 1000) -> list[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for number in range(count):
+        instance = f"1.2.{number}"
+        path = folder / f"{number:03}.dcm"
+        path.write_bytes(file_meta_information(CT, instance, syntax) + data_set(instance, syntax=syntax, pixels=pixels))
+        paths.append(path)
+    return paths
+
+
+@pytest.mark.parametrize("associations", [1, 3])
+def test_a_folder_from_one_to_the_other(tmp_path: Path, associations: int) -> None:
+    write(tmp_path / "from" / "a", 5)
+    write(tmp_path / "from", 4, ImplicitVRLittleEndian)
+    template = "{TransferSyntaxUID}/{SOPInstanceUID}.dcm"
+    with receiving("--to", tmp_path / "to", "--template", template, "--list") as receiver:
+        done = run("send", "localhost", receiver.port, tmp_path / "from", "--associations", associations)
+        assert done.returncode == 0, done.stderr
+        said = receiver.end()
+    assert "9 stored" in done.stdout
+    assert "0000H success" in done.stdout
+    assert said.count(".dcm\n") == 9
+    assert said.count("released") == associations
+    assert sum(int(count) for count in re.findall(r"DICOMWIRE: (\d+) instances", said)) == 9
+    received = files_in(tmp_path / "to")
+    assert len(received) == 9
+    for name in received:
+        read = dicomwire.dcmread(tmp_path / "to" / name)
+        assert (tmp_path / "to" / name).read_bytes().endswith(
+            data_set(str(read.SOPInstanceUID), syntax=name.split("/")[0])
+        )
+
+
+def test_failures_are_listed_and_sent_again(tmp_path: Path) -> None:
+    paths = write(tmp_path / "from", 3)
+    (tmp_path / "from" / "notes.txt").write_text("no DICOM")
+    listed = tmp_path / "failures.ndjson"
+    with receiving("--to", tmp_path / "to", "--max-length", 500) as receiver:
+        done = run("send", "localhost", receiver.port, tmp_path / "from", "--failures", listed)
+        receiver.end(signal.SIGTERM)
+    assert done.returncode == 1
+    assert "A700H failure" in done.stdout
+    assert done.stderr.count("dicomwire: error:") == 4
+    rows = [json.loads(line) for line in listed.read_text().splitlines()]
+    assert {row["path"] for row in rows} == {*map(str, paths), str(tmp_path / "from" / "notes.txt")}
+    with receiving("--to", tmp_path / "to") as receiver:
+        again = run("send", "localhost", receiver.port, "--failures", listed)
+        assert again.returncode == 1
+        assert len(listed.read_text().splitlines()) == 1
+        last = run("send", "localhost", receiver.port, "--failures", listed, "--skip-foreign")
+        receiver.end()
+    assert (last.returncode, listed.exists()) == (0, False)
+    assert "passed over" in last.stdout
+    assert len(files_in(tmp_path / "to")) == 3
+
+
+def test_nobody_listens(tmp_path: Path) -> None:
+    from tests.net.peers import free_port
+
+    listed = tmp_path / "failures.ndjson"
+    done = run("send", "localhost", free_port(), *write(tmp_path / "from", 2), "--failures", listed)
+    assert done.returncode == 1
+    assert "refused" in done.stderr
+    assert len(listed.read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize("arguments", [["localhost", "1"], ["localhost", "1", "/no/file"], ["localhost", "0", "."]])
+def test_wrong_arguments_of_send(arguments: list[str]) -> None:
+    assert run("send", *arguments).returncode == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--to", "x", "--ignore"],
+        ["--ignore", "--template", "../{SOPInstanceUID}"],
+        ["--ignore", "--tls"],
+        ["--ignore", "--duplicates", "perhaps"],
+    ],
+)
+def test_wrong_arguments_of_receive(arguments: list[str], tmp_path: Path) -> None:
+    assert run("receive", "--port", "0", *arguments).returncode == 2
+
+
+def test_an_interrupted_send_releases_and_lists_the_rest(tmp_path: Path) -> None:
+    write(tmp_path / "from", 400, pixels=300_000)
+    listed = tmp_path / "failures.ndjson"
+    with receiving("--to", tmp_path / "to", "--fsync") as receiver:
+        sending = subprocess.Popen(
+            [*COMMAND, "send", "localhost", str(receiver.port), str(tmp_path / "from"), "--failures", str(listed)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        while not (tmp_path / "to").exists() or len(files_in(tmp_path / "to")) < 3:
+            assert sending.poll() is None, sending.communicate()
+            time.sleep(0.001)
+        sending.send_signal(signal.SIGINT)
+        said, complaints = sending.communicate(timeout=30)
+        report = receiver.end()
+    assert sending.returncode == 130, complaints
+    stored = len(files_in(tmp_path / "to"))
+    assert 3 <= stored < 400
+    assert f"{stored} stored" in said
+    assert len(listed.read_text().splitlines()) == 400 - stored
+    assert "released" in report
+    assert "Traceback" not in complaints
+
+
+def test_the_familiar_names(tmp_path: Path) -> None:
+    from tests.net.peers import free_port
+
+    write(tmp_path / "from" / "below", 2)
+    port = free_port()
+    command = ("storescp", "-aet", "ARCHIVE", "-od", str(tmp_path / "to"), "-su", "-fe", "", str(port))
+    with receiving(command=command) as receiver:
+        for _ in range(2):
+            done = run("storescu", "+sd", "+r", "-aec", "ARCHIVE", "-aet", "ME", "localhost", port, tmp_path / "from")
+            assert done.returncode == 0, done.stderr
+        assert "ME: 2 instances" in receiver.end()
+    assert files_in(tmp_path / "to") == ["1.2.3/1.2.0", "1.2.3/1.2.1"]
+
+
+def test_over_tls(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    authority = Authority(tmp_path_factory.mktemp("authority"))
+    archive, workstation = authority.issue("archive"), authority.issue("workstation")
+    paths = write(tmp_path / "from", 1, pixels=3_000_000)
+
+    def tls(issued: Issued) -> list[object]:
+        own = ["--certificate", issued.certificate, "--key", issued.key]
+        return ["--tls", *own, "--authorities", authority.certificate]
+
+    with receiving("--to", tmp_path / "to", *tls(archive)) as receiver:
+        refused = run("send", "localhost", receiver.port, *paths)
+        assert refused.returncode == 1
+        done = run("send", "localhost", receiver.port, *paths, *tls(workstation))
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "to" / "1.2.0.dcm").read_bytes().endswith(data_set("1.2.0", pixels=3_000_000))
