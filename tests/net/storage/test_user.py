@@ -166,6 +166,16 @@ def test_files_that_bend_the_rules(content: bytes) -> None:
         assert b"".join(map(bytes, instance.pieces())) == instance.whole
 
 
+@pytest.mark.parametrize("pixels", [1, 2, PIECE, 2 * PIECE + 1])
+@pytest.mark.parametrize("as_stream", [False, True])
+def test_lengths_are_even(pixels: int, as_stream: bool) -> None:
+    content = file_of(pixels=0) + bytes(pixels)
+    with open_instance(io.BytesIO(content) if as_stream else content) as instance:
+        sent = b"".join(map(bytes, instance.pieces()))
+        assert sent == data_set(pixels=0) + bytes(pixels + pixels % 2)
+        assert instance.whole in (None, sent)
+
+
 def test_the_data_set_names_the_instance() -> None:
     """Others that changed UIDs left those of the File Meta Information behind."""
     with open_instance(file_meta_information(MR, "9.9", ExplicitVRLittleEndian) + data_set()) as instance:

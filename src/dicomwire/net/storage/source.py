@@ -51,20 +51,27 @@ class Instance:
 
     @property
     def whole(self) -> memoryview | None:
-        """The data set, if all of it is in memory."""
-        return self._first if self.length == len(self._first) else None
+        """The data set, if all of it is in memory; of an odd length it gets a byte more, see `pieces`."""
+        if self.length != len(self._first):
+            return None
+        return self._first if self.length % 2 == 0 else memoryview(b"%b\0" % self._first)
 
     def pieces(self) -> Iterator[Buffer]:
-        """Yield the data set piece by piece; DecodeError when it is shorter or longer than it was at first."""
+        """Yield the data set piece by piece; DecodeError when it is shorter or longer than it was at first.
+
+        Fragments have even lengths (PS3.8 Annex E.1): a data set of an odd length, deflated ones for the most part,
+        ends in a zero (PS3.5 section A.5).
+        """
         yield self._first
         seen = len(self._first)
-        if self.length == seen:
-            return
-        while piece := self._read():
-            seen += len(piece)
-            yield piece
+        if self.length != seen:
+            while piece := self._read():
+                seen += len(piece)
+                yield piece
         if self.length not in (None, seen):
             raise DecodeError(f"the file changed while it was sent: {self.length} bytes expected, found {seen}")
+        if seen % 2:
+            yield b"\0"
 
     def _read(self) -> bytes:
         if self._stream is not None:
