@@ -54,7 +54,7 @@ class Instance:
         """The data set, if all of it is in memory; of an odd length it gets a byte more, see `pieces`."""
         if self.length != len(self._first):
             return None
-        return self._first if self.length % 2 == 0 else memoryview(b"%b\0" % self._first)
+        return self._first if self.length % 2 == 0 else memoryview(b"".join((self._first, b"\0")))
 
     def pieces(self) -> Iterator[Buffer]:
         """Yield the data set piece by piece; DecodeError when it is shorter or longer than it was at first.
