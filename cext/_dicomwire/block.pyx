@@ -16,7 +16,7 @@ from .tape cimport (
     BIG_ENDIAN, CUT_SHORT, DATA_SET, DEFAULT_MAX_DEPTH, DONE, END_UNKNOWN, FRAGMENTS, HEADER_CUT, IMPLICIT,
     IMPLICIT_IN_UN, ITEM_TAG, ITEMS, NEED_DATA, NOT_ENTERED, OUT_OF_MEMORY, OVERRUN, PAUSED, RawFinding, STOPPED,
     TOO_DEEP, UNDEFINED_LENGTH, UNORDERED, VALUE_CUT, VR_GUESSED, dw_release, dw_load16be, dw_load16le,
-    stepper_begin, stepper_free, stepper_reopen, stepper_run, stepper_set_end,
+    stepper_begin, stepper_free, stepper_reopen, stepper_run, stepper_set_end, stepper_take,
 )
 from .values cimport trimmed
 from .vr cimport (
@@ -597,8 +597,8 @@ cdef class Block:
                     status = stepper_run(&s)
                 if status != PAUSED:
                     break
-            block.entries, block.count, block.capacity = s.entries, s.count, s.capacity
-            s.entries = NULL
+            block.count = s.count
+            block.entries = stepper_take(&s, &block.capacity)
             block.path = self._node(index)
             block.charset_kind = <int8_t>self.charset_of(index, &charset)
             block.charset = <object>charset if charset != NULL else None
@@ -676,8 +676,8 @@ cdef Block block_of_tape(Source source, Stepper* s):
     """A root block that takes over the stepper's entries."""
     cdef Block block = Block.__new__(Block)
     block.source = source
-    block.entries, block.count, block.capacity = s.entries, s.count, s.capacity
-    s.entries = NULL
+    block.count = s.count
+    block.entries = stepper_take(s, &block.capacity)
     block.encoding = s.frames[0].encoding
     block.kind = s.frames[0].kind
     block.end = s.frames[0].bound

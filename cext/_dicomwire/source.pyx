@@ -56,6 +56,8 @@ cdef extern from "Python.h":
     object PyUnicode_EncodeFSDefault(object)
 
 cdef enum:
+    LONG_HEADER = 1 << 19           # bytes of header from which on room for the rest is reserved at once ...
+    RESERVED_MOST = 31 << 20        # ... up to this many
     NEAR_BYTES = 65536              # a gap up to this is read through, a longer one gets a window of its own
     REMOTE_SECOND = 1 << 20         # a header beyond the first guess gets this at once: a request costs as much
     REMOTE_STEP_MOST = 1 << 24      # bytes that a remote object may name as its first guess
@@ -177,7 +179,7 @@ cdef class Source:
         """
         cdef Window* window
         cdef Window* windows
-        cdef uint64_t wanted, room, got = 0
+        cdef uint64_t wanted, room, capacity, got = 0
         cdef uint8_t* data
         if self.find(offset, length) != NULL:
             return 1
@@ -202,11 +204,17 @@ cdef class Source:
             wanted = REMOTE_SECOND
         wanted = max(offset + length - window.start, wanted)
         wanted = min(wanted, self.size - window.start)
-        data = <uint8_t*>dw_grow(window.data, window.capacity, <size_t>wanted)
-        if data == NULL:
-            raise MemoryError
-        window.data = data
-        window.capacity = wanted
+        if wanted > window.capacity:
+            # A long header is likely to be all there is: room that is not touched costs nothing, moving does.
+            capacity = wanted
+            if room >= LONG_HEADER:
+                capacity = max(wanted, min(self.size - window.start, <uint64_t>RESERVED_MOST))
+            data = <uint8_t*>dw_grow(window.data, window.capacity, <size_t>capacity)
+            if data == NULL:
+                raise MemoryError
+            window.data = data
+            window.capacity = capacity
+        data = window.data
         self.read_piece(data + room, window.stop, wanted - room, &got)
         window.stop += got
         if window.stop < offset + length:
@@ -333,6 +341,14 @@ cdef class Source:
     cdef int settle(self) except -1:
         """Opening is over: windows stay where they are, and the descriptor is closed unless it is worth keeping."""
         cdef stat_t info
+        cdef Window* window = self.more + (self.more_count - 1) if self.more_count else &self.first
+        cdef uint64_t used = window.stop - window.start
+        cdef uint8_t* data
+        if used > LONG_HEADER and not self.frozen and window.capacity > used + (used >> 3):
+            data = <uint8_t*>dw_grow(window.data, window.capacity, <size_t>used)
+            if data != NULL:
+                window.data = data
+                window.capacity = used
         self.frozen = True
         if self.descriptor < 0:
             return 0
@@ -388,7 +404,7 @@ cdef class Source:
         """Grow the first window until it ends at ``stop`` or later; 0 when the stream ends before."""
         cdef bytes piece
         cdef uint8_t* data
-        cdef uint64_t room
+        cdef uint64_t room, capacity
         while self.first.stop < stop and not self.size_known:
             if not self.may_grow(self.first.stop):
                 raise DecodeError(f"the deflated data set grew to {self.first.stop} bytes from {self.deflated.size} "
@@ -396,12 +412,15 @@ cdef class Source:
             piece = self.inflater(min(max(<uint64_t>INFLATE_STEP, self.first.stop), <uint64_t>INFLATE_MOST))
             room = self.first.stop
             if len(piece):
-                data = <uint8_t*>dw_grow(self.first.data, self.first.capacity, <size_t>(room + len(piece)))
-                if data == NULL:
-                    raise MemoryError
-                memcpy(data + room, PyBytes_AS_STRING(piece), len(piece))
-                self.first.data = data
-                self.first.stop = self.first.capacity = room + len(piece)
+                if room + len(piece) > self.first.capacity:
+                    capacity = room + max(<uint64_t>len(piece), room >> 2)
+                    data = <uint8_t*>dw_grow(self.first.data, self.first.capacity, <size_t>capacity)
+                    if data == NULL:
+                        raise MemoryError
+                    self.first.data = data
+                    self.first.capacity = capacity
+                memcpy(self.first.data + room, PyBytes_AS_STRING(piece), len(piece))
+                self.first.stop = room + len(piece)
             else:
                 self._stream_ended(self.first.stop)
         return self.first.stop >= stop

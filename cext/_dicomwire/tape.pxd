@@ -124,6 +124,7 @@ cdef enum:
 
 cdef int stepper_begin(Stepper* s, uint64_t offset, uint64_t end, uint8_t kind, uint8_t encoding) noexcept nogil
 cdef int stepper_reserve(Stepper* s, uint32_t capacity) noexcept nogil
+cdef TapeEntry* stepper_take(Stepper* s, uint32_t* capacity) noexcept nogil
 cdef int stepper_reopen(Stepper* s, uint32_t pieces_entry, uint64_t end, uint8_t encoding) noexcept nogil
 cdef int stepper_set_end(Stepper* s, uint64_t end) noexcept nogil
 cdef void stepper_free(Stepper* s) noexcept nogil

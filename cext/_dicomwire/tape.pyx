@@ -15,6 +15,9 @@ from .vr cimport (
 
 cdef uint64_t NO_LIMIT = <uint64_t>-1
 
+cdef enum:
+    LONG_TAPE = 4096            # entries from which on the rest is guessed: 128 KiB
+
 cdef struct Header:
     uint32_t tag
     uint32_t length
@@ -41,9 +44,31 @@ cdef int stepper_reserve(Stepper* s, uint32_t capacity) noexcept nogil:
 
 
 cdef int _grow(Stepper* s) noexcept nogil:
-    if s.capacity >= 0x80000000u:
+    """Double the room at least; what goes on for long gets room for the rest at the density so far, untouched yet."""
+    cdef uint64_t capacity = <uint64_t>s.capacity * 2 if s.capacity else 64, walked, whole
+    if capacity > 0xFFFFFFFFu:
         return OUT_OF_MEMORY
-    return stepper_reserve(s, s.capacity * 2 if s.capacity else 64)
+    if s.capacity >= LONG_TAPE and s.pos > s.entries[0].offset:
+        walked = s.pos - s.entries[0].offset
+        whole = min(s.entries[0].length, walked * 16)
+        capacity = max(capacity, min(whole * s.count // walked + (s.count >> 4), <uint64_t>0x80000000u))
+    return stepper_reserve(s, <uint32_t>capacity)
+
+
+cdef TapeEntry* stepper_take(Stepper* s, uint32_t* capacity) noexcept nogil:
+    """Hand over the tape, without the room that a guess left unused."""
+    cdef TapeEntry* entries = s.entries
+    cdef TapeEntry* fitting
+    capacity[0] = s.capacity
+    if s.capacity > LONG_TAPE and s.capacity - s.count > s.capacity >> 3:
+        fitting = <TapeEntry*>dw_grow(entries, <size_t>s.capacity * sizeof(TapeEntry),
+                                      <size_t>s.count * sizeof(TapeEntry))
+        if fitting != NULL:
+            entries = fitting
+            capacity[0] = s.count
+    s.entries = NULL
+    s.capacity = 0
+    return entries
 
 
 cdef int _push(Stepper* s, uint64_t bound, uint32_t entry, uint8_t kind, uint8_t encoding,
