@@ -56,8 +56,9 @@ cdef extern from "Python.h":
     object PyUnicode_EncodeFSDefault(object)
 
 cdef enum:
-    LONG_HEADER = 1 << 19           # bytes of header from which on room for the rest is reserved at once ...
-    RESERVED_MOST = 31 << 20        # ... up to this many
+    LONG_HEADER = 1 << 17           # bytes of header from which on room for the rest is reserved at once ...
+    RESERVED_FIRST = 4000000        # ... up to this many, without huge pages yet, then
+    RESERVED_MOST = 31 << 20
     NEAR_BYTES = 65536              # a gap up to this is read through, a longer one gets a window of its own
     REMOTE_SECOND = 1 << 20         # a header beyond the first guess gets this at once: a request costs as much
     REMOTE_STEP_MOST = 1 << 24      # bytes that a remote object may name as its first guess
@@ -199,7 +200,7 @@ cdef class Source:
             window.start = window.stop = offset
             self.more_count += 1
         room = window.stop - window.start
-        wanted = max(self.step, room * 4 if room < 1048576 else room * 2)
+        wanted = max(self.step, room * 4 if room < LONG_HEADER else room * 2)
         if self.remote is not None and room and room < REMOTE_SECOND:
             wanted = REMOTE_SECOND
         wanted = max(offset + length - window.start, wanted)
@@ -208,7 +209,9 @@ cdef class Source:
             # A long header is likely to be all there is: room that is not touched costs nothing, moving does.
             capacity = wanted
             if room >= LONG_HEADER:
-                capacity = max(wanted, min(self.size - window.start, <uint64_t>RESERVED_MOST))
+                capacity = min(self.size - window.start, <uint64_t>(
+                    RESERVED_FIRST if wanted <= RESERVED_FIRST else RESERVED_MOST))
+                capacity = max(wanted, capacity)
             data = <uint8_t*>dw_grow(window.data, window.capacity, <size_t>capacity)
             if data == NULL:
                 raise MemoryError
@@ -344,7 +347,7 @@ cdef class Source:
         cdef Window* window = self.more + (self.more_count - 1) if self.more_count else &self.first
         cdef uint64_t used = window.stop - window.start
         cdef uint8_t* data
-        if used > LONG_HEADER and not self.frozen and window.capacity > used + (used >> 3):
+        if window.capacity > RESERVED_FIRST and window.capacity > used * 2 and not self.frozen:
             data = <uint8_t*>dw_grow(window.data, window.capacity, <size_t>used)
             if data != NULL:
                 window.data = data

@@ -60,7 +60,7 @@ cdef TapeEntry* stepper_take(Stepper* s, uint32_t* capacity) noexcept nogil:
     cdef TapeEntry* entries = s.entries
     cdef TapeEntry* fitting
     capacity[0] = s.capacity
-    if s.capacity > LONG_TAPE and s.capacity - s.count > s.capacity >> 3:
+    if s.capacity > LONG_TAPE and s.capacity >> 1 > s.count:
         fitting = <TapeEntry*>dw_grow(entries, <size_t>s.capacity * sizeof(TapeEntry),
                                       <size_t>s.count * sizeof(TapeEntry))
         if fitting != NULL:

@@ -148,7 +148,7 @@ cdef object plain_component(uint16_t vr, const uint8_t* p, uint64_t n, bint* odd
 
 
 cdef object repeated_text(PyObject** texts, uint16_t vr, const uint8_t* p, uint64_t n):
-    """A short plain text of one component: the str that ``texts`` holds of these bytes, or a new one that it holds then.
+    """A short plain text of one component: the str that ``texts`` holds of these bytes, or a new one that it keeps.
 
     None for everything else, which is left to plain_value.  Reports say the same few words in each of their items.
     """
