@@ -412,6 +412,8 @@ cdef void _take_usual(Stepper* s) noexcept nogil:
             frame -= 1
             bound, kind, parent, last_tag, implicit = (
                 frame.bound, frame.kind, frame.entry, frame.last_tag, frame.encoding & IMPLICIT)
+            if frame.encoding & BIG_ENDIAN:
+                break               # around a UN, which is little endian inside
             continue
         if pos + 12 > stop:
             break
@@ -431,6 +433,8 @@ cdef void _take_usual(Stepper* s) noexcept nogil:
             frame -= 1
             bound, kind, parent, last_tag, implicit = (
                 frame.bound, frame.kind, frame.entry, frame.last_tag, frame.encoding & IMPLICIT)
+            if frame.encoding & BIG_ENDIAN:
+                break               # around a UN, which is little endian inside
             continue
 
         # ---------------------------------------------------------------- items

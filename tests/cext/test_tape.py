@@ -144,6 +144,16 @@ def test_fragments_wait_until_they_are_asked_for() -> None:
     ]
 
 
+@pytest.mark.parametrize("value", [b"", b"ab"])
+def test_behind_an_un_in_big_endian_the_byte_order_is_that_of_the_data_set(value: bytes) -> None:
+    inside = implicit.item(implicit.element(0x0040A160, "UT", b"text"), undefined=True) + implicit.sequence_end()
+    data = big_endian.element(SQ, "UN", inside, length=UNDEFINED) + big_endian.element(0x0040A731, "LO", value)
+    found = dcmread(part10(data, BIG_ENDIAN))
+    assert [element.tag for element in found] == [SQ, 0x0040A731]
+    assert found["ContentSequence.0.TextValue"].value == "text"
+    assert found.deviations == []
+
+
 def test_un_of_undefined_length_is_implicit_inside() -> None:
     inside = implicit.item(implicit.element(0x0040A160, "UT", b"text"), undefined=True) + implicit.sequence_end()
     row = rows(element(0x00091001, "UN", inside, length=UNDEFINED) + element(0x00100020, "LO", b"12"))
