@@ -469,8 +469,10 @@ cdef void _take_usual(Stepper* s) noexcept nogil:
         if implicit:
             size = 8
             vr = 0
-            if s.look_up and length != 0 and dw_tag_vr(tag) == DW_VR_SQ:
-                vr = DW_VR_SQ
+            if s.look_up and length != 0:
+                vr = dw_tag_vr(tag)
+                if vr <= DW_VR_NONE or vr == DW_VR_UN or length == UNDEFINED and vr != DW_VR_SQ:
+                    vr = 0          # depends on other elements, or on what is inside
         else:
             vr = <uint16_t>length
             traits = dw_vr_traits(vr)
@@ -734,9 +736,10 @@ cdef int stepper_run(Stepper* s) noexcept nogil:
             h.length = _u32_at(p + 4, encoding)
             h.vr = 0
             h.size = 8
-            if s.look_up:
-                if h.length != 0 and dw_tag_vr(h.tag) == DW_VR_SQ:
-                    h.vr = DW_VR_SQ
+            if s.look_up and h.length != 0:
+                h.vr = dw_tag_vr(h.tag)
+                if h.vr <= DW_VR_NONE or h.vr == DW_VR_UN or h.length == UNDEFINED and h.vr != DW_VR_SQ:
+                    h.vr = 0
             if h.tag == 0 and h.length == 0 and s.depth == 0 and s.count > 1:
                 s.pos = pos
                 status = stepper_note(s, TRAILING_BYTES, 0, 0, pos, 0, left)

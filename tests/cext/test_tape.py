@@ -57,13 +57,18 @@ def test_leaves() -> None:
     ]
 
 
-def test_implicit_leaves_have_no_vr_yet() -> None:
+def test_implicit_leaves_have_a_vr_where_the_dictionary_alone_decides() -> None:
     data = implicit.element(0x00080060, "CS", b"CT") + implicit.element(0x00100010, "PN")
-    assert [(row[1], row[3], row[6]) for row in rows(data, IMPLICIT)] == [(0x00080060, 8, 2), (0x00100010, 8, 0)]
+    data += implicit.element(0x00280106, "US", b"12") + implicit.element(0x00291001, "LO", b"12")
+    assert [(row[1], row[3], row[6]) for row in rows(data, IMPLICIT)] == [
+        (0x00080060, 8, 2), (0x00100010, 8, 0), (0x00280106, 8, 2), (0x00291001, 8, 2),
+    ]  # fmt: skip
     ds = dcmread(part10(data, IMPLICIT))
-    assert ds.tape()[1][2] not in ("CS", "UN")
-    assert ds["Modality"].VR == "CS"
-    assert ds.tape()[1][2] == "CS"
+    vrs = [row[2] for row in ds.tape()[1:]]
+    assert vrs[0] == "CS"
+    assert not {*vrs[1:]} & {"PN", "US", "SS", "LO", "UN"}
+    assert [element.VR for element in ds] == ["CS", "PN", "US", "UN"]
+    assert [row[2] for row in ds.tape()[1:]] == ["CS", "PN", "US", "UN"]
 
 
 def test_big_endian() -> None:
