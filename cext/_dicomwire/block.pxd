@@ -38,6 +38,7 @@ cdef class Block:
     cdef uint32_t capacity
     cdef PyObject** cache       # one slot an entry: a decoded value, or the Block of a container not entered
     cdef uint32_t cache_size
+    cdef PyObject** texts       # of a large block: short texts by their bytes, see repeated_text; or NULL
     cdef uint8_t encoding       # Encoding bits of the root
     cdef uint8_t kind           # ContainerKind of the root
     cdef bint complete          # False: the root goes on at resume_pos

@@ -6,7 +6,7 @@ inherited character sets (PS3.3 section C.12.1.1.2) and containers of known leng
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.ref cimport Py_INCREF, Py_XDECREF
-from libc.stdlib cimport free, malloc, qsort, realloc
+from libc.stdlib cimport calloc, free, malloc, qsort, realloc
 from libc.string cimport memset
 
 from .finding cimport finding_name, finding_text
@@ -16,9 +16,9 @@ from .tape cimport (
     BIG_ENDIAN, CUT_SHORT, DATA_SET, DEFAULT_MAX_DEPTH, DONE, END_UNKNOWN, FRAGMENTS, HEADER_CUT, IMPLICIT,
     IMPLICIT_IN_UN, ITEM_TAG, ITEMS, NEED_DATA, NOT_ENTERED, OUT_OF_MEMORY, OVERRUN, PAUSED, RawFinding, STOPPED,
     TOO_DEEP, UNDEFINED_LENGTH, UNORDERED, VALUE_CUT, VR_GUESSED, dw_release, dw_load16be, dw_load16le,
-    stepper_begin, stepper_free, stepper_reopen, stepper_run, stepper_set_end,
+    stepper_begin, stepper_free, stepper_reopen, stepper_run, stepper_set_end, stepper_take,
 )
-from .values cimport trimmed
+from .values cimport REPEATED_BITS, trimmed
 from .vr cimport (
     DW_VR_OB, DW_VR_OW, DW_VR_SQ, DW_VR_SS, DW_VR_UN, DW_VR_US, DW_VR_NONE, DW_VR_US_OW, DW_VR_US_SS,
     DW_VR_US_SS_OW,
@@ -31,6 +31,7 @@ cdef enum:
     LARGE_CONTAINER = 262144    # ... but from this size on only tiny ones: few of its many items may be wanted
     TINY_LIMIT = 512
     SCRATCH = 65536             # bytes read at once when fragments are walked
+    MANY = 1024                 # entries from which on a block keeps short texts for those which say the same
     LARGE = 64                  # entries of an item out of order from which on its elements are sorted for searching
 
 # What floors above provide, set once by dicomwire/__init__.py: names in the comments of the callers.
@@ -85,6 +86,10 @@ cdef class Block:
             for i in range(self.cache_size):
                 Py_XDECREF(self.cache[i])
             free(self.cache)
+        if self.texts != NULL:
+            for i in range(1 << REPEATED_BITS):
+                Py_XDECREF(self.texts[i])
+            free(self.texts)
         free(self.bases)
         dw_release(self.entries, <size_t>self.capacity * sizeof(TapeEntry))
 
@@ -142,12 +147,18 @@ cdef class Block:
         """Keep a decoded value, or the block of a container, in the entry's slot."""
         cdef PyObject** cache
         if index >= self.cache_size:
-            cache = <PyObject**>realloc(self.cache, self.count * sizeof(PyObject*))
+            if self.cache == NULL:
+                cache = <PyObject**>calloc(self.count, sizeof(PyObject*))
+            else:
+                cache = <PyObject**>realloc(self.cache, self.count * sizeof(PyObject*))
             if cache == NULL:
                 raise MemoryError
-            memset(cache + self.cache_size, 0, (self.count - self.cache_size) * sizeof(PyObject*))
+            if self.cache != NULL:
+                memset(cache + self.cache_size, 0, (self.count - self.cache_size) * sizeof(PyObject*))
             self.cache = cache
             self.cache_size = self.count
+            if self.texts == NULL and self.count >= MANY:
+                self.texts = <PyObject**>calloc(1 << REPEATED_BITS, sizeof(PyObject*))      # does without, if need be
         Py_INCREF(value)
         Py_XDECREF(self.cache[index])
         self.cache[index] = <PyObject*>value
@@ -597,8 +608,8 @@ cdef class Block:
                     status = stepper_run(&s)
                 if status != PAUSED:
                     break
-            block.entries, block.count, block.capacity = s.entries, s.count, s.capacity
-            s.entries = NULL
+            block.count = s.count
+            block.entries = stepper_take(&s, &block.capacity)
             block.path = self._node(index)
             block.charset_kind = <int8_t>self.charset_of(index, &charset)
             block.charset = <object>charset if charset != NULL else None
@@ -676,8 +687,8 @@ cdef Block block_of_tape(Source source, Stepper* s):
     """A root block that takes over the stepper's entries."""
     cdef Block block = Block.__new__(Block)
     block.source = source
-    block.entries, block.count, block.capacity = s.entries, s.count, s.capacity
-    s.entries = NULL
+    block.count = s.count
+    block.entries = stepper_take(s, &block.capacity)
     block.encoding = s.frames[0].encoding
     block.kind = s.frames[0].kind
     block.end = s.frames[0].bound

@@ -16,7 +16,7 @@ from .tape cimport (
     BIG_ENDIAN, CUT_SHORT, DATA_SET, END_UNKNOWN, FRAGMENTS, IMPLICIT, ITEM_TAG, ITEMS, NOT_ENTERED, TapeEntry,
     UNDEFINED_LENGTH, UNORDERED,
 )
-from .values cimport as_tag, as_uid, plain_value
+from .values cimport as_tag, as_uid, plain_value, repeated_text
 from .vr cimport DW_VR_BYTES, DW_VR_NONE, DW_VR_SQ, DW_VR_TEXT, DW_VR_UN, dw_vr_traits, vr_name
 
 cdef extern from "Python.h":
@@ -77,7 +77,9 @@ cdef object _first_value(Block block, uint32_t index):
     if p == NULL:
         return fetched_value(block, index, vr, traits)
     if traits & DW_VR_TEXT:
-        value = plain_value(vr, traits, p, entry.length, &odd)
+        value = repeated_text(block.texts, vr, p, entry.length) if block.texts != NULL else None
+        if value is None:
+            value = plain_value(vr, traits, p, entry.length, &odd)
         if odd:
             value = decode_text(block, index, vr, traits, p, entry.length)
     else:

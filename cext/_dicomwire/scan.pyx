@@ -7,7 +7,7 @@ by number, for the complete reader.  Nothing is decided here that dcmread decide
 from cpython.bytes cimport PyBytes_AS_STRING
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy, memset, strlen
 
 from .part10 cimport SYNTAX_EXPLICIT, SYNTAX_IMPLICIT, FileStart, likely_encoding, look_at_start, skim_meta, syntax_of
 from .source cimport close_descriptor, open_and_read, read_at
@@ -18,6 +18,9 @@ from .tape cimport (
 )
 from .values cimport decode_numbers, is_plain, plain_value, word_size
 from .vr cimport DW_VR_AT, DW_VR_BYTES, DW_VR_KNOWN, DW_VR_SQ, DW_VR_TEXT, DW_VR_UI, dw_vr_traits
+
+cdef extern from "Python.h":
+    object PyUnicode_EncodeFSDefault(object)
 
 cdef enum:
     READ_FIRST = 8192           # bytes; see source.FIRST_READ
@@ -140,7 +143,7 @@ cdef bint _scan_file(const char* path, const uint32_t* tags, int columns, uint8_
 def scan_files(list paths, list tags):
     """Rows of the usual files among ``paths`` and the numbers of the others.
 
-    ``paths`` are encoded file names (bytes), ``tags`` ascending ints.  Returns (columns, left): a list of values for
+    ``paths`` are str or bytes, ``tags`` ascending ints.  Returns (columns, left): a list of values for
     each tag, None where the element is missing, and the indices of the files that the complete reader must take.
     """
     cdef int columns = len(tags), column
@@ -155,7 +158,7 @@ def scan_files(list paths, list tags):
     cdef Cell* cell
     cdef uint8_t traits
     cdef bint odd
-    cdef list result, values, left
+    cdef list result, values, left, encoded = []
     cdef const uint8_t* p
     memset(&arena, 0, sizeof(Arena))
     memset(&s, 0, sizeof(Stepper))
@@ -165,12 +168,19 @@ def scan_files(list paths, list tags):
                 &s, 512) != DONE:
             raise MemoryError
         for i in range(files):
-            names[i] = PyBytes_AS_STRING(paths[i])
+            path = paths[i]
+            if not isinstance(path, bytes):
+                path = PyUnicode_EncodeFSDefault(path)
+                encoded.append(path)
+            names[i] = PyBytes_AS_STRING(path)
+            if strlen(names[i]) != <size_t>len(<bytes>path):
+                names[i] = NULL         # no name: the complete reader says so
         for column in range(columns):
             wanted[column] = tags[column]
         with nogil:
             for i in range(files):
-                fine[i] = _scan_file(names[i], wanted, columns, buffer, &s, &arena, cells + i * columns)
+                fine[i] = names[i] != NULL and _scan_file(names[i], wanted, columns, buffer, &s, &arena,
+                                                          cells + i * columns)
         result = []
         left = []
         for column in range(columns):

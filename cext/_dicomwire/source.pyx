@@ -56,6 +56,9 @@ cdef extern from "Python.h":
     object PyUnicode_EncodeFSDefault(object)
 
 cdef enum:
+    LONG_HEADER = 1 << 17           # bytes of header from which on room for the rest is reserved at once ...
+    RESERVED_FIRST = 4000000        # ... up to this many, without huge pages yet, then
+    RESERVED_MOST = 31 << 20
     NEAR_BYTES = 65536              # a gap up to this is read through, a longer one gets a window of its own
     REMOTE_SECOND = 1 << 20         # a header beyond the first guess gets this at once: a request costs as much
     REMOTE_STEP_MOST = 1 << 24      # bytes that a remote object may name as its first guess
@@ -177,7 +180,7 @@ cdef class Source:
         """
         cdef Window* window
         cdef Window* windows
-        cdef uint64_t wanted, room, got = 0
+        cdef uint64_t wanted, room, capacity, got = 0
         cdef uint8_t* data
         if self.find(offset, length) != NULL:
             return 1
@@ -197,16 +200,24 @@ cdef class Source:
             window.start = window.stop = offset
             self.more_count += 1
         room = window.stop - window.start
-        wanted = max(self.step, room * 4 if room < 1048576 else room * 2)
+        wanted = max(self.step, room * 4 if room < LONG_HEADER else room * 2)
         if self.remote is not None and room and room < REMOTE_SECOND:
             wanted = REMOTE_SECOND
         wanted = max(offset + length - window.start, wanted)
         wanted = min(wanted, self.size - window.start)
-        data = <uint8_t*>dw_grow(window.data, window.capacity, <size_t>wanted)
-        if data == NULL:
-            raise MemoryError
-        window.data = data
-        window.capacity = wanted
+        if wanted > window.capacity:
+            # A long header is likely to be all there is: room that is not touched costs nothing, moving does.
+            capacity = wanted
+            if room >= LONG_HEADER:
+                capacity = min(self.size - window.start, <uint64_t>(
+                    RESERVED_FIRST if wanted <= RESERVED_FIRST else RESERVED_MOST))
+                capacity = max(wanted, capacity)
+            data = <uint8_t*>dw_grow(window.data, window.capacity, <size_t>capacity)
+            if data == NULL:
+                raise MemoryError
+            window.data = data
+            window.capacity = capacity
+        data = window.data
         self.read_piece(data + room, window.stop, wanted - room, &got)
         window.stop += got
         if window.stop < offset + length:
@@ -333,6 +344,14 @@ cdef class Source:
     cdef int settle(self) except -1:
         """Opening is over: windows stay where they are, and the descriptor is closed unless it is worth keeping."""
         cdef stat_t info
+        cdef Window* window = self.more + (self.more_count - 1) if self.more_count else &self.first
+        cdef uint64_t used = window.stop - window.start
+        cdef uint8_t* data
+        if window.capacity > RESERVED_FIRST and window.capacity > used * 2 and not self.frozen:
+            data = <uint8_t*>dw_grow(window.data, window.capacity, <size_t>used)
+            if data != NULL:
+                window.data = data
+                window.capacity = used
         self.frozen = True
         if self.descriptor < 0:
             return 0
@@ -388,7 +407,7 @@ cdef class Source:
         """Grow the first window until it ends at ``stop`` or later; 0 when the stream ends before."""
         cdef bytes piece
         cdef uint8_t* data
-        cdef uint64_t room
+        cdef uint64_t room, capacity
         while self.first.stop < stop and not self.size_known:
             if not self.may_grow(self.first.stop):
                 raise DecodeError(f"the deflated data set grew to {self.first.stop} bytes from {self.deflated.size} "
@@ -396,12 +415,15 @@ cdef class Source:
             piece = self.inflater(min(max(<uint64_t>INFLATE_STEP, self.first.stop), <uint64_t>INFLATE_MOST))
             room = self.first.stop
             if len(piece):
-                data = <uint8_t*>dw_grow(self.first.data, self.first.capacity, <size_t>(room + len(piece)))
-                if data == NULL:
-                    raise MemoryError
-                memcpy(data + room, PyBytes_AS_STRING(piece), len(piece))
-                self.first.data = data
-                self.first.stop = self.first.capacity = room + len(piece)
+                if room + len(piece) > self.first.capacity:
+                    capacity = room + max(<uint64_t>len(piece), room >> 2)
+                    data = <uint8_t*>dw_grow(self.first.data, self.first.capacity, <size_t>capacity)
+                    if data == NULL:
+                        raise MemoryError
+                    self.first.data = data
+                    self.first.capacity = capacity
+                memcpy(self.first.data + room, PyBytes_AS_STRING(piece), len(piece))
+                self.first.stop = room + len(piece)
             else:
                 self._stream_ended(self.first.stop)
         return self.first.stop >= stop

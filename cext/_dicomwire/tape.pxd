@@ -46,7 +46,7 @@ cdef struct TapeEntry:
     uint32_t tag            # ITEM_TAG for items and fragments, 0 for the root of a block
     uint32_t next           # index of the first entry after this one's subtree
     uint32_t parent         # index of the container; the root's is itself
-    uint16_t vr             # 0 = not resolved yet (implicit VR)
+    uint16_t vr             # 0 = not resolved yet (implicit VR: empty, private, ambiguous)
     uint8_t header_size     # bytes from the tag to the value
     uint8_t flags           # EntryFlag
 
@@ -102,7 +102,7 @@ cdef struct Stepper:
     uint64_t enter_limit    # containers of known length up to this are entered, longer ones skipped
     uint32_t max_depth
     uint8_t strict
-    uint8_t look_up         # implicit VR: look up which elements of known length are sequences, to enter them
+    uint8_t look_up         # implicit VR: look up what the dictionary alone decides, sequences above all, to enter them
     uint32_t look_ahead     # a stream, whose end is not known: decisions see this many bytes from a header on, no fewer
     uint32_t finding_limit  # findings kept; 0 means MAX_FINDINGS
     # output
@@ -124,6 +124,7 @@ cdef enum:
 
 cdef int stepper_begin(Stepper* s, uint64_t offset, uint64_t end, uint8_t kind, uint8_t encoding) noexcept nogil
 cdef int stepper_reserve(Stepper* s, uint32_t capacity) noexcept nogil
+cdef TapeEntry* stepper_take(Stepper* s, uint32_t* capacity) noexcept nogil
 cdef int stepper_reopen(Stepper* s, uint32_t pieces_entry, uint64_t end, uint8_t encoding) noexcept nogil
 cdef int stepper_set_end(Stepper* s, uint64_t end) noexcept nogil
 cdef void stepper_free(Stepper* s) noexcept nogil

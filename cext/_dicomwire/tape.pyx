@@ -15,6 +15,9 @@ from .vr cimport (
 
 cdef uint64_t NO_LIMIT = <uint64_t>-1
 
+cdef enum:
+    LONG_TAPE = 4096            # entries from which on the rest is guessed: 128 KiB
+
 cdef struct Header:
     uint32_t tag
     uint32_t length
@@ -41,9 +44,31 @@ cdef int stepper_reserve(Stepper* s, uint32_t capacity) noexcept nogil:
 
 
 cdef int _grow(Stepper* s) noexcept nogil:
-    if s.capacity >= 0x80000000u:
+    """Double the room at least; what goes on for long gets room for the rest at the density so far, untouched yet."""
+    cdef uint64_t capacity = <uint64_t>s.capacity * 2 if s.capacity else 64, walked, whole
+    if capacity > 0xFFFFFFFFu:
         return OUT_OF_MEMORY
-    return stepper_reserve(s, s.capacity * 2 if s.capacity else 64)
+    if s.capacity >= LONG_TAPE and s.pos > s.entries[0].offset:
+        walked = s.pos - s.entries[0].offset
+        whole = min(s.entries[0].length, walked * 16)
+        capacity = max(capacity, min(whole * s.count // walked + (s.count >> 4), <uint64_t>0x80000000u))
+    return stepper_reserve(s, <uint32_t>capacity)
+
+
+cdef TapeEntry* stepper_take(Stepper* s, uint32_t* capacity) noexcept nogil:
+    """Hand over the tape, without the room that a guess left unused."""
+    cdef TapeEntry* entries = s.entries
+    cdef TapeEntry* fitting
+    capacity[0] = s.capacity
+    if s.capacity > LONG_TAPE and s.capacity >> 1 > s.count:
+        fitting = <TapeEntry*>dw_grow(entries, <size_t>s.capacity * sizeof(TapeEntry),
+                                      <size_t>s.count * sizeof(TapeEntry))
+        if fitting != NULL:
+            entries = fitting
+            capacity[0] = s.count
+    s.entries = NULL
+    s.capacity = 0
+    return entries
 
 
 cdef int _push(Stepper* s, uint64_t bound, uint32_t entry, uint8_t kind, uint8_t encoding,
@@ -387,6 +412,8 @@ cdef void _take_usual(Stepper* s) noexcept nogil:
             frame -= 1
             bound, kind, parent, last_tag, implicit = (
                 frame.bound, frame.kind, frame.entry, frame.last_tag, frame.encoding & IMPLICIT)
+            if frame.encoding & BIG_ENDIAN:
+                break               # around a UN, which is little endian inside
             continue
         if pos + 12 > stop:
             break
@@ -406,6 +433,8 @@ cdef void _take_usual(Stepper* s) noexcept nogil:
             frame -= 1
             bound, kind, parent, last_tag, implicit = (
                 frame.bound, frame.kind, frame.entry, frame.last_tag, frame.encoding & IMPLICIT)
+            if frame.encoding & BIG_ENDIAN:
+                break               # around a UN, which is little endian inside
             continue
 
         # ---------------------------------------------------------------- items
@@ -440,8 +469,10 @@ cdef void _take_usual(Stepper* s) noexcept nogil:
         if implicit:
             size = 8
             vr = 0
-            if s.look_up and length != 0 and dw_tag_vr(tag) == DW_VR_SQ:
-                vr = DW_VR_SQ
+            if s.look_up and length != 0:
+                vr = dw_tag_vr(tag)
+                if vr <= DW_VR_NONE or vr == DW_VR_UN or length == UNDEFINED and vr != DW_VR_SQ:
+                    vr = 0          # depends on other elements, or on what is inside
         else:
             vr = <uint16_t>length
             traits = dw_vr_traits(vr)
@@ -705,9 +736,10 @@ cdef int stepper_run(Stepper* s) noexcept nogil:
             h.length = _u32_at(p + 4, encoding)
             h.vr = 0
             h.size = 8
-            if s.look_up:
-                if h.length != 0 and dw_tag_vr(h.tag) == DW_VR_SQ:
-                    h.vr = DW_VR_SQ
+            if s.look_up and h.length != 0:
+                h.vr = dw_tag_vr(h.tag)
+                if h.vr <= DW_VR_NONE or h.vr == DW_VR_UN or h.length == UNDEFINED and h.vr != DW_VR_SQ:
+                    h.vr = 0
             if h.tag == 0 and h.length == 0 and s.depth == 0 and s.count > 1:
                 s.pos = pos
                 status = stepper_note(s, TRAILING_BYTES, 0, 0, pos, 0, left)

@@ -6,9 +6,10 @@ gives ``None`` from the number string functions, and the caller decides by polic
 from cpython.float cimport PyFloat_FromDouble
 from cpython.list cimport PyList_New, PyList_SET_ITEM
 from cpython.long cimport PyLong_FromLong, PyLong_FromLongLong, PyLong_FromUnsignedLong, PyLong_FromUnsignedLongLong
-from cpython.ref cimport Py_INCREF
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF, Py_XDECREF
 from libc.stdint cimport int16_t, int32_t, int64_t, uint32_t
-from libc.string cimport memchr, memcpy
+from libc.string cimport memchr, memcmp, memcpy
 
 from .tape cimport dw_load16be, dw_load16le, dw_load32be, dw_load32le, dw_load64be, dw_load64le
 from .vr cimport (
@@ -20,6 +21,7 @@ from .vr cimport (
 cdef extern from "Python.h":
     object PyUnicode_New(Py_ssize_t size, unsigned int maxchar)
     void* PyUnicode_DATA(object)
+    Py_ssize_t PyUnicode_GET_LENGTH(object)
     object PyUnicode_DecodeLatin1(const char*, Py_ssize_t, const char*)
     ctypedef struct PyTypeObject:
         object (*tp_new)(PyTypeObject*, object, void*)
@@ -143,6 +145,41 @@ cdef object plain_component(uint16_t vr, const uint8_t* p, uint64_t n, bint* odd
     if vr == DW_VR_PN:
         return _as(_PERSON_NAME, value)
     return value
+
+
+cdef object repeated_text(PyObject** texts, uint16_t vr, const uint8_t* p, uint64_t n):
+    """A short plain text of one component: the str that ``texts`` holds of these bytes, or a new one that it keeps.
+
+    None for everything else, which is left to plain_value.  Reports say the same few words in each of their items.
+    """
+    cdef uint64_t first, last
+    cdef PyObject** slot
+    if vr == DW_VR_DS or vr == DW_VR_IS or vr == DW_VR_UI or vr == DW_VR_PN:
+        return None
+    n = trimmed(p, n)
+    if (vr == DW_VR_CS or vr == DW_VR_AE) and n:
+        while p[0] == 0x20:         # ends at the latest where the trimmed text does
+            p += 1
+            n -= 1
+    if n < 2 or n > REPEATED_MOST:
+        return None
+    if n >= 8:
+        first, last = dw_load64le(p), dw_load64le(p + n - 8)
+    elif n >= 4:
+        first, last = dw_load32le(p), dw_load32le(p + n - 4)
+    else:
+        first, last = dw_load16le(p), dw_load16le(p + n - 2)
+    slot = texts + (((first * 0x9E3779B97F4A7C15u) ^ (last + n) * 0xC2B2AE3D27D4EB4Fu) >> (64 - REPEATED_BITS))
+    if slot[0] != NULL and <uint64_t>PyUnicode_GET_LENGTH(<object>slot[0]) == n and memcmp(
+            PyUnicode_DATA(<object>slot[0]), p, <size_t>n) == 0:
+        return <object>slot[0]
+    if _classify(p, n):
+        return None
+    text = decode_ascii(p, n)
+    Py_INCREF(text)
+    Py_XDECREF(slot[0])
+    slot[0] = <PyObject*>text
+    return text
 
 
 cdef object plain_value(uint16_t vr, int traits, const uint8_t* p, uint64_t n, bint* odd):

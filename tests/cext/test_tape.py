@@ -57,13 +57,18 @@ def test_leaves() -> None:
     ]
 
 
-def test_implicit_leaves_have_no_vr_yet() -> None:
+def test_implicit_leaves_have_a_vr_where_the_dictionary_alone_decides() -> None:
     data = implicit.element(0x00080060, "CS", b"CT") + implicit.element(0x00100010, "PN")
-    assert [(row[1], row[3], row[6]) for row in rows(data, IMPLICIT)] == [(0x00080060, 8, 2), (0x00100010, 8, 0)]
+    data += implicit.element(0x00280106, "US", b"12") + implicit.element(0x00291001, "LO", b"12")
+    assert [(row[1], row[3], row[6]) for row in rows(data, IMPLICIT)] == [
+        (0x00080060, 8, 2), (0x00100010, 8, 0), (0x00280106, 8, 2), (0x00291001, 8, 2),
+    ]  # fmt: skip
     ds = dcmread(part10(data, IMPLICIT))
-    assert ds.tape()[1][2] not in ("CS", "UN")
-    assert ds["Modality"].VR == "CS"
-    assert ds.tape()[1][2] == "CS"
+    vrs = [row[2] for row in ds.tape()[1:]]
+    assert vrs[0] == "CS"
+    assert not {*vrs[1:]} & {"PN", "US", "SS", "LO", "UN"}
+    assert [element.VR for element in ds] == ["CS", "PN", "US", "UN"]
+    assert [row[2] for row in ds.tape()[1:]] == ["CS", "PN", "US", "UN"]
 
 
 def test_big_endian() -> None:
@@ -142,6 +147,16 @@ def test_fragments_wait_until_they_are_asked_for() -> None:
         (3, ITEM, "", 8, 0, start + 28, 2, 4, 1),
         (4, ITEM, "", 8, 0, start + 38, 4, 5, 1),
     ]
+
+
+@pytest.mark.parametrize("value", [b"", b"ab"])
+def test_behind_an_un_in_big_endian_the_byte_order_is_that_of_the_data_set(value: bytes) -> None:
+    inside = implicit.item(implicit.element(0x0040A160, "UT", b"text"), undefined=True) + implicit.sequence_end()
+    data = big_endian.element(SQ, "UN", inside, length=UNDEFINED) + big_endian.element(0x0040A731, "LO", value)
+    found = dcmread(part10(data, BIG_ENDIAN))
+    assert [element.tag for element in found] == [SQ, 0x0040A731]
+    assert found["ContentSequence.0.TextValue"].value == "text"
+    assert found.deviations == []
 
 
 def test_un_of_undefined_length_is_implicit_inside() -> None:

@@ -195,6 +195,40 @@ def test_leading_spaces_count_only_where_the_standard_says_so():
         assert value_of(vr, b"  AB") == "  AB"
 
 
+def test_the_same_words_in_many_items_are_one_object():
+    """A large data set keeps short texts; each value is what it is in a data set of its own."""
+    texts = [
+        b"",
+        b" ",
+        b"a",
+        b"ab",
+        b"abc",
+        b"  ab",
+        b"ab \0",
+        b"a\\b",
+        b"\\",
+        b"1.2",
+        b"1.2\\3",
+        b"A^B",
+        "müller".encode(),
+    ]
+    texts += [b"0123456789" * 3 + bytes(end) for end in ((48, 49), (48, 49, 50), (50, 48), (49, 48))]
+    texts += [b"\x1b$B", b"a" * 31 + b"\\", b"x" * 33, b"abcdefgh", b"abcdefgi", b"zbcdefgh"]
+    vrs = MULTIPLE + SINGLE + ("DS", "IS")
+    cases = [(vr, text + b" " * (len(text) % 2)) for text in texts for vr in vrs]
+    items = b"".join(builders.item(element(TAGS[vr], vr, text)) for vr, text in cases * 3)
+    head = element(0x00080005, "CS", b"ISO_IR 192") + builders.sequence(0x0040A730, items)
+    found = list(dicomwire.dcmread(part10(head)).ContentSequence)
+    assert len(found) * 2 > 1024
+    for (vr, text), item, again in zip(cases, found, found[len(cases) :], strict=False):
+        data = element(0x00080005, "CS", b"ISO_IR 192") + element(TAGS[vr], vr, text)
+        alone = dicomwire.dcmread(part10(data))[TAGS[vr]].value
+        value = item[TAGS[vr]].value
+        assert (value, type(value)) == (alone, type(alone)), (vr, text)
+        if vr not in ("DS", "IS") and type(value) is str and re.fullmatch(r"[ -\[\]-~]{2,32}", value):
+            assert again[TAGS[vr]].value is value, (vr, text)
+
+
 def test_text_types():
     name = value_of("PN", "Müller^Anna^^Dr=山田=やまだ".encode(), charset="ISO_IR 192")
     assert isinstance(name, dicomwire.PersonName)
@@ -318,8 +352,16 @@ def test_integer_strings_are_what_python_reads(texts):
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [(b"1.0 ", 1), (b"-25.00", -25), (b"1e3 ", 1000), (b"3.", 3), (b"12\\1.0", [12, 1]),
-     (b"1.5 ", 1.5), (b"1e-1", 0.1), (b"2\\.5", [2, 0.5])],
+    [
+        (b"1.0 ", 1),
+        (b"-25.00", -25),
+        (b"1e3 ", 1000),
+        (b"3.", 3),
+        (b"12\\1.0", [12, 1]),
+        (b"1.5 ", 1.5),
+        (b"1e-1", 0.1),
+        (b"2\\.5", [2, 0.5]),
+    ],
 )
 def test_an_integer_written_as_a_decimal_is_taken_and_reported(text, value):
     """As an int where it is one."""

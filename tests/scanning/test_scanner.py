@@ -102,6 +102,33 @@ def test_a_missing_file_is_a_row(tmp_path: Path) -> None:
     assert row["PatientID"] is None
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 100])
+def test_folders_stand_for_their_files_wherever_they_are(
+    tmp_path: Path, ct_files: list[Path], workers: int, batch_size: int
+) -> None:
+    for name in ("first/1.dcm", "second/deep/3.dcm", "second/4.dcm", "third/5.dcm"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ct_files[0], tmp_path / name)
+    (tmp_path / "empty").mkdir()
+    shutil.copy(ct_files[1], tmp_path / "2.dcm")
+    given = [tmp_path / name for name in ("first", "2.dcm", "second", "third", "empty", "2.dcm", "empty")]
+    result = dicomwire.scan(given, ["PatientID"], workers=workers, batch_size=batch_size)
+    batches = list(result)
+    rows = [path.removeprefix(f"{tmp_path}/") for batch in batches for path in batch.paths]
+    assert rows == ["first/1.dcm", "2.dcm", "second/4.dcm", "second/deep/3.dcm", "third/5.dcm", "2.dcm"]
+    assert [error for batch in batches for error in batch.errors] == [None] * 6
+    assert all(0 < len(batch) <= batch_size for batch in batches)
+    assert (result.files, result.failed) == (6, 0)
+    assert all(value for batch in batches for value in batch.columns["PatientID"])
+
+
+def test_a_path_that_is_no_name_is_a_row(ct_files: list[Path]) -> None:
+    (row,) = dicomwire.scan([f"{ct_files[0]}\0.dcm"], ["PatientID"]).rows()
+    assert row["PatientID"] is None
+    assert row["error"] == "ValueError: embedded null byte in a path"
+
+
 def test_strict_policy_turns_deviations_into_errors(tmp_path: Path, ct_files: list[Path]) -> None:
     middle = dicomwire.dcmread(ct_files[0])["StudyInstanceUID"].offset + 5
     (tmp_path / "cut.dcm").write_bytes(ct_files[0].read_bytes()[:middle])

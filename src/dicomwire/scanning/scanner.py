@@ -42,6 +42,11 @@ class Batch:
         for cells in zip(self.paths, self.errors, *self.columns.values(), strict=True):
             yield dict(zip(names, cells, strict=True))
 
+    def part(self, start: int, stop: int) -> Batch:
+        """The rows from ``start`` to before ``stop``."""
+        columns = {name: cells[start:stop] for name, cells in self.columns.items()}
+        return Batch(self.paths[start:stop], self.errors[start:stop], columns)
+
     def __repr__(self) -> str:
         return f"<Batch: {len(self)} rows, {len(self.columns)} columns>"
 
@@ -49,9 +54,7 @@ class Batch:
 class ScanResult:
     """The batches of a scan, read while they are iterated, once; ``files`` and ``failed`` count the rows so far."""
 
-    def __init__(
-        self, paths: Iterable[Path], columns: list[Column], workers: int, policy: str, batch_size: int
-    ) -> None:
+    def __init__(self, paths: Iterable[str], columns: list[Column], workers: int, policy: str, batch_size: int) -> None:
         self.column_names = [column.name for column in columns]
         self.files = 0
         self.failed = 0
@@ -79,10 +82,11 @@ class ScanResult:
 
         return table(self)
 
-    def _run(self, paths: Iterator[Path], workers: int, batch_size: int) -> Iterator[Batch]:
-        batches = iter(lambda: [os.fspath(path) for path in islice(paths, batch_size)], [])
+    def _run(self, paths: Iterator[str], workers: int, batch_size: int) -> Iterator[Batch]:
+        batches = _in_batches(paths, batch_size)
         if workers == 1:
-            yield from map(self._read, batches)
+            for batch, folders in map(self._read, batches):
+                yield from self._without(folders, batch, batch_size)
             return
         from collections import deque
         from concurrent.futures import ThreadPoolExecutor
@@ -91,11 +95,26 @@ class ScanResult:
             # A few batches ahead, so that the result never has to hold all rows.
             pending = deque(pool.submit(self._read, batch) for batch in islice(batches, workers * 2))
             while pending:
-                batch = pending.popleft().result()
+                batch, folders = pending.popleft().result()
                 pending.extend(pool.submit(self._read, more) for more in islice(batches, 1))
-                yield batch
+                yield from self._without(folders, batch, batch_size)
 
-    def _read(self, paths: list[str]) -> Batch:
+    def _without(self, folders: list[int], batch: Batch, batch_size: int) -> Iterator[Batch]:
+        """The batch with the files of folders in place of these rows, which turned out to be folders."""
+        start = 0
+        for row in folders:
+            if start < row:
+                yield batch.part(start, row)
+            for names in _in_batches(walk(batch.paths[row]), batch_size):
+                yield self._read(names)[0]
+            start = row + 1
+        if start == 0:
+            yield batch
+        elif start < len(batch):
+            yield batch.part(start, len(batch))
+
+    def _read(self, paths: list[str]) -> tuple[Batch, list[int]]:
+        """The rows of these files, and the numbers of the rows that are folders."""
         columns = self._columns
         flat = {column.tag for column in columns if not column.is_nested}
         tags = sorted(flat)
@@ -104,25 +123,35 @@ class ScanResult:
             found: dict[int, list[object]] = {}
             left = list(range(len(paths)))
         else:
-            values, left = scan_files([os.fsencode(path) for path in paths], tags)
+            values, left = scan_files(paths, tags)
             found = dict(zip(tags, values, strict=True))
         cells: list[list[object]] = [
             found[column.tag] if column.tag in found else [None] * len(paths) for column in columns
         ]
+        folders = []
         for i in left:
             try:
                 row = self._read_one(paths[i])
+            except IsADirectoryError as error:
+                errors[i] = _error_text(error)
+                if os.path.isdir(paths[i]):
+                    folders.append(i)
+                continue
             except (DicomWireError, OSError, ValueError) as error:
                 errors[i] = _error_text(error)
                 continue
             for column, value in zip(cells, row, strict=True):
                 column[i] = value
-        return Batch(paths, errors, dict(zip(self.column_names, cells, strict=True)))
+        return Batch(paths, errors, dict(zip(self.column_names, cells, strict=True))), folders
 
     def _read_one(self, path: str) -> list[object]:
         stop_at = reading_end(self._columns)
         data_set = dcmread(path, stop_at=max(stop_at, 0x00080006), policy=self._policy)
         return [column.value(data_set) for column in self._columns]
+
+
+def _in_batches(paths: Iterator[str], batch_size: int) -> Iterator[list[str]]:
+    return iter(lambda: list(islice(paths, batch_size)), [])
 
 
 def _error_text(error: Exception) -> str:
@@ -131,13 +160,19 @@ def _error_text(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def walk(paths: Path | Iterable[Path]) -> Iterator[str]:
-    """Files of ``paths``: files as they are, folders with all that is below them, in order of name."""
+def walk(paths: Path | Iterable[Path], *, ask_each: bool = True) -> Iterator[str]:
+    """Files of ``paths``: files as they are, folders with all that is below them, in order of name.
+
+    ask_each: False takes what comes behind the first file of a list for files, as they are as a rule, and does not ask
+        the system; a folder among them is for the caller to walk.
+    """
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
+    seen_file = False
     for path in paths:
         name = os.fspath(path)
-        if not os.path.isdir(name):
+        if seen_file or not os.path.isdir(name):
+            seen_file = not ask_each
             yield name
             continue
         for folder, folders, files in os.walk(name):
@@ -172,4 +207,4 @@ def scan(
         raise ValueError("workers and batch_size must be at least 1")
     if policy not in ("strict", "report", "ignore"):
         raise ValueError(f"policy={policy!r}: expected 'strict', 'report' or 'ignore'")
-    return ScanResult(walk(paths), wanted, workers, policy, batch_size)
+    return ScanResult(walk(paths, ask_each=False), wanted, workers, policy, batch_size)
