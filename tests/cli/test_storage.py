@@ -204,3 +204,29 @@ def test_over_tls(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> N
         done = run("send", "localhost", receiver.port, *paths, *tls(workstation))
         assert done.returncode == 0, done.stderr
     assert (tmp_path / "to" / "1.2.0.dcm").read_bytes().endswith(data_set("1.2.0", pixels=3_000_000))
+
+
+def test_a_killed_receiver_has_only_whole_files(tmp_path: Path) -> None:
+    """What was acknowledged is there, and nothing partial has a final name."""
+    write(tmp_path / "from", 400, pixels=300_000)
+    listed = tmp_path / "failures.ndjson"
+    with receiving("--to", tmp_path / "to") as receiver:
+        sending = subprocess.Popen(
+            [*COMMAND, "send", "localhost", str(receiver.port), str(tmp_path / "from"), "--failures", str(listed)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        while len([name for name in files_in(tmp_path / "to") if name.endswith(".dcm")]) < 5:
+            assert sending.poll() is None
+            time.sleep(0.001)
+        receiver.process.kill()
+        assert sending.wait(30) == 1
+    failed = {json.loads(line)["path"] for line in listed.read_text().splitlines()}
+    acknowledged = [path for path in (tmp_path / "from").iterdir() if str(path) not in failed]
+    assert 0 < len(acknowledged) < 400
+    for path in acknowledged:
+        assert (tmp_path / "to" / f"1.2.{int(path.stem)}.dcm").exists()
+    for name in files_in(tmp_path / "to"):
+        if not name.startswith("."):
+            content = (tmp_path / "to" / name).read_bytes()
+            assert content.endswith(data_set(name.removesuffix(".dcm"), pixels=300_000))
