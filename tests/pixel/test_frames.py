@@ -16,6 +16,7 @@ from _dicomwire.mapping import MappedValue
 from dicomwire import FrameReader
 from dicomwire.errors import DecodeError, DicomWireError, PixelError, TruncatedError
 from tests.builders import BIG_ENDIAN, DEFLATED, PIXEL_DATA, UNDEFINED, big_endian, element, item, part10, sequence
+from tests.hostile.reading import SANITIZED
 from tests.pixel.images import (
     END,
     GO_ON,
@@ -634,6 +635,7 @@ print(json.dumps({"frames": found, "again": again, "count": count, "peak_kb": pe
 
 
 @pytest.mark.long
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer takes its share of memory")
 @pytest.mark.skipif(not os.path.exists("/proc/self/clear_refs"), reason="peak memory is read from /proc")
 @pytest.mark.parametrize("kind", ["basic", "extended", "scanned", "native"])
 def test_frames_of_a_large_file_in_bounded_memory(tmp_path, scaled, kind):

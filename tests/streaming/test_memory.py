@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.hostile.reading import SANITIZED
+
 COMMON = """
 import json, struct, sys
 
@@ -110,6 +112,7 @@ print(json.dumps({"right": frames == COUNT and size == COUNT * 3_000_000, "peak_
 
 
 @pytest.mark.long
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer takes its share of memory")
 @pytest.mark.skipif(not os.path.exists("/proc/self/clear_refs"), reason="peak memory is read from /proc")
 @pytest.mark.parametrize(
     ("program", "size"), [(DATA_SET, 4_000_000_000), (FRAMES, 2_000_000_000)], ids=["data set", "frames"]
