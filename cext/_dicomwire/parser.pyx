@@ -19,6 +19,8 @@ from .source cimport IGNORE, REPORT, STRICT
 from .tape cimport BIG_ENDIAN, EXPLICIT_LE, IMPLICIT, NEED_DATA, STOPPED, TapeEntry, dw_load32le
 from .values cimport as_uid
 
+from copy import copy
+
 from .errors import DecodeError, TruncatedError
 
 cdef enum:
@@ -89,7 +91,7 @@ cdef class StreamParser(Walker):
         cdef Py_buffer view
         cdef list batches = []
         if self.error is not None:
-            raise self.error
+            raise copy(self.error)
         if self.closing:
             raise ValueError("the parser is closed")
         PyObject_GetBuffer(chunk, &view, PyBUF_SIMPLE)
@@ -107,7 +109,7 @@ cdef class StreamParser(Walker):
         """
         cdef list batches = []
         if self.error is not None:
-            raise self.error
+            raise copy(self.error)
         if not self.closing:
             self.closing = True
             self._guarded(batches, None, NULL, 0)
@@ -170,9 +172,10 @@ cdef class StreamParser(Walker):
             if self.closing and self.error is None:
                 self._end(batches)
         except DecodeError as error:
-            self.error = error
+            # A copy, as whenever it is raised: a traceback leads to frames that hold the parser, and it stays.
+            self.error = copy(error)
         if self.error is not None and (not batches or self.closing and chunk is None):
-            raise self.error
+            raise copy(self.error)
         return 0
 
     cdef EventBatch _chain(self, list batches):
@@ -197,7 +200,7 @@ cdef class StreamParser(Walker):
             return None                 # a later batch goes on
         after.producer = None
         if self.error is not None:
-            raise self.error
+            raise copy(self.error)
         self._guarded(batches, b"", NULL, 0)
         after.following = self._chain(batches) if batches else None
         return after.following

@@ -20,6 +20,8 @@ from .tape cimport (
     stepper_reserve, stepper_run, stepper_set_end,
 )
 
+from copy import copy
+
 from .errors import DecodeError, TruncatedError
 
 cdef enum:
@@ -228,7 +230,7 @@ cdef class Walker(Producer):
         except DecodeError as error:
             if not has_events:
                 raise
-            self.error = error
+            self.error = copy(error)
         s.finding_count = 0
         if status != STOPPED:
             self._keep(data, at, stop, last.offset if withheld else s.pos)

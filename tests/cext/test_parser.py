@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import sys
 import weakref
 import zlib
 from typing import Any
@@ -587,3 +589,27 @@ def test_a_damaged_stream_gives_the_same_wherever_it_is_cut(start: int, noise: b
     assert outcome(random_cuts(damaged, seed, 200), EXPLICIT, policy=policy) == outcome(
         [damaged], EXPLICIT, policy=policy
     )
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_parser_that_failed_is_forgotten(closed: bool) -> None:
+    """An error that it kept with its traceback would lead back to it, in a circle that nobody collects."""
+    data = part10(element(0x00080060, "CS", b"CT") + element(0x00100020, "LO", b"12345 "))[:-3]
+    assert len(data) > 132
+    damaged = data if closed else b"PK\3\4" + bytes(2000)
+
+    def fail() -> None:
+        parser = StreamParser()
+        with contextlib.suppress(DecodeError):
+            list(parser.feed(damaged))
+        for _ in range(2):
+            with pytest.raises(DecodeError):
+                parser.close()
+
+    fail()
+    gc.collect()
+    before = sys.getallocatedblocks()
+    for _ in range(100):
+        fail()
+    gc.collect()
+    assert sys.getallocatedblocks() - before < 100
