@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import importlib.util
 import subprocess
+import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from dicomwire.dictionary import UID
 from dicomwire.dictionary.uids import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from dicomwire.errors import AssociationAborted, AssociationRejected
 from dicomwire.net.ae import ApplicationEntity
+from dicomwire.net.association import Association
 from dicomwire.net.server import Server
 from dicomwire.net.tls import client_context, server_context
 from dicomwire.ul.items import ProposedContext
@@ -194,6 +196,40 @@ def test_echoscu_with_as_many_contexts_as_there_can_be() -> None:
         (association,) = seen
         assert len(association.negotiated.contexts) == 128
         assert association.is_released
+
+    asyncio.run(serve())
+
+
+@pytest.mark.parametrize("over_tls", [False, True], ids=["plain", "tls"])
+def test_orthanc_is_answered(tmp_path: Path, authority: Authority, over_tls: bool) -> None:
+    http = peers.free_port()
+    archive, workstation = authority.issue("archive"), authority.issue("workstation")
+
+    def ask() -> int:
+        url = f"http://127.0.0.1:{http}/modalities/us/echo"
+        with urllib.request.urlopen(url, b"{}", timeout=30) as answer:
+            status: int = answer.status
+            return status
+
+    async def serve() -> None:
+        ended: list[Association] = []
+        tls = server_context(archive.certificate, archive.key, authorities=authority.certificate) if over_tls else None
+        async with serving(tls=tls, ended=ended.append) as server:
+            with peers.orthanc(
+                tmp_path,
+                HttpServerEnabled=True,
+                HttpPort=http,
+                AuthenticationEnabled=False,
+                DicomModalities={
+                    "us": {"AET": "ARCHIVE", "Host": "127.0.0.1", "Port": server.port, "UseDicomTls": over_tls}
+                },
+                DicomTlsCertificate=str(workstation.certificate),
+                DicomTlsPrivateKey=str(workstation.key),
+                DicomTlsTrustedCertificates=str(authority.certificate),
+            ):
+                assert await asyncio.to_thread(ask) == 200
+        (association,) = ended
+        assert association.peer_ae_title == "ORTHANC"
 
     asyncio.run(serve())
 
