@@ -15,6 +15,7 @@ ARGS ?=
 DATA ?=
 FUZZ_SECONDS ?= 30
 FUZZ_RUNS ?= -1
+FUZZ_SEED ?= 0
 COLUMNS ?= Modality,Manufacturer,StudyDate,SeriesInstanceUID,SOPClassUID,Rows,Columns
 
 SANITIZED := $(wildcard $(addprefix tests/,cext dataset hostile fuzz scanning streaming pixel ul dimse))
@@ -103,12 +104,13 @@ fuzz: $(STAMPS)/group-fuzz testdata  ## bounded coverage-guided fuzzing of every
 	@rm -rf build/fuzz/lib/dicomwire
 	DICOMWIRE_BUILD=fuzz $(PY) setup.py -q build --build-lib build/fuzz/lib >build/fuzz.log 2>&1 \
 		|| { cat build/fuzz.log; exit 1; }
-	$(PY) -m tests.fuzz.run --seconds $(FUZZ_SECONDS) --runs $(FUZZ_RUNS) $(ARGS)
+	$(PY) -m tests.fuzz.run --seconds $(FUZZ_SECONDS) --runs $(FUZZ_RUNS) --seed $(FUZZ_SEED) $(ARGS)
 
+# With one seed, so that what it finds is found again.
 smoke:  ## a few seconds of fuzzing for each decoder, where clang is
 	@if ! $(PY) -c 'import sys; sys.exit(sys.version_info >= (3, 14) or sys.platform != "linux")'; then \
 		echo "no atheris for this Python: not fuzzed"; \
-	elif command -v clang >/dev/null; then $(MAKE) --no-print-directory fuzz FUZZ_SECONDS=2 ARGS=; \
+	elif command -v clang >/dev/null; then $(MAKE) --no-print-directory fuzz FUZZ_SECONDS=2 FUZZ_SEED=1 ARGS=; \
 	elif test -n "$(CI)"; then echo "clang is missing"; exit 1; else echo "no clang: not fuzzed"; fi
 
 examples: build testdata  ## the generated examples of tests/fuzz, many more of them

@@ -1,6 +1,6 @@
 """Runs fuzz harnesses for a bounded time each and prints what came of it; `make fuzz`, see docs/fuzzing.md.
 
-    python -m tests.fuzz.run [--seconds 30] [--runs N] [--quick] [NAME ...]
+    python -m tests.fuzz.run [--seconds 30] [--runs N] [--seed N] [NAME ...]
     python -m tests.fuzz.run --replay NAME FILE ...     one harness on single inputs, with the stack of a crash
 
 The modules must have been built with DICOMWIRE_BUILD=fuzz into build/fuzz/lib.  The corpus of a harness stays in
@@ -126,7 +126,7 @@ def quoted(words: tuple[bytes, ...]) -> str:
     return "".join('"' + "".join(f"\\x{byte:02x}" for byte in word) + '"\n' for word in words)
 
 
-def run_harness(name: str, seconds: int, runs: int) -> Result:
+def run_harness(name: str, seconds: int, runs: int, seed: int) -> Result:
     """One bounded run from the seeds and the corpus so far, then the search for leaks."""
     one = harness.load(name)
     corpus, crashes, logs = BUILD / "corpus" / name, BUILD / "crashes", BUILD / "logs"
@@ -138,6 +138,7 @@ def run_harness(name: str, seconds: int, runs: int) -> Result:
     arguments = [
         f"-max_total_time={seconds}",
         f"-runs={runs}",
+        f"-seed={seed}",
         f"-max_len={one.max_length}",
         f"-timeout={TIMEOUT_S}",
         f"-rss_limit_mb={MEMORY_MB}",
@@ -228,6 +229,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--seconds", type=int, default=30, help="for each harness")
     parser.add_argument("--runs", type=int, default=-1, help="executions of each harness, at most")
+    parser.add_argument("--seed", type=int, default=0, help="of the random numbers; 0 takes another one each time")
     parser.add_argument("--replay", action="store_true", help="NAME FILE ...: run these inputs and show all output")
     arguments = parser.parse_args()
     if arguments.replay:
@@ -237,7 +239,7 @@ def main() -> int:
     results = []
     print(HEAD, flush=True)
     for name in arguments.names or harness.names():
-        results.append(run_harness(name, arguments.seconds, arguments.runs))
+        results.append(run_harness(name, arguments.seconds, arguments.runs, arguments.seed))
         print(row(results[-1]), flush=True)
         for failure in results[-1].failures:
             print(f"    {failure}", flush=True)
