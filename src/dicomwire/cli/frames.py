@@ -9,6 +9,7 @@ import click
 
 from dicomwire.cli.console import complain, error_message, output, policy_option, safe, warn
 from dicomwire.errors import DicomWireError
+from dicomwire.replacing import replacing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,16 +76,8 @@ def _extract(reader: FrameReader, number: int, target: str) -> None:
     if target == "-":
         _write(frame, sys.stdout.buffer)
         return
-    folder, name = os.path.split(target)
-    temporary = os.path.join(folder, f".{name}.{os.getpid()}.part")
-    try:
-        with open(temporary, "xb") as file:
-            _write(frame, file)
-        os.replace(temporary, target)
-    except BaseException:
-        if os.path.exists(temporary):
-            os.remove(temporary)
-        raise
+    with replacing(target) as temporary, open(temporary, "xb") as file:
+        _write(frame, file)
 
 
 def _write(frame: RawFrame, file: IO[bytes]) -> None:

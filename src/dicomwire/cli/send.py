@@ -20,6 +20,7 @@ from dicomwire.net.settings import Timeouts
 from dicomwire.net.storage.plan import contexts_for, walk
 from dicomwire.net.storage.sending import Sent, send_files
 from dicomwire.net.trace import Trace
+from dicomwire.replacing import replacing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -229,10 +230,8 @@ def _write_list(path: str, failed: Sequence[tuple[StrPath, str]]) -> None:
             if os.path.exists(path):
                 os.unlink(path)
             return
-        temporary = f"{path}.{os.getpid()}.part"
-        with open(temporary, "w", encoding="utf-8") as out:
+        with replacing(path) as temporary, open(temporary, "w", encoding="utf-8") as out:
             for name, reason in failed:
                 out.write(json.dumps({"path": os.path.abspath(os.fsdecode(name)), "reason": reason}) + "\n")
-        os.replace(temporary, path)
     except OSError as error:
         complain(path, error_message(error))

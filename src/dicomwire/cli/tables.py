@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from dicomwire.cli.jsontext import dumps, plain
+from dicomwire.replacing import temporary_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,9 +91,8 @@ class Output:
 
     def __init__(self, path: str, column_names: list[str]) -> None:
         """Raises ValueError for an unknown ending, OSError, and UnsupportedError when pyarrow is missing."""
-        folder, name = os.path.split(path)
         self.path = path
-        self.temporary = os.path.join(folder, f".{name}.{os.getpid()}.part")
+        self.temporary = temporary_name(path)
         try:
             self._writer = FORMATS[ending_of(path)](self.temporary, column_names)
         except BaseException:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-MAX_PDU_LENGTH = 131_072  # bytes of a P-DATA-TF that we offer to take; larger ones gain nothing measurable
+from dicomwire.ul.policy import DEFAULT_MAX_PDU_LENGTH
+
+MAX_PDU_LENGTH = DEFAULT_MAX_PDU_LENGTH  # of a P-DATA-TF that we offer to take; longer ones gain nothing measurable
 MESSAGE_LIMIT = 1 << 30  # bytes of a data set that is collected in memory for a handler
 DICOM_PORT, DICOM_TLS_PORT = 11112, 2762
 CLOSING_S = 2.0  # for a peer to close after our A-ABORT, where somebody waits for that here

@@ -134,7 +134,6 @@ class FrameBorders:
         self._expected = number_of_frames if number_of_frames is not None and number_of_frames > 0 else None
         self._kind: str | None = None
         self._ended = False
-        self._next_offset = 0
         self._table = None
         if self._family not in VIDEO:
             self._table, problems = chosen_table(self._expected, basic_offset_table, extended_offset_table)

@@ -30,6 +30,7 @@ from _dicomwire.ranges import ByteRanges
 from dicomwire.errors import DecodeError, UnsupportedError
 from dicomwire.pixel.encapsulated import FrameTable
 from dicomwire.pixel.layout import EncapsulatedFrames, NativeFrames, pixel_element
+from dicomwire.replacing import replacing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,17 +121,8 @@ class FrameIndex:
 
     def save(self, path: Path) -> None:
         """Write the index to a file, in place of one that is there; by custom the file's name and ".frames"."""
-        target = os.fspath(path)
-        folder, name = os.path.split(target)
-        temporary = os.path.join(folder, f".{name}.{os.getpid()}.part")
-        try:
-            with open(temporary, "xb") as file:
-                file.write(self.to_bytes())
-            os.replace(temporary, target)
-        except BaseException:
-            if os.path.exists(temporary):
-                os.remove(temporary)
-            raise
+        with replacing(path) as temporary, open(temporary, "xb") as file:
+            file.write(self.to_bytes())
 
     @classmethod
     def load(cls, path: Path) -> FrameIndex:
