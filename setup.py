@@ -47,6 +47,8 @@ MODULES = (
     "pdv",
     "command",
     "collector",
+    "identify",
+    "intake",
 )
 
 PROFILE = os.environ.get("DICOMWIRE_BUILD", "release")

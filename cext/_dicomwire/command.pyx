@@ -22,6 +22,9 @@ cdef extern from "Python.h":
     Py_ssize_t PyUnicode_GET_LENGTH(object) noexcept
     object PyUnicode_DecodeLatin1(const char*, Py_ssize_t, const char*)
 
+cdef extern from "Python.h":
+    const char* PyUnicode_AsUTF8AndSize(object, Py_ssize_t*) except NULL
+
 cdef enum:
     HEADER = 8                  # bytes: tag and length
     GROUP_LENGTH_SIZE = 12      # bytes of (0000,0000), header and value
@@ -432,4 +435,142 @@ def echo_response(request):
     response = PyBytes_FromStringAndSize(_RESPONSE, ECHO_RESPONSE)
     q = PyBytes_AS_STRING(response)
     memcpy(q + ECHO_ID, message_id, 2)
+    return response
+
+
+# ---------------------------------------------------------------------------------------------------------------- store
+
+cdef enum:
+    LONGEST_UID = 64
+    STORE_FIXED = GROUP_LENGTH_SIZE + 6 * HEADER + 4 * 2    # bytes of a C-STORE-RSP besides its two UIDs
+
+
+cdef struct PlainUID:
+    const char* text
+    Py_ssize_t length
+    Py_ssize_t size             # padding included
+
+
+cdef bint take_uid(PlainUID* uid, object text) except -1:
+    """Whether a text is a UID that a response may name; it is borrowed from the text."""
+    cdef Py_ssize_t k
+    uid.text = PyUnicode_AsUTF8AndSize(text, &uid.length)
+    uid.size = uid.length + (uid.length & 1)
+    for k in range(uid.length):
+        if uid.text[k] != c"." and not c"0" <= uid.text[k] <= c"9":
+            return False
+    return 0 < uid.length <= LONGEST_UID
+
+
+cdef inline uint8_t* put_uid(uint8_t* p, uint32_t tag, const PlainUID* uid) noexcept:
+    p = _header(p, tag, uid.size)
+    p[uid.size - 1] = 0
+    memcpy(p, uid.text, uid.length)
+    return p + uid.size
+
+
+cdef inline uint8_t* put_number(uint8_t* p, uint32_t tag, uint16_t number) noexcept:
+    p = _header(p, tag, 2)
+    _store16(p, number)
+    return p + 2
+
+
+def store_request(command):
+    """Message ID, SOP Class UID, SOP Instance UID, priority, and Move Originator's title and message ID or None, of a
+    C-STORE-RQ in its usual form.
+
+    None for any other command set, which says no more than that it has to be decoded: elements have their usual order,
+    each at most once, UIDs are what a response may name, and a data set is announced (PS3.7 section 9.3.1.1).
+    """
+    cdef Py_buffer view
+    PyObject_GetBuffer(command, &view, PyBUF_SIMPLE)
+    try:
+        return usual_store(<const uint8_t*>view.buf, view.len)
+    finally:
+        PyBuffer_Release(&view)
+
+
+cdef usual_store(const uint8_t* p, Py_ssize_t size):
+    cdef Py_ssize_t at = 0
+    cdef uint32_t tag, length, last = 0
+    cdef int found = 0                  # bits: SOP class, field, message ID, priority, data set, instance
+    cdef int message_id = 0, priority = 0
+    cdef uint64_t text
+    sop_class = instance = originator = originator_id = None
+    while at < size:
+        if size - at < HEADER:
+            return None
+        tag = <uint32_t>dw_load16le(p + at) << 16 | dw_load16le(p + at + 2)
+        length = dw_load32le(p + at + 4)
+        at += HEADER
+        if length > size - at or (tag <= last and at > HEADER):
+            return None
+        last = tag
+        if tag == 0x0002 or tag == 0x1000:
+            text = trimmed(p + at, length)
+            if length & 1 or not is_uid(p + at, text):
+                return None
+            uid = as_uid(_text(p + at, text))
+            if tag == 0x0002:
+                sop_class = uid
+                found |= 1
+            else:
+                instance = uid
+                found |= 32
+        elif tag == 0x1030:
+            if length != MAX_TITLE:
+                return None             # of another length it is worth a finding
+            text = trimmed(p + at, length)
+            if not is_plain(p + at, text) or p[at] == c" ":
+                return None
+            originator = _text(p + at, text)
+        elif tag == 0x0000:
+            if length != 4 or dw_load32le(p + at) != size - at - 4:
+                return None
+        elif length != 2:
+            return None
+        elif tag == 0x0100:
+            if dw_load16le(p + at) != 0x0001:
+                return None
+            found |= 2
+        elif tag == 0x0110:
+            message_id = dw_load16le(p + at)
+            found |= 4
+        elif tag == 0x0700:
+            priority = dw_load16le(p + at)
+            found |= 8
+        elif tag == 0x0800:
+            if dw_load16le(p + at) == 0x0101:
+                return None
+            found |= 16
+        elif tag == 0x1031:
+            originator_id = dw_load16le(p + at)
+        else:
+            return None
+        at += length
+    if found != 63 or priority > 2:
+        return None
+    return message_id, sop_class, instance, priority, originator, originator_id
+
+
+def store_response(uint16_t message_id, sop_class_uid, sop_instance_uid, uint16_t status):
+    """The C-STORE-RSP to a C-STORE-RQ with these UIDs, None where they are none that a response may name.
+
+    The same as `CStoreRQ.response` encodes, without the objects: a storage provider answers thousands in a second
+    (PS3.7 section 9.3.1.2).
+    """
+    cdef PlainUID sop_class, instance
+    cdef bytes response
+    cdef uint8_t* p
+    if not take_uid(&sop_class, sop_class_uid) or not take_uid(&instance, sop_instance_uid):
+        return None
+    response = PyBytes_FromStringAndSize(NULL, STORE_FIXED + sop_class.size + instance.size)
+    p = _header(<uint8_t*>PyBytes_AS_STRING(response), 0, 4)
+    _store32(p, <uint32_t>(STORE_FIXED - GROUP_LENGTH_SIZE + sop_class.size + instance.size))
+    p = put_uid(p + 4, 0x0002, &sop_class)
+    p = put_number(p, 0x0100, 0x8001)
+    p = put_number(p, 0x0120, message_id)
+    p = put_number(p, 0x0800, 0x0101)
+    p = put_number(p, 0x0900, status)
+    put_uid(p, 0x1000, &instance)
     return response

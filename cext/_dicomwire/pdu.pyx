@@ -442,6 +442,11 @@ cdef class PDUReader:
         return self.stream.phase == AT_PDU and self.stream.carried == 0
 
     @property
+    def is_in_control(self):
+        """Whether a PDU other than P-DATA-TF has begun and is not complete."""
+        return self.stream.phase == IN_CONTROL
+
+    @property
     def offset(self):
         """How many bytes were fed since the beginning; it stands still once the stream is broken."""
         return stream_offset(&self.stream)

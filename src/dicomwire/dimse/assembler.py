@@ -40,6 +40,26 @@ class Sink(Protocol):
         """The data set will not be complete: forget what there is."""
 
 
+class DirectSink(Sink, Protocol):
+    """A sink that a receiver may spare the views of, where it can write to a file by itself."""
+
+    def direct(self) -> tuple[int, int] | None:
+        """Return the descriptor of the file that the next bytes go to, -1 for none, and how many more it may get; None
+        while they are to come by `write`.
+        """
+
+    def place(self, beginning: memoryview) -> tuple[int, int, bytes] | None:
+        """Return the same before the first byte, and what is to be written in front, if nothing but this piece has to be
+        seen, which is the beginning of the data set; None while all of it is to come by `write`.
+        """
+
+    def passed(self, length: int) -> object:
+        """So many bytes were received, and written to the file."""
+
+    def failed(self, number: int) -> Exception:
+        """Return what `write` would have raised for this error number of the system."""
+
+
 ChooseSink = Callable[[int, CommandMessage], Sink | None]
 
 
@@ -111,6 +131,16 @@ class MessageAssembler:
         return self._command
 
     @property
+    def context_id(self) -> int:
+        """The presentation context of the message that is not complete."""
+        return self._context_id
+
+    @property
+    def sink(self) -> Sink | None:
+        """Where the data set that is not complete goes, None where it is collected or passed over."""
+        return self._sink
+
+    @property
     def data_set_length(self) -> int:
         """Bytes that came of the present data set."""
         return self._length
@@ -134,6 +164,12 @@ class MessageAssembler:
         if not run.is_last:
             return None
         return self._finish(command)
+
+    def begin(self, context_id: int, command: CommandMessage, sink: Sink) -> None:
+        """Go on between two messages as if this command had come, and ``choose_sink`` had given the sink for it."""
+        self._context_id = context_id
+        self._command = command
+        self._sink = sink
 
     def close(self) -> None:
         """Forget an unfinished message; its sink is discarded."""
@@ -188,10 +224,10 @@ class MessageAssembler:
             try:
                 self._sink.write(run.views)
             except (OSError, DicomWireError) as error:
-                self._give_up(error)
+                self.give_up(error)
         elif 0 < self._max_data_set_length < self._length:
             text = f"a data set of more than {self._max_data_set_length} bytes"
-            self._give_up(ServiceError(text, status=OUT_OF_RESOURCES))
+            self.give_up(ServiceError(text, status=OUT_OF_RESOURCES))
         else:
             collector = self._collector
             if collector is None:
@@ -206,7 +242,7 @@ class MessageAssembler:
             try:
                 self._sink.finish()
             except (OSError, DicomWireError) as error:
-                self._give_up(error)
+                self.give_up(error)
         if self._error is not None:
             message.error = self._error
         elif self._sink is not None:
@@ -217,7 +253,7 @@ class MessageAssembler:
         self._forget()
         return message
 
-    def _give_up(self, error: Exception) -> None:
+    def give_up(self, error: Exception) -> None:
         """Take no more of this data set; its remaining bytes are passed over."""
         self._error = error
         self._collector = None

@@ -203,7 +203,11 @@ class Request(CommandMessage, Generic[R]):
         the status for what has none of its own (PS3.7 Annex C).
         """
         layout = layout_of(type(self))
-        lacking = next((name for name in layout.texts if not getattr(self, name)), None)
+        lacking = None
+        for name in layout.texts:
+            if not getattr(self, name):
+                lacking = name
+                break
         if lacking is not None:
             missing = next(item.keyword for item in FIELDS.values() if item.attribute == lacking)
         elif layout.description.data_set is DataSetUse.ALWAYS and not self.has_data_set:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -32,6 +33,7 @@ from dicomwire.errors import (
 )
 from dicomwire.net.connection import HELD_BY_ANSWERS, HELD_BY_PARTS, HELD_BY_WRITING
 from dicomwire.net.invoking import Answer, Invoker, renewed
+from dicomwire.net.loan import lend
 from dicomwire.net.performing import Performer, refusal_of
 from dicomwire.net.settings import CLOSING_S
 from dicomwire.net.watching import Watch
@@ -55,7 +57,7 @@ if TYPE_CHECKING:
     from _dicomwire.pdu import PDVRun
     from dicomwire.dimse.status import Status
     from dicomwire.net.connection import Connection
-    from dicomwire.net.handlers import Handlers
+    from dicomwire.net.handlers import Handlers, Request
     from dicomwire.net.settings import Limits, Timeouts
     from dicomwire.net.storage.source import StorageSource
     from dicomwire.net.storage.user import StoreOptions
@@ -106,24 +108,24 @@ class Association:
     __slots__ = (
         "__weakref__",
         "_after_parts",
-        "_assembler",
         "_closed",
         "_echo_context",
-        "_exchange",
-        "_handlers",
         "_identifying",
         "_is_closed",
         "_limits",
-        "_loop",
-        "_machine",
         "_opened",
         "_owner",
         "_performer",
         "_released",
         "_timeouts",
+        "assembler",
         "connection",
         "error",
+        "exchange",
+        "handlers",
         "invoker",
+        "loop",
+        "machine",
         "messages_taken",
         "negotiated",
         "watch",
@@ -145,15 +147,15 @@ class Association:
         self.invoker: Invoker | None = None
         self.messages_taken = 0
         self.watch = Watch(self, loop, timeouts)
-        self._machine = machine
-        self._loop = loop
+        self.machine = machine
+        self.loop = loop
         self._timeouts = timeouts
         self._limits = limits
-        self._handlers = handlers
+        self.handlers = handlers
         self._owner = owner
         self._after_parts: list[Sequence[Buffer]] | None = None
-        self._assembler: MessageAssembler | None = None
-        self._exchange: Exchange | None = None
+        self.assembler: MessageAssembler | None = None
+        self.exchange: Exchange | None = None
         self._performer: Performer | None = None
         self._echo_context = 0
         self._opened: asyncio.Future[None] | None = None
@@ -171,7 +173,12 @@ class Association:
     @property
     def is_established(self) -> bool:
         """True while messages may be sent."""
-        return self._machine.state is State.STA6
+        return self.machine.state is State.STA6
+
+    @property
+    def is_sound(self) -> bool:
+        """True while messages may be sent, and nothing has gone wrong."""
+        return self.error is None and self.machine.state is State.STA6
 
     @property
     def is_open(self) -> bool:
@@ -181,7 +188,7 @@ class Association:
     @property
     def is_requestor(self) -> bool:
         """True on the side that asked for the association."""
-        return self._machine.is_requestor
+        return self.machine.is_requestor
 
     @property
     def is_released(self) -> bool:
@@ -198,12 +205,18 @@ class Association:
     @property
     def is_between_messages(self) -> bool:
         """True when no message of the peer has begun that is not complete."""
-        return self._assembler is None or self._assembler.is_idle
+        return self.assembler is None or self.assembler.is_idle
 
     @property
     def is_in_data_set(self) -> bool:
         """True while the data set of a message is being received."""
-        return self._assembler is not None and self._assembler.command is not None
+        return self.assembler is not None and self.assembler.command is not None
+
+    @property
+    def context_in_hand(self) -> int:
+        """The ID of the context of the message that is being received."""
+        assert self.assembler is not None
+        return self.assembler.context_id
 
     @property
     def contexts(self) -> Mapping[int, AcceptedContext]:
@@ -211,9 +224,15 @@ class Association:
         return self.negotiated.contexts if self.negotiated is not None else _NO_CONTEXTS
 
     @property
+    def max_pdu_length_to_send(self) -> int:
+        """The longest P-DATA-TF that the peer takes, in bytes behind the PDU header; 0: any."""
+        assert self.negotiated is not None
+        return self.negotiated.max_pdu_length_to_send
+
+    @property
     def peer_ae_title(self) -> str:
         """The peer's AE title, "" before it is known."""
-        names = self.negotiated or self._machine.request
+        names = self.negotiated or self.machine.request
         if names is None:
             return ""
         return names.called_ae_title if self.is_requestor else names.calling_ae_title
@@ -221,13 +240,13 @@ class Association:
     @property
     def calling_ae_title(self) -> str:
         """The AE title of the requestor, "" before it is known."""
-        names = self.negotiated or self._machine.request
+        names = self.negotiated or self.machine.request
         return names.calling_ae_title if names is not None else ""
 
     @property
     def called_ae_title(self) -> str:
         """The AE title that the requestor called, "" before it is known."""
-        names = self.negotiated or self._machine.request
+        names = self.negotiated or self.machine.request
         return names.called_ae_title if names is not None else ""
 
     @property
@@ -246,7 +265,7 @@ class Association:
         return transport.get_extra_info(name) if transport is not None else None
 
     def __repr__(self) -> str:
-        return f"<Association {'requestor' if self.is_requestor else 'acceptor'} {self._machine.state.name}>"
+        return f"<Association {'requestor' if self.is_requestor else 'acceptor'} {self.machine.state.name}>"
 
     # --- asking
 
@@ -334,8 +353,8 @@ class Association:
         invoker = self.invoker
         if invoker is None:
             self.check_established()
-            assert self._exchange is not None
-            invoker = self.invoker = Invoker(self, self._exchange, self._loop)
+            assert self.exchange is not None
+            invoker = self.invoker = Invoker(self, self.exchange, self.loop)
         return invoker
 
     def check_established(self) -> None:
@@ -343,7 +362,7 @@ class Association:
         if not self.is_established or self.error is not None:
             if self.error is not None or self._released:
                 raise self.ended_error()
-            raise LocalProtocolError("the association is not established", state=self._machine.state.name)
+            raise LocalProtocolError("the association is not established", state=self.machine.state.name)
 
     # --- sending
 
@@ -353,8 +372,7 @@ class Association:
 
     def encoded(self, context_id: int, message: CommandMessage, data_set: Buffer | None) -> list[bytes | memoryview]:
         """Return the P-DATA-TF PDUs of a message, no longer than the peer takes."""
-        assert self.negotiated is not None
-        return encode_message(context_id, message, data_set, self.negotiated.max_pdu_length_to_send)
+        return encode_message(context_id, message, data_set, self.max_pdu_length_to_send)
 
     def send(self, buffers: Sequence[Buffer]) -> None:
         """Send encoded P-DATA-TF PDUs."""
@@ -367,7 +385,7 @@ class Association:
         """Send a response.  A peer that does not take responses gets no further requests read."""
         self.send(buffers)
         connection = self.connection
-        connection.last_active = self._loop.time()
+        connection.last_active = self.loop.time()
         if self._after_parts is not None:
             connection.hold(HELD_BY_PARTS)
         elif connection.is_write_paused:
@@ -381,10 +399,10 @@ class Association:
         """Send encoded P-DATA-TF PDUs of the message that is sent in parts."""
         if not buffers:
             return
-        if self._machine.state is State.STA6:  # action DT-1, without the way through effects
+        if self.machine.state is State.STA6:  # action DT-1, without the way through effects
             self.connection.send(buffers)
         else:
-            self.connection.perform(self._machine.send(buffers))
+            self.connection.perform(self.machine.send(buffers))
 
     def end_parts(self) -> None:
         """The message is sent, or the association is over: send what waits."""
@@ -405,7 +423,8 @@ class Association:
 
         AssociationAborted when the peer aborts, or does not answer in time.
         """
-        self.connection.perform(self._machine.release())
+        await self.connection.in_hand()
+        self.connection.perform(self.machine.release())
         self.connection.read_on(HELD_BY_ANSWERS)
         try:
             async with asyncio.timeout(self._timeouts.artim_s):
@@ -417,15 +436,18 @@ class Association:
             raise self.ended_error()
 
     def abort(self) -> None:
-        """End the association at once (PS3.8 section 7.3); nothing happens when it is over."""
-        if self._is_closed:
+        """End the association at once (PS3.8 section 7.3); nothing happens when it is over.
+
+        Handlers that are called in a thread may call it there.
+        """
+        if self._is_closed or self.connection.leave_to_loop(self.abort):
             return
         self._fail(self._reason() or AssociationAborted("aborted here", source=0, reason=0))
         connection = self.connection
         if connection.transport is None:
             return
         try:
-            effects = self._machine.abort()
+            effects = self.machine.abort()
         except LocalProtocolError:
             # No association to abort, before the request or after the end: only the connection is left.
             connection.close_by_force()
@@ -451,14 +473,14 @@ class Association:
         """Return when the transport connection is closed, however that came."""
         if not self._is_closed:
             if self._closed is None:
-                self._closed = self._loop.create_future()
+                self._closed = self.loop.create_future()
             await asyncio.shield(self._closed)
 
     async def opened(self) -> None:
         """Return when the association is established; AssociationRejected or AssociationAborted when it will not be."""
         if self.negotiated is None and self.error is None:
             if self._opened is None:
-                self._opened = self._loop.create_future()
+                self._opened = self.loop.create_future()
             await asyncio.shield(self._opened)
         if self.error is not None:
             raise self.ended_error()
@@ -509,11 +531,11 @@ class Association:
                 if not primitive.collision or self.is_requestor:
                     if not primitive.collision:
                         self._end_released()
-                    self.connection.perform(self._machine.respond_release())
+                    self.connection.perform(self.machine.respond_release())
             case ReleaseConfirmation():
                 self._end_released()
-                if self._machine.state is State.STA12:
-                    self.connection.perform(self._machine.respond_release())
+                if self.machine.state is State.STA12:
+                    self.connection.perform(self.machine.respond_release())
             case Aborted():
                 source = None if primitive.source is None else int(primitive.source)
                 text, loss = primitive.message, self.connection.loss
@@ -530,16 +552,15 @@ class Association:
 
     def take(self, run: PDVRun) -> None:
         """Take fragments of a message; their views die when this returns."""
-        assembler = self._assembler
+        assembler = self.assembler
         if assembler is None or self.error is not None:
             return
         if run.context_id == self._echo_context and run.is_last and assembler.is_idle and self.is_established:
             views = run.views
             response = echo_response(views[0]) if len(views) == 1 else None
             if response is not None:
-                assert self.negotiated is not None
                 self.messages_taken += 1
-                self.send_answer(fragment(run.context_id, True, response, self.negotiated.max_pdu_length_to_send))
+                self.send_answer(fragment(run.context_id, True, response, self.max_pdu_length_to_send))
                 return
         try:
             message = assembler.take(run)
@@ -547,13 +568,17 @@ class Association:
                 self.messages_taken += 1
                 self._take_message(message)
         except RemoteProtocolError as error:
-            self._fail(_aborted_for(error))
-            self.abort()
+            self.violated(error)
+
+    def violated(self, error: RemoteProtocolError) -> None:
+        """Abort, because of a message that the peer may not send."""
+        self._fail(_aborted_for(error))
+        self.abort()
 
     def _choose_sink(self, context_id: int, command: CommandMessage) -> Sink | None:
         """Return where the data set of a request goes; ServiceError for one that will be refused."""
-        assert self._handlers is not None
-        receiver = self._handlers.receiver(command.command_field)
+        assert self.handlers is not None
+        receiver = self.handlers.receiver(command.command_field)
         if receiver is None or not isinstance(command, RequestMessage):
             return None
         refusal = refusal_of(command, self.contexts[context_id])
@@ -569,13 +594,23 @@ class Association:
 
     def _take_message(self, message: Message) -> None:
         command = message.command
-        assert self._exchange is not None
+        assert self.exchange is not None
         if isinstance(command, Response):
             self._invoker_of_response().take(message, command)
             return
+        self._own_performer().take(message, self.contexts[message.context_id])
+
+    def finish(self, request: Request, outcome: Awaitable[int]) -> None:
+        """Answer a request with what a coroutine gives that its handler has begun in a thread."""
+        assert self.exchange is not None
+        self.exchange.take_request(request.message, request.context.context_id)
+        self._own_performer().finish(request, outcome)
+
+    def _own_performer(self) -> Performer:
+        assert self.exchange is not None
         if self._performer is None:
-            self._performer = Performer(self, self._exchange, self._handlers, self._loop)
-        self._performer.take(message, self.contexts[message.context_id])
+            self._performer = Performer(self, self.exchange, self.handlers, self.loop)
+        return self._performer
 
     def _invoker_of_response(self) -> Invoker:
         if self.invoker is None:
@@ -588,8 +623,8 @@ class Association:
         self.watch.stop()
         if self._identifying is not None:
             self._identifying.cancel()
-        if self._assembler is not None:
-            self._assembler.close()
+        if self.assembler is not None:
+            self.assembler.close()
         if self._performer is not None:
             self._performer.stop()
         if not self._released:
@@ -602,7 +637,7 @@ class Association:
 
     def _reason(self) -> DicomWireError | None:
         """Return why it ends, where no indication says so: a rejection or an A-ABORT by the service provider."""
-        machine = self._machine
+        machine = self.machine
         if machine.rejection is not None:
             return _rejected("rejected here", machine.rejection)
         if machine.violation is not None:
@@ -618,9 +653,9 @@ class Association:
         if owner is None or identify is None or not isinstance(asked, UserIdentityRQ):
             self._respond(None)
         elif (rejection := owner.refuse()) is not None:
-            self.connection.perform(self._machine.reject(rejection))
+            self.connection.perform(self.machine.reject(rejection))
         else:
-            self._identifying = self._loop.create_task(self._respond_identified(identify, asked))
+            self._identifying = self.loop.create_task(self._respond_identified(identify, asked))
 
     async def _respond_identified(self, identify: Identify, asked: UserIdentityRQ) -> None:
         answer = IdentityAnswer(False)
@@ -629,11 +664,11 @@ class Association:
                 answer = await identify(asked)
         except Exception as error:  # noqa: BLE001  whatever it is, nobody is let in by it
             _log.error("user identity: the callable raised %s", type(error).__name__, exc_info=_log.isEnabledFor(10))
-        if self._machine.state is State.STA3:
+        if self.machine.state is State.STA3:
             self._respond(answer)
 
     def _respond(self, identity: IdentityAnswer | None) -> None:
-        machine, connection = self._machine, self.connection
+        machine, connection = self.machine, self.connection
         rejection = self._owner.refuse() if self._owner is not None else None
         try:
             effects = machine.respond(identity=identity) if rejection is None else machine.reject(rejection)
@@ -646,19 +681,21 @@ class Association:
 
     def _establish(self, negotiated: Negotiated) -> None:
         self.negotiated = negotiated
-        self._assembler = MessageAssembler(
-            choose_sink=None if self._handlers is None else self._choose_sink,
+        self.assembler = MessageAssembler(
+            choose_sink=None if self.handlers is None else self._choose_sink,
             max_data_set_length=self._limits.message_length,
         )
-        self._exchange = Exchange(
+        self.exchange = Exchange(
             max_invoked=negotiated.max_operations_invoked, max_performed=negotiated.max_operations_performed
         )
-        if self._handlers is None or self._handlers.get(CommandField.C_ECHO_RQ) is None:
+        if self.handlers is None or self.handlers.get(CommandField.C_ECHO_RQ) is None:
             for context in negotiated.contexts.values():
                 if context.abstract_syntax == VERIFICATION and context.is_scp:
                     self._echo_context = context.context_id
                     break
         self.watch.start()
+        if self.handlers is not None and self.handlers.workers is not None:
+            self.connection.offer = partial(lend, self)
         if self._owner is not None:
             try:
                 self._owner.established(self)

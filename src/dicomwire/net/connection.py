@@ -7,26 +7,29 @@ goes back to the loop; an idle connection owns no buffer at all.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from dicomwire.ul.effects import CloseTransport, Data, Indicate, Send, StartARTIM, StopARTIM
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from typing_extensions import Buffer
 
-    from _dicomwire.pdu import PDUReader, PDVRun
+    from _dicomwire.pdu import ControlPDU, InvalidPDU, PDUReader, PDVRun
     from dicomwire.net.trace import Trace
     from dicomwire.ul.association import Association as Machine
     from dicomwire.ul.effects import Effect, Primitive
 
 RECEIVE_BUFFER = 1 << 20  # bytes; a whole message of an image fits, and PDU sizes stop mattering
 
-HELD_BY_WRITING, HELD_BY_ANSWERS, HELD_BY_PARTS = 1, 2, 4
+HELD_BY_WRITING, HELD_BY_ANSWERS, HELD_BY_PARTS, HELD_BY_LOAN = 1, 2, 4, 8
 """Why nothing is read for the moment: the peer does not take our responses; nobody takes its responses from us; our
-responses wait for the end of a message that is sent in parts."""
+responses wait for the end of a message that is sent in parts; a thread reads."""
+
+OFFERED = 1 << 16  # bytes received at once where a thread may get them, and with them what comes next
 
 BUFFERS_AT_ONCE = 512  # of one write; systems take 1024
 
@@ -69,6 +72,20 @@ class User(Protocol):
         """The transport connection is gone, and everything has been said about why."""
 
 
+class Borrower(Protocol):
+    """A thread that reads from the connection, and writes to it."""
+
+    def recall(self, *, by_force: bool = False) -> None:
+        """Have it given back soon; by force, at once, with an end of the connection."""
+
+    @property
+    def is_here(self) -> bool:
+        """True in the thread itself."""
+
+    def give_back(self, then: Callable[[], object]) -> None:
+        """In the thread: have the event loop go on, with this."""
+
+
 class Connection(asyncio.BufferedProtocol):
     """A transport connection and the state machine that it serves.
 
@@ -76,6 +93,7 @@ class Connection(asyncio.BufferedProtocol):
 
     transport     None before the connection is there and after it is gone
     last_active   time of the loop when something was received, or a request of the peer was answered
+    offer         asked with what was received whether it goes to a thread, which then has `lend` called; or None
     unhindered_since   time of the loop since when nothing keeps us from sending and from reading, if nothing does
     loss          what the transport was lost by, None where the peer or this side closed it
     """
@@ -83,16 +101,21 @@ class Connection(asyncio.BufferedProtocol):
     __slots__ = (
         "_artim",
         "_artim_s",
+        "_borrower",
         "_buffer",
+        "_deferred",
         "_held",
+        "_is_forced",
         "_loop",
         "_paused",
-        "_reader",
+        "_returned",
         "_trace",
         "_user",
         "last_active",
         "loss",
         "machine",
+        "offer",
+        "reader",
         "transport",
         "unhindered_since",
     )
@@ -112,7 +135,7 @@ class Connection(asyncio.BufferedProtocol):
         self.last_active = self.unhindered_since = loop.time()
         self.loss: Exception | None = None
         self._user = user
-        self._reader = reader
+        self.reader = reader
         self._buffer = buffer
         self._loop = loop
         self._artim_s = artim_s
@@ -120,6 +143,11 @@ class Connection(asyncio.BufferedProtocol):
         self._paused: asyncio.Future[None] | None = None
         self._held = 0
         self._trace = trace
+        self.offer: Callable[[memoryview], bool] | None = None
+        self._borrower: Borrower | None = None
+        self._deferred: list[Effect] = []  # until it is given back
+        self._is_forced = False  # to be closed by force as soon as it is given back
+        self._returned: asyncio.Future[None] | None = None
 
     # --- what the transport tells
 
@@ -131,16 +159,22 @@ class Connection(asyncio.BufferedProtocol):
         self._user.connected()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self._buffer.view
+        return self._buffer.view if self.offer is None else self._buffer.view[:OFFERED]
 
     def buffer_updated(self, nbytes: int) -> None:
         self.last_active = self._loop.time()
         view = self._buffer.view
         if self._trace is not None:
             self._trace.received(view[:nbytes])
+        elif self.offer is not None and self.offer(view[:nbytes]):
+            return
+        self.take_items(self.reader.feed(view, nbytes))
+
+    def take_items(self, items: Iterable[ControlPDU | PDVRun | InvalidPDU]) -> None:
+        """Take what the reader has made of what was received."""
         machine = self.machine
         # One by one: what follows from an item, also from our answer to it, holds for the next.
-        for item in self._reader.feed(view, nbytes):
+        for item in items:
             self.perform(machine.receive_items((item,)))
 
     def eof_received(self) -> bool:
@@ -211,17 +245,65 @@ class Connection(asyncio.BufferedProtocol):
         """True while nothing is read."""
         return bool(self._held)
 
+    # --- in the hands of a thread
+
+    def lend(self, borrower: Borrower) -> socket.socket | None:
+        """Read nothing, and put off what is to be sent, until `take_back`.  Return a further descriptor of the socket.
+
+        None over TLS, where only the transport can read.
+        """
+        assert self.transport is not None
+        self.hold(HELD_BY_LOAN)
+        self._borrower = borrower
+        if self.transport.get_extra_info("ssl_object") is not None:
+            return None
+        return socket.socket(fileno=os.dup(self.transport.get_extra_info("socket").fileno()))
+
+    def take_back(self) -> None:
+        """The thread is done: do what was put off.  Nothing is read before `received_all`."""
+        self._borrower = None
+        deferred, self._deferred = self._deferred, []
+        self.perform(deferred)
+        if self._is_forced:
+            self.close_by_force()
+
+    def received_all(self) -> None:
+        """What the thread had received, and left, was taken: read on."""
+        self.read_on(HELD_BY_LOAN)
+        returned, self._returned = self._returned, None
+        if returned is not None and not returned.done():
+            returned.set_result(None)
+
+    def leave_to_loop(self, then: Callable[[], object]) -> bool:
+        """In the thread that has the connection: have the event loop do something when it has it; else return False."""
+        if self._borrower is None or not self._borrower.is_here:
+            return False
+        self._borrower.give_back(then)
+        return True
+
+    async def in_hand(self) -> None:
+        """Return when no thread has the connection."""
+        while self._borrower is not None:
+            self._borrower.recall()
+            if self._returned is None:
+                self._returned = self._loop.create_future()
+            await asyncio.shield(self._returned)
+
     # --- what is being received
 
     @property
     def is_between_pdus(self) -> bool:
         """True when no PDU has begun that is not complete."""
-        return self._reader.is_between_pdus
+        return self.reader.is_between_pdus
 
     # --- what the state machine asks for
 
     def perform(self, effects: Iterable[Effect]) -> None:
         """Do what the state machine answered to an input, in order."""
+        if self._borrower is not None:
+            self._deferred += effects
+            self._borrower.recall()
+            return
         for effect in effects:
             if type(effect) is Data:
                 self._user.take(effect.run)
@@ -240,6 +322,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def send(self, buffers: Sequence[Buffer]) -> None:
         """Write all buffers at once: one segment for a small message, and no wait for an acknowledgement in it."""
+        if self._borrower is not None:
+            self.perform([Send(buffers)])
+            return
         if self._trace is not None:
             for buffer in buffers:
                 self._trace.sent(buffer)
@@ -255,7 +340,10 @@ class Connection(asyncio.BufferedProtocol):
 
     def close_by_force(self) -> None:
         """Close at once; what was not sent is lost."""
-        if self.transport is not None:
+        if self._borrower is not None:
+            self._is_forced = True
+            self._borrower.recall(by_force=True)
+        elif self.transport is not None:
             self.transport.abort()
 
     def _artim_expired(self) -> None:

@@ -30,10 +30,12 @@ if TYPE_CHECKING:
     from dicomwire.dimse.message import CommandMessage, Response
     from dicomwire.dimse.message import Request as RequestMessage
     from dicomwire.net.association import Association
+    from dicomwire.net.workers import Workers
     from dicomwire.ul.negotiation import AcceptedContext
 
     Outcome = int | Response | tuple[Response, Buffer | None]
     Receiver = Callable[[Association, int, CommandMessage], Sink | None]
+    ThreadHandler = Callable[["Request"], int | Awaitable[int]]
     Handler = Callable[["Request"], Outcome | Awaitable[Outcome] | Iterator[Outcome] | AsyncIterator[Outcome]]
 
 _Function = TypeVar("_Function", bound="Callable[[Any], Any]")
@@ -90,11 +92,16 @@ class Request:
 
 
 class Handlers:
-    """Handlers by command field."""
+    """Handlers by command field.
 
-    __slots__ = ("_handlers", "_receivers")
+    workers      threads that perform the requests of `in_threads`, see `perform_in_threads`
+    """
+
+    __slots__ = ("_handlers", "_receivers", "in_threads", "workers")
 
     def __init__(self) -> None:
+        self.workers: Workers | None = None
+        self.in_threads: dict[int, ThreadHandler] = {}
         self._handlers: dict[CommandField, Handler] = {}
         self._receivers: dict[CommandField, Receiver] = {}
 
@@ -133,3 +140,17 @@ class Handlers:
     def receiver(self, command_field: CommandField) -> Receiver | None:
         """Return what chooses the sinks of requests of this kind."""
         return self._receivers.get(command_field)
+
+    # --- requests that are performed in threads
+
+    def perform_in_threads(self, command_field: CommandField, handler: ThreadHandler, workers: Workers) -> None:
+        """Have threads receive and perform requests of this kind where they can: see `dicomwire.net.loan`.
+
+        The handler is called in one of several threads and gives a status, or an awaitable of one, which is awaited in
+        the event loop.  So are the receiver of the kind and the sinks that it returns.  The handler of `on` is there
+        besides: for requests that come while others on the association are under way, say.
+        """
+        if self._handlers.get(command_field) is None:
+            raise ValueError(f"{command_field.label} has no handler for what is performed in the event loop")
+        self.in_threads[int(command_field)] = handler
+        self.workers = workers

@@ -88,33 +88,37 @@ class Performer:
         if not association.is_established:
             # Release has been asked for here: what the peer still asks cannot be answered (PS3.8 section 7.2.1).
             _log.info("%s came after the request for release", command.command_field.label)
-            _discard(message)
+            discard(message)
             return
         try:
             self._exchange.take_request(command, message.context_id)
         except ServiceError as error:
-            _discard(message)
+            discard(message)
             # A message ID that is in use: the answer must not end the operation that has it.
             association.send_message(context.context_id, command.response(status=error.status), None)
             return
         handler = self._handlers.get(command.command_field) if self._handlers is not None else None
-        refusal = _refusal(message, command, context, handler)
+        refusal = refusal_to(message, command, context, handler)
         request = Request(association, command, message.data, context, message.sink)
         if refusal is not None:
-            _discard(message)
+            discard(message)
             self._answer(request, refusal)
             return
         assert handler is not None
-        self._requests[command.message_id] = request
         self._call(handler, request)
+
+    def finish(self, request: Request, outcome: object) -> None:
+        """Answer a request that was taken with what a coroutine or a generator gives."""
+        self._requests[request.message.message_id] = request
+        task = self._loop.create_task(self._finish(request, outcome))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _call(self, handler: Handler, request: Request) -> None:
         try:
             outcome = handler(request)
             if inspect.isawaitable(outcome) or hasattr(outcome, "__next__") or hasattr(outcome, "__anext__"):
-                task = self._loop.create_task(self._finish(request, outcome))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self.finish(request, outcome)
                 return
             self._answer_once(request, outcome)
         except Exception as error:  # noqa: BLE001  the handler's, whatever it is
@@ -198,8 +202,8 @@ class Performer:
             self._association.abort()
 
 
-def _refusal(
-    message: Message, command: RequestMessage[Any], context: AcceptedContext, handler: Handler | None
+def refusal_to(
+    message: Message, command: RequestMessage[Any], context: AcceptedContext, handler: object | None
 ) -> Response | None:
     """Return the response to a request that no handler gets to see, None for one that it does."""
     refusal = refusal_of(command, context)
@@ -227,7 +231,7 @@ def refusal_of(command: RequestMessage[Any], context: AcceptedContext) -> Respon
     return refusal
 
 
-def _discard(message: Message) -> None:
+def discard(message: Message) -> None:
     """Nobody takes the request: what its data set became is not wanted."""
     if message.sink is not None:
         message.sink.discard()

@@ -201,7 +201,7 @@ def test_a_full_disk_is_answered_and_the_association_goes_on(
 
     async def store() -> list[int]:
         statuses = []
-        async with storing(Storage(tmp_path, template=template)) as association:
+        async with storing(Storage(tmp_path, template=template, threads=0)) as association:
             monkeypatch.setattr(os, "writev", limited)
             statuses.append((await association.request(command(), data_set(pixels=3_000_000))).message.status)
             monkeypatch.setattr(os, "writev", writev)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
+from _dicomwire.identify import leading_uids
 from _dicomwire.part10 import dcmread
 from dicomwire.dictionary import UID
 from dicomwire.dictionary.uids import ExplicitVRLittleEndian
@@ -25,6 +27,36 @@ LONGEST_WAITED_FOR = 1024  # bytes of a value that the parser gives whole; UIDs 
 _IDENTIFIERS = frozenset((SOP_CLASS_UID, SOP_INSTANCE_UID))
 
 
+class Rules(NamedTuple):
+    """What has to be known of a transfer syntax to look for UIDs: whether anything is, and how elements are encoded."""
+
+    is_known: bool
+    is_deflated: bool
+    explicit_vr: bool
+    little_endian: bool
+
+
+@lru_cache(256)
+def rules_of(transfer_syntax: str) -> Rules:
+    """Return the rules of a transfer syntax; those of Explicit VR Little Endian for one that is not known.
+
+    Nothing is known of a private syntax, but that nearly all others are explicit VR little endian (PS3.5 A.4).
+    """
+    known = UID(transfer_syntax).transfer_syntax
+    if known is None:
+        return Rules(False, False, True, True)
+    return Rules(True, known.deflated, not known.implicit_vr, known.little_endian)
+
+
+def has_uids(views: list[memoryview], transfer_syntax: str, sop_class_uid: str, sop_instance_uid: str) -> bool:
+    """Return whether a data set begins, in the usual way, with these UIDs.  If not, a HeaderReader is to judge it."""
+    rules = rules_of(transfer_syntax)
+    if rules.is_deflated or not views:
+        return False
+    found = leading_uids(views[0], rules.explicit_vr, rules.little_endian)
+    return found is not None and found == (_plain(sop_class_uid), _plain(sop_instance_uid))
+
+
 class HeaderReader:
     """Reads a data set as it comes, up to a tag.
 
@@ -38,13 +70,11 @@ class HeaderReader:
     __slots__ = ("_fed", "_inflater", "_kept", "_parser", "_until", "_wanted", "identifiers", "is_done")
 
     def __init__(self, transfer_syntax: str, until: int, keeps: bool) -> None:
-        known = UID(transfer_syntax).transfer_syntax
-        deflated = known is not None and known.deflated
+        rules = rules_of(transfer_syntax)
         self.identifiers: dict[int, bytes] = {}
         self.is_done = False
-        self._inflater = zlib.decompressobj(-15) if deflated else None
-        # Nothing is known of a private syntax, but that nearly all others are explicit VR little endian (PS3.5 A.4).
-        syntax = ExplicitVRLittleEndian if deflated or known is None else transfer_syntax
+        self._inflater = zlib.decompressobj(-15) if rules.is_deflated else None
+        syntax = transfer_syntax if rules.is_known and not rules.is_deflated else ExplicitVRLittleEndian
         self._parser = StreamParser(syntax, piece_limit=LONGEST_WAITED_FOR)
         self._until = until
         self._wanted = _IDENTIFIERS

@@ -30,6 +30,7 @@ from dicomwire.net.storage.sop_classes import (
     storage_transfer_syntaxes,
 )
 from dicomwire.net.storage.writing import FOLDER_MODE, Duplicates
+from dicomwire.net.workers import THREADS, Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -60,6 +61,8 @@ class Storage:
                   is sent.  It may return the status: B000H, say, or a failure, upon which a new file is removed.
     sop_classes   abstract syntaxes besides those of the standard, private ones say
     transfer_syntaxes   what to accept, the best first, instead of all that are known
+    threads       how many may receive and write beside the event loop, for all associations together; they call `on_header`
+                  and `on_stored`.  0: all is done in the event loop, which a slow disk holds up
 
     Files are written under a hidden temporary name in their folder, with mode 0600, and renamed when they are complete.
     The answers: A700H for a full disk and for limits, A900H for UIDs that are not the command's, C000H for bytes that
@@ -81,6 +84,7 @@ class Storage:
         on_stored: OnStored | None = None,
         sop_classes: Iterable[str] = (),
         transfer_syntaxes: Iterable[str] | None = None,
+        threads: int = THREADS,
     ) -> None:
         self.folder = None if folder is None else os.path.abspath(folder)
         self.template = Template(template)
@@ -96,6 +100,7 @@ class Storage:
         # Whether the writing has to wait for the header, and how much of it is read.
         self.keeps_header = on_header is not None or (folder is not None and bool(self.template.keywords))
         self.header_until = PIXELS if on_header is not None else self._last_tag() + 1
+        self.workers = Workers(threads) if threads else None
         if digest is not None:
             hashlib.new(digest).hexdigest()
         if self.folder is not None:
@@ -114,6 +119,8 @@ class Storage:
         assert isinstance(handlers, Handlers)
         handlers.on(CommandField.C_STORE_RQ)(self._store)
         handlers.receive(CommandField.C_STORE_RQ)(self._receive)
+        if self.workers is not None:
+            handlers.perform_in_threads(CommandField.C_STORE_RQ, self._store_here, self.workers)
 
     def unlisted(
         self, abstract_syntax: UID, common: SOPClassCommonExtendedNegotiation | None
@@ -129,22 +136,28 @@ class Storage:
         return Receiving(self, association, command, association.contexts[context_id])
 
     def _store(self, request: Request) -> int | Awaitable[int]:
+        """Perform a request in the event loop."""
+        return self._store_synced(request) if self.fsync else self._store_here(request)
+
+    def _store_here(self, request: Request) -> int | Awaitable[int]:
         receiving = cast(Receiving, request.sink)
-        if self.fsync:
-            return self._store_synced(receiving)
-        stored = receiving.commit()
+        receiving.commit()
+        return self._told(receiving)
+
+    async def _store_synced(self, request: Request) -> int:
+        """Wait for the disk in a thread, beside other associations."""
+        receiving = cast(Receiving, request.sink)
+        await asyncio.get_running_loop().run_in_executor(None, receiving.commit)
+        status = self._told(receiving)
+        return await status if inspect.isawaitable(status) else status
+
+    def _told(self, receiving: Receiving) -> int | Awaitable[int]:
+        """Tell the user of an instance, and return the status to answer."""
         if self.on_stored is None:
             return SUCCESS
+        stored = receiving.stored()
         status = self.on_stored(stored)
         return self._awaited(stored, status) if inspect.isawaitable(status) else _final(stored, status)
-
-    async def _store_synced(self, receiving: Receiving) -> int:
-        """Wait for the disk in a thread, beside other associations."""
-        stored = await asyncio.get_running_loop().run_in_executor(None, receiving.commit)
-        if self.on_stored is None:
-            return SUCCESS
-        status = self.on_stored(stored)
-        return await self._awaited(stored, status) if inspect.isawaitable(status) else _final(stored, status)
 
     async def _awaited(self, stored: Stored, status: Awaitable[int | None]) -> int:
         return _final(stored, await status)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from dicomwire.dimse.status import OUT_OF_RESOURCES, PROCESSING_FAILURE, SUCCESS, StatusKind, kind_of
 from dicomwire.errors import DecodeError, ServiceError
-from dicomwire.net.storage.header import HeaderReader
+from dicomwire.net.storage.header import HeaderReader, has_uids, rules_of
 from dicomwire.net.storage.writing import Duplicates, FileWriter, file_meta_information
 
 if TYPE_CHECKING:
@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from dicomwire.dimse.messages import CStoreRQ
     from dicomwire.net.association import Association
     from dicomwire.net.storage.provider import Storage
+    from dicomwire.net.workers import Digester
     from dicomwire.ul.negotiation import AcceptedContext
 
 DATA_SET_DOES_NOT_MATCH = 0xA900
 CANNOT_UNDERSTAND = 0xC000
 DUPLICATE_SOP_INSTANCE = 0x0111
 INVALID_SOP_INSTANCE = 0x0117
+NO_LIMIT = (1 << 64) - 1
 
 _log = logging.getLogger("dicomwire.net.storage")
 
@@ -92,20 +94,24 @@ class Receiving:
         "_association",
         "_context",
         "_digest",
+        "_digester",
         "_file",
         "_header",
         "_held",
         "_is_open",
+        "_is_unseen",
         "_message",
         "_meta",
         "_storage",
         "header",
         "is_duplicate",
+        "path",
         "size",
     )
 
     def __init__(self, storage: Storage, association: Association, message: CStoreRQ, context: AcceptedContext) -> None:
         self.size = 0
+        self.path: str | None = None
         self.header: DataSet | None = None
         self.is_duplicate = False
         self._storage = storage
@@ -116,6 +122,7 @@ class Receiving:
         self._is_open = False
         self._held: list[bytes] = []
         self._digest = hashlib.new(storage.digest) if storage.digest is not None else None
+        self._digester: Digester | None = None
         try:
             self._meta = file_meta_information(
                 message.affected_sop_class_uid,
@@ -126,17 +133,68 @@ class Receiving:
         except ValueError:  # also of what is not ASCII
             raise ServiceError("a UID that is none", status=INVALID_SOP_INSTANCE) from None
         self._header: HeaderReader | None = None
-        if storage.keeps_header or (storage.checks and context.transfer_syntax.is_transfer_syntax):
-            self._header = HeaderReader(context.transfer_syntax, storage.header_until, storage.keeps_header)
-        if not storage.keeps_header:
+        self._is_unseen = storage.checks and rules_of(context.transfer_syntax).is_known
+        if storage.keeps_header:
+            self._begin_header()
+        else:
             path = self._path()
             if path is not None:
                 self._look_for_duplicate(path)
+
+    # --- what a thread does that receives by itself
+
+    def direct(self) -> tuple[int, int] | None:
+        """See `DirectSink`: where bytes go that nobody here needs to see."""
+        if self._header is not None or not self._is_open or self._digest is not None:
+            return None
+        limit = self._storage.max_length
+        return self._file.descriptor if self._file is not None else -1, max(0, limit - self.size) if limit else NO_LIMIT
+
+    def place(self, beginning: memoryview) -> tuple[int, int, bytes] | None:
+        """See `DirectSink`: what it looks at is whether the data set has the UIDs of the command."""
+        if self._header is not None or self._digest is not None:
+            return None
+        if self._is_unseen:
+            message, syntax = self._message, self._context.transfer_syntax
+            if not has_uids([beginning], syntax, message.affected_sop_class_uid, message.affected_sop_instance_uid):
+                return None
+            self._is_unseen = False
+        first = b"".join(self._open())
+        self.size += len(first)
+        limit = self._storage.max_length
+        return (
+            self._file.descriptor if self._file is not None else -1,
+            max(0, limit - self.size) if limit else NO_LIMIT,
+            first,
+        )
+
+    def passed(self, length: int) -> None:
+        """Count bytes that are in the file."""
+        self.size += length
+
+    def failed(self, number: int) -> ServiceError:
+        """Return the answer to an error in writing to the file."""
+        return _no_resources(OSError(number, os.strerror(number)))
+
+    def digest_by(self, digester: Digester) -> None:
+        """Have the bytes digested by another thread; `stored` waits for it."""
+        if self._digest is not None:
+            self._digester = digester
 
     # --- what the assembler tells
 
     def write(self, views: list[memoryview]) -> None:
         """Take pieces of the data set."""
+        if self._is_unseen:
+            self._is_unseen = False
+            message = self._message
+            if not has_uids(
+                views,
+                self._context.transfer_syntax,
+                message.affected_sop_class_uid,
+                message.affected_sop_instance_uid,
+            ):
+                self._begin_header()
         if self._header is not None and not self._read_header(views):
             return
         buffers: list[bytes | memoryview] = list(views)
@@ -146,6 +204,8 @@ class Receiving:
 
     def finish(self) -> None:
         """The data set is complete."""
+        if self._is_unseen:  # it is empty
+            self._begin_header()
         if self._header is not None:
             try:
                 self._header.finish()
@@ -164,27 +224,45 @@ class Receiving:
             except OSError as error:
                 _log.error("a temporary file is left behind: %s", error.strerror)
 
-    def commit(self) -> Stored:
+    def commit(self) -> None:
         """Give the file its name.  May block; ServiceError when it cannot be done."""
         storage = self._storage
-        path = None
         file, self._file = self._file, None
         if file is not None:
             try:
-                path = file.commit(storage.duplicates, fsync=storage.fsync)
+                self.path = file.commit(storage.duplicates, fsync=storage.fsync)
             except OSError as error:
                 self._file = file
                 self.discard()
                 raise _no_resources(error) from error
-            self.is_duplicate = path is None
+            self.is_duplicate = self.path is None
         if self.is_duplicate and storage.duplicates is Duplicates.REFUSE:
             raise ServiceError("an instance with this UID is there", status=DUPLICATE_SOP_INSTANCE)
-        digest = self._digest.hexdigest() if self._digest is not None else None
+
+    def stored(self) -> Stored:
+        """Return what there is to say of an instance that has come, and has its name."""
+        digest = None
+        if self._digest is not None:
+            if self._digester is not None:
+                self._digester.wait()
+            digest = self._digest.hexdigest()
         return Stored(
-            self._association, self._message, self._context, path, self.size, digest, self.header, self.is_duplicate
+            self._association,
+            self._message,
+            self._context,
+            self.path,
+            self.size,
+            digest,
+            self.header,
+            self.is_duplicate,
         )
 
     # --- header
+
+    def _begin_header(self) -> None:
+        storage = self._storage
+        self._is_unseen = False
+        self._header = HeaderReader(self._context.transfer_syntax, storage.header_until, storage.keeps_header)
 
     def _read_header(self, views: list[memoryview]) -> bool:
         """Look at bytes of the header; True when they can be written, with those that were held before."""
@@ -273,7 +351,9 @@ class Receiving:
         limit = self._storage.max_length
         if 0 < limit < self.size:
             raise ServiceError(f"more than {limit} bytes", status=OUT_OF_RESOURCES)
-        if self._digest is not None:
+        if self._digest is not None and self._digester is not None:
+            self._digester.update(self._digest, buffers)
+        elif self._digest is not None:
             for buffer in buffers:
                 self._digest.update(buffer)
         if self._file is not None:

@@ -12,6 +12,7 @@ import os
 import secrets
 import struct
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from dicomwire.dictionary import UID
@@ -54,16 +55,20 @@ def file_meta_information(
 
     UnicodeEncodeError for what is not ASCII, ValueError for what is longer than 64 characters (AE title: 16).
     """
-    group = (
-        b"\x02\x00\x01\x00OB\0\0\x02\0\0\0\x00\x01"
-        + _element(0x02, b"UI", sop_class_uid)
-        + _element(0x03, b"UI", sop_instance_uid)
-        + _element(0x10, b"UI", transfer_syntax)
-        + _OURS
-    )
+    before, behind = _around_instance(sop_class_uid, transfer_syntax, source_ae_title)
+    instance = _element(0x03, b"UI", sop_instance_uid)
+    length = struct.pack("<I", len(before) + len(instance) + len(behind))
+    return b"".join((_PREAMBLE, b"\x02\x00\x00\x00UL\x04\x00", length, before, instance, behind))
+
+
+@lru_cache(256)
+def _around_instance(sop_class_uid: str, transfer_syntax: str, source_ae_title: str) -> tuple[bytes, bytes]:
+    """Return what is the same for all instances of a context: the elements before and behind their UID."""
+    before = b"\x02\x00\x01\x00OB\0\0\x02\0\0\0\x00\x01" + _element(0x02, b"UI", sop_class_uid)
+    behind = _element(0x10, b"UI", transfer_syntax) + _OURS
     if source_ae_title:
-        group += _element(0x16, b"AE", source_ae_title, b" ", 16)
-    return b"%s\x02\x00\x00\x00UL\x04\x00%s%s" % (_PREAMBLE, struct.pack("<I", len(group)), group)
+        behind += _element(0x16, b"AE", source_ae_title, b" ", 16)
+    return before, behind
 
 
 def _element(number: int, vr: bytes, text: str, padding: bytes = b"\0", longest: int = 64) -> bytes:
@@ -83,11 +88,13 @@ _OURS = _element(0x12, b"UI", UID(IMPLEMENTATION_CLASS_UID)) + _element(
 class FileWriter:
     """A file in the making: opened under a temporary name beside its place, renamed by `commit`.
 
+    descriptor   of the file, to which others may write as well; -1 when it is closed
+
     A process that is killed leaves at most a hidden file that ends in ".part".  OSError of the system for whatever does
     not work; the file must be discarded then.
     """
 
-    __slots__ = ("_descriptor", "_temporary", "path")
+    __slots__ = ("_temporary", "descriptor", "path")
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -95,22 +102,22 @@ class FileWriter:
         self._temporary = os.path.join(folder, f".{_token}-{os.getpid()}-{next(_counter)}{TEMPORARY_ENDING}")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
-            self._descriptor = os.open(self._temporary, flags, FILE_MODE)
+            self.descriptor = os.open(self._temporary, flags, FILE_MODE)
         except FileNotFoundError:
             os.makedirs(folder, FOLDER_MODE, exist_ok=True)
-            self._descriptor = os.open(self._temporary, flags, FILE_MODE)
+            self.descriptor = os.open(self._temporary, flags, FILE_MODE)
 
     def write(self, views: Sequence[Buffer]) -> None:
         """Write buffers in a row, none of them joined or copied; they are free again when this returns."""
         for at in range(0, len(views), BUFFERS_AT_ONCE):
             some = views[at : at + BUFFERS_AT_ONCE]
             left = sum(memoryview(view).nbytes for view in some)
-            written = os.writev(self._descriptor, some)
+            written = os.writev(self.descriptor, some)
             while written < left:
                 # A disk that is nearly full, or a signal: go on behind what was written, and learn the reason.
                 left -= written
                 some = _behind(some, written)
-                written = os.writev(self._descriptor, some)
+                written = os.writev(self.descriptor, some)
 
     def commit(self, duplicates: Duplicates, *, fsync: bool = False) -> str | None:
         """Give the file its name and return it; None when the name was taken and the file is dropped.
@@ -118,7 +125,7 @@ class FileWriter:
         With `fsync` the file and its name are on the disk when this returns.
         """
         if fsync:
-            os.fsync(self._descriptor)
+            os.fsync(self.descriptor)
         self._close()
         path = self._rename(duplicates)
         if fsync and path is not None:
@@ -150,7 +157,7 @@ class FileWriter:
         raise FileExistsError(errno.EEXIST, f"{MOST_COPIES} files of this name")
 
     def _close(self) -> None:
-        descriptor, self._descriptor = self._descriptor, -1
+        descriptor, self.descriptor = self.descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
 
