@@ -122,7 +122,7 @@ cdef class Intake:
     are not faster.
     """
 
-    def __init__(self, Py_ssize_t size=1 << 18):
+    def __init__(self, Py_ssize_t size=1 << 17):
         if size < 1:
             raise ValueError(f"a window of {size} bytes")
         self.view = memoryview(bytearray(size))

@@ -23,6 +23,7 @@ FROM_COMMAND = ("SOPInstanceUID", "SOPClassUID", "TransferSyntaxUID", "CallingAE
 """Fields whose values are there before the data set: of the command, its context, and the association."""
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+_SAFE = re.compile(rf"[A-Za-z0-9_-][A-Za-z0-9._-]{{0,{LONGEST_NAME - 1}}}")
 
 
 def safe_name(value: str) -> str:
@@ -31,11 +32,11 @@ def safe_name(value: str) -> str:
     Other characters than ASCII letters, digits, dot, underscore and hyphen become underscores, also a dot in front.
     What is changed by that, or cut, or empty, ends in a hash of the value.
     """
+    if _SAFE.fullmatch(value):
+        return value
     name = _UNSAFE.sub("_", value)[:LONGEST_NAME]
     if name.startswith("."):
         name = "_" + name[1:]
-    if name == value and name:
-        return name
     return f"{name}_{hashlib.sha256(value.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
 
 
@@ -48,7 +49,7 @@ class Template:
     keywords   the fields that the data set has to give, with their tags
     """
 
-    __slots__ = ("_parts", "keywords", "text")
+    __slots__ = ("_ending", "_parts", "keywords", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -69,6 +70,9 @@ class Template:
             self._parts.append((literal, field))
         if "SOPInstanceUID" not in [field for _, field in self._parts]:
             raise ValueError(f"template {text!r}: without {{SOPInstanceUID}} instances would have the same name")
+        # The usual one, made thousands of times in a second: a name of the UID alone.
+        uid_alone = len(self._parts) == 2 and self._parts[0] == ("", "SOPInstanceUID") and self._parts[1][1] is None
+        self._ending = self._parts[1][0] if uid_alone else None
         literals = "".join(literal + ("x" if field is not None else "") for literal, field in self._parts)
         for name in literals.split("/"):
             if not name or name.startswith(".") or "\0" in name:
@@ -76,6 +80,8 @@ class Template:
 
     def path(self, value_of: Callable[[str], str]) -> str:
         """Return the path, relative to the storage folder, with the values that the callable gives for the fields."""
+        if self._ending is not None:
+            return safe_name(value_of("SOPInstanceUID")) + self._ending
         return "".join(
             literal if field is None else literal + safe_name(value_of(field)) for literal, field in self._parts
         )

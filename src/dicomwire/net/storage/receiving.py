@@ -31,6 +31,8 @@ DUPLICATE_SOP_INSTANCE = 0x0111
 INVALID_SOP_INSTANCE = 0x0117
 NO_LIMIT = (1 << 64) - 1
 
+_FIRST_STAYS = (Duplicates.KEEP, Duplicates.REFUSE)
+
 _log = logging.getLogger("dicomwire.net.storage")
 
 
@@ -102,6 +104,7 @@ class Receiving:
         "_is_unseen",
         "_message",
         "_meta",
+        "_place",
         "_storage",
         "header",
         "is_duplicate",
@@ -112,6 +115,7 @@ class Receiving:
     def __init__(self, storage: Storage, association: Association, message: CStoreRQ, context: AcceptedContext) -> None:
         self.size = 0
         self.path: str | None = None
+        self._place: str | None = None  # the name that it is to get
         self.header: DataSet | None = None
         self.is_duplicate = False
         self._storage = storage
@@ -137,9 +141,7 @@ class Receiving:
         if storage.keeps_header:
             self._begin_header()
         else:
-            path = self._path()
-            if path is not None:
-                self._look_for_duplicate(path)
+            self._find_place()
 
     # --- what a thread does that receives by itself
 
@@ -297,15 +299,21 @@ class Receiving:
             status = called(storage.on_header, arriving)
             if kind_of(status) not in (StatusKind.SUCCESS, StatusKind.WARNING):
                 raise ServiceError("refused by its header", status=status)
-        path = self._path()
-        if path is not None:
-            self._look_for_duplicate(path)
+        self._find_place()
 
     # --- file
 
-    def _path(self) -> str | None:
+    def _find_place(self) -> None:
+        """Choose the path, and spare the writing of what would be dropped."""
         storage = self._storage
-        return None if storage.folder is None else os.path.join(storage.folder, storage.template.path(self._value_of))
+        if storage.folder is None:
+            return
+        path = self._place = f"{storage.folder}/{storage.template.path(self._value_of)}"
+        duplicates = storage.duplicates
+        if duplicates in _FIRST_STAYS and os.path.lexists(path):
+            self.is_duplicate = True
+            if duplicates is Duplicates.REFUSE:
+                raise ServiceError("an instance with this UID is there", status=DUPLICATE_SOP_INSTANCE)
 
     def _value_of(self, field: str) -> str:
         match field:
@@ -326,21 +334,12 @@ class Receiving:
             value = None
         return "" if value is None else str(value)
 
-    def _look_for_duplicate(self, path: str) -> None:
-        """Spare the writing of what would be dropped."""
-        duplicates = self._storage.duplicates
-        if duplicates in (Duplicates.KEEP, Duplicates.REFUSE) and os.path.lexists(path):
-            self.is_duplicate = True
-            if duplicates is Duplicates.REFUSE:
-                raise ServiceError("an instance with this UID is there", status=DUPLICATE_SOP_INSTANCE)
-
     def _open(self) -> list[bytes | memoryview]:
         """Open the file; what is to be written in front of what comes now."""
         self._is_open = True
-        path = None if self.is_duplicate else self._path()
-        if path is not None:
+        if self._place is not None and not self.is_duplicate:
             try:
-                self._file = FileWriter(path)
+                self._file = FileWriter(self._place)
             except OSError as error:
                 raise _no_resources(error) from error
         held, self._held = self._held, []

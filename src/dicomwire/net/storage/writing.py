@@ -28,6 +28,7 @@ BUFFERS_AT_ONCE = os.sysconf("SC_IOV_MAX") if hasattr(os, "sysconf") else 16
 TEMPORARY_ENDING = ".part"
 MOST_COPIES = 10_000  # of one name, with duplicates="number"
 
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 _PREAMBLE = bytes(128) + b"DICM"
 _counter = itertools.count()
 _token = secrets.token_hex(6)  # other processes may write into the same folder
@@ -98,14 +99,13 @@ class FileWriter:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        folder = os.path.dirname(path)
-        self._temporary = os.path.join(folder, f".{_token}-{os.getpid()}-{next(_counter)}{TEMPORARY_ENDING}")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        folder = path[: path.rfind("/") + 1]
+        self._temporary = f"{folder}.{_token}-{os.getpid()}-{next(_counter)}{TEMPORARY_ENDING}"
         try:
-            self.descriptor = os.open(self._temporary, flags, FILE_MODE)
+            self.descriptor = os.open(self._temporary, _FLAGS, FILE_MODE)
         except FileNotFoundError:
             os.makedirs(folder, FOLDER_MODE, exist_ok=True)
-            self.descriptor = os.open(self._temporary, flags, FILE_MODE)
+            self.descriptor = os.open(self._temporary, _FLAGS, FILE_MODE)
 
     def write(self, views: Sequence[Buffer]) -> None:
         """Write buffers in a row, none of them joined or copied; they are free again when this returns."""
