@@ -49,6 +49,7 @@ MODULES = (
     "collector",
     "identify",
     "intake",
+    "outlet",
 )
 
 PROFILE = os.environ.get("DICOMWIRE_BUILD", "release")

@@ -574,3 +574,74 @@ def store_response(uint16_t message_id, sop_class_uid, sop_instance_uid, uint16_
     p = put_number(p, 0x0900, status)
     put_uid(p, 0x1000, &instance)
     return response
+
+
+def store_command(uint16_t message_id, sop_class_uid, sop_instance_uid, uint16_t priority=0):
+    """The C-STORE-RQ of an instance, None where the UIDs are none that a request may have.
+
+    The same as `CStoreRQ.encode` gives, without the objects (PS3.7 section 9.3.1.1).
+    """
+    cdef PlainUID sop_class, instance
+    cdef bytes request
+    cdef uint8_t* p
+    if not take_uid(&sop_class, sop_class_uid) or not take_uid(&instance, sop_instance_uid):
+        return None
+    request = PyBytes_FromStringAndSize(NULL, STORE_FIXED + sop_class.size + instance.size)
+    p = _header(<uint8_t*>PyBytes_AS_STRING(request), 0, 4)
+    _store32(p, <uint32_t>(STORE_FIXED - GROUP_LENGTH_SIZE + sop_class.size + instance.size))
+    p = put_uid(p + 4, 0x0002, &sop_class)
+    p = put_number(p, 0x0100, 0x0001)
+    p = put_number(p, 0x0110, message_id)
+    p = put_number(p, 0x0700, priority)
+    p = put_number(p, 0x0800, 0x0001)
+    put_uid(p, 0x1000, &instance)
+    return request
+
+
+def store_answer(command):
+    """Message ID Being Responded To and Status of a C-STORE-RSP that says nothing else worth knowing, or None.
+
+    None for any other command set, which says no more than that it has to be decoded.
+    """
+    cdef Py_buffer view
+    cdef const uint8_t* p
+    cdef Py_ssize_t at = 0, size
+    cdef uint32_t tag, length, last = 0
+    cdef int found = 0, message_id = 0, status = 0
+    cdef bint usual = True
+    PyObject_GetBuffer(command, &view, PyBUF_SIMPLE)
+    p = <const uint8_t*>view.buf
+    size = view.len
+    while at < size and usual:
+        usual = False
+        if size - at < HEADER:
+            break
+        tag = <uint32_t>dw_load16le(p + at) << 16 | dw_load16le(p + at + 2)
+        length = dw_load32le(p + at + 4)
+        at += HEADER
+        if length > size - at or (tag <= last and at > HEADER):
+            break
+        last = tag
+        if tag == 0x0000:
+            usual = length == 4 and dw_load32le(p + at) == size - at - 4
+        elif tag == 0x0002 or tag == 0x1000:
+            usual = not length & 1 and length <= MAX_UID
+        elif length == 2:
+            usual = True
+            if tag == 0x0100:
+                usual = dw_load16le(p + at) == 0x8001
+                found |= 1
+            elif tag == 0x0120:
+                message_id = dw_load16le(p + at)
+                found |= 2
+            elif tag == 0x0800:
+                usual = dw_load16le(p + at) == 0x0101
+                found |= 4
+            elif tag == 0x0900:
+                status = dw_load16le(p + at)
+                found |= 8
+            else:
+                usual = False
+        at += length
+    PyBuffer_Release(&view)
+    return (message_id, status) if usual and found == 15 else None

@@ -117,7 +117,6 @@ class Association:
         "_owner",
         "_performer",
         "_released",
-        "_timeouts",
         "assembler",
         "connection",
         "error",
@@ -128,6 +127,7 @@ class Association:
         "machine",
         "messages_taken",
         "negotiated",
+        "timeouts",
         "watch",
     )
 
@@ -149,7 +149,7 @@ class Association:
         self.watch = Watch(self, loop, timeouts)
         self.machine = machine
         self.loop = loop
-        self._timeouts = timeouts
+        self.timeouts = timeouts
         self._limits = limits
         self.handlers = handlers
         self._owner = owner
@@ -347,7 +347,7 @@ class Association:
                 invoker.abandon(operation)
 
     def _limit(self, timeout_s: float | None) -> float | None:
-        return self._timeouts.dimse_s if timeout_s is None else timeout_s
+        return self.timeouts.dimse_s if timeout_s is None else timeout_s
 
     def _invoker(self) -> Invoker:
         invoker = self.invoker
@@ -427,10 +427,10 @@ class Association:
         self.connection.perform(self.machine.release())
         self.connection.read_on(HELD_BY_ANSWERS)
         try:
-            async with asyncio.timeout(self._timeouts.artim_s):
+            async with asyncio.timeout(self.timeouts.artim_s):
                 await self.closed()
         except TimeoutError:
-            self._fail(AssociationAborted(f"no answer to A-RELEASE-RQ within {self._timeouts.artim_s} s"))
+            self._fail(AssociationAborted(f"no answer to A-RELEASE-RQ within {self.timeouts.artim_s} s"))
             await self.terminate()
         if not self._released:
             raise self.ended_error()
@@ -461,7 +461,7 @@ class Association:
         """
         self.abort()
         try:
-            async with asyncio.timeout(min(CLOSING_S, self._timeouts.artim_s)):
+            async with asyncio.timeout(min(CLOSING_S, self.timeouts.artim_s)):
                 await self.closed()
         except TimeoutError:
             self.connection.close_by_force()
@@ -566,7 +566,7 @@ class Association:
             message = assembler.take(run)
             if message is not None:
                 self.messages_taken += 1
-                self._take_message(message)
+                self.take_message(message)
         except RemoteProtocolError as error:
             self.violated(error)
 
@@ -592,7 +592,8 @@ class Association:
             _log.error("%s: the receiver raised %s", command.command_field.label, type(error).__name__)
             raise ServiceError("no sink", status=PROCESSING_FAILURE) from error
 
-    def _take_message(self, message: Message) -> None:
+    def take_message(self, message: Message) -> None:
+        """Take a whole message."""
         command = message.command
         assert self.exchange is not None
         if isinstance(command, Response):
@@ -660,7 +661,7 @@ class Association:
     async def _respond_identified(self, identify: Identify, asked: UserIdentityRQ) -> None:
         answer = IdentityAnswer(False)
         try:
-            async with asyncio.timeout(self._timeouts.artim_s):
+            async with asyncio.timeout(self.timeouts.artim_s):
                 answer = await identify(asked)
         except Exception as error:  # noqa: BLE001  whatever it is, nobody is let in by it
             _log.error("user identity: the callable raised %s", type(error).__name__, exc_info=_log.isEnabledFor(10))

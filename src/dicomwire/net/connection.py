@@ -247,6 +247,14 @@ class Connection(asyncio.BufferedProtocol):
 
     # --- in the hands of a thread
 
+    @property
+    def is_lendable(self) -> bool:
+        """True when a thread can read and write: the connection is there, not over TLS, and nobody watches."""
+        transport = self.transport
+        if transport is None or transport.is_closing() or self._trace is not None or self.unsent:
+            return False
+        return transport.get_extra_info("ssl_object") is None
+
     def lend(self, borrower: Borrower) -> socket.socket | None:
         """Read nothing, and put off what is to be sent, until `take_back`.  Return a further descriptor of the socket.
 

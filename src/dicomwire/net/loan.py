@@ -323,9 +323,7 @@ class Loan:
     def _leave(self, items: Sequence[StreamItem]) -> None:
         """Leave what was received to the loop; the views in it are of a window that is used again."""
         for item in items:
-            if type(item) is PDVRun:
-                item = PDVRun(item.context_id, item.is_command, item.is_last, [*map(_copied, item.views)], item.length)
-            self._then.append(partial(self._association.connection.take_items, (item,)))
+            self._then.append(partial(self._association.connection.take_items, (copied(item),)))
 
     def _take(self, item: StreamItem, worker: Worker) -> bool:
         """Take a piece of a message; False for what the loop is to take."""
@@ -441,5 +439,9 @@ def _command_run(intake: Intake) -> PDVRun:
     return PDVRun(intake.context_id, True, True, [memoryview(command)], len(command))
 
 
-def _copied(view: memoryview) -> memoryview:
-    return memoryview(bytes(view))
+def copied(item: StreamItem) -> StreamItem:
+    """Return what a reader has made of bytes in a window that is used again, with bytes of its own."""
+    if type(item) is not PDVRun:
+        return item
+    views = [memoryview(bytes(view)) for view in item.views]
+    return PDVRun(item.context_id, item.is_command, item.is_last, views, item.length)

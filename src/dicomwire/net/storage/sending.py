@@ -3,41 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dicomwire.dimse.status import StatusKind
 from dicomwire.errors import AssociationAborted, AssociationRejected, DicomWireError
+from dicomwire.net.storage.outgoing import MOST_UNDER_WAY, Outgoing, Sent, Waiting, said
 from dicomwire.net.storage.user import c_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from dicomwire.dimse.status import Status
     from dicomwire.net.ae import Associating
     from dicomwire.net.association import Association
-    from dicomwire.net.storage.plan import Batch, StrPath
+    from dicomwire.net.storage.plan import Batch
     from dicomwire.ul.items import ProposedContext
 
     Associate = Callable[[Sequence[ProposedContext]], Associating]
 
 ATTEMPTS = 3  # associations in a row that end without any file sent, before the rest is given up
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What became of one file: the peer's status, or why there is none."""
-
-    path: StrPath
-    status: Status | None
-    error: str | None
-
-    @property
-    def is_stored(self) -> bool:
-        """True when the peer answered with success, or with a warning."""
-        return self.status is not None and self.status.kind in (StatusKind.SUCCESS, StatusKind.WARNING)
 
 
 async def send_files(
@@ -62,7 +44,7 @@ class _Batch:
 
     def __init__(self, batch: Batch, associate: Associate, report: Callable[[Sent], object]) -> None:
         self._contexts = batch.contexts
-        self._waiting = deque(batch.paths)
+        self._waiting = Waiting(batch.paths)
         self._associate = associate
         self._report = report
         self._error: Exception = AssociationAborted("not sent")
@@ -72,13 +54,14 @@ class _Batch:
         try:
             await asyncio.wait(workers)
         except asyncio.CancelledError:
+            self._waiting.is_stopped = True
             self._waiting.clear()
             await asyncio.wait(workers)
             raise
         for worker in workers:
             worker.result()
         while self._waiting:  # everyone gave up
-            self._report(Sent(self._waiting.popleft(), None, _said(self._error)))
+            self._report(Sent(self._waiting.popleft(), None, said(self._error)))
 
     async def _work(self) -> None:
         """Take files as long as there are any; a new association after one that ended.
@@ -102,18 +85,15 @@ class _Batch:
             failures = 0 if sent else failures + 1
 
 
-async def _send_over(association: Association, waiting: deque[StrPath], report: Callable[[Sent], object]) -> int:
+async def _send_over(association: Association, waiting: Waiting, report: Callable[[Sent], object]) -> int:
     """Send files until there are none or the association is over; return how many were answered."""
-    answered = 0
-    while waiting and association.is_established:
-        path = waiting.popleft()
-        try:
-            answer = await c_store(association, path)
-        except (DicomWireError, OSError) as error:
-            report(Sent(path, None, _said(error)))
-            continue
-        answered += 1
-        report(Sent(path, answer.status, answer.message.error_comment))
+    assert association.negotiated is not None
+    if association.connection.is_lendable:
+        answered = await Outgoing(association, waiting, report).send()
+    else:
+        window = min(association.negotiated.max_operations_invoked or MOST_UNDER_WAY, max(1, len(waiting)))
+        counts = await asyncio.gather(*(_one_by_one(association, waiting, report) for _ in range(window)))
+        answered = sum(counts)
     if association.is_established:
         try:
             await association.release()
@@ -125,7 +105,16 @@ async def _send_over(association: Association, waiting: deque[StrPath], report: 
     return answered
 
 
-def _said(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return os.strerror(error.errno) if error.errno else error.strerror
-    return str(error) or type(error).__name__
+async def _one_by_one(association: Association, waiting: Waiting, report: Callable[[Sent], object]) -> int:
+    """Send files in the event loop: over TLS, say; where the window has room others do the same beside this."""
+    answered = 0
+    while waiting and association.is_established:
+        path = waiting.popleft()
+        try:
+            answer = await c_store(association, path)
+        except (DicomWireError, OSError) as error:
+            report(Sent(path, None, said(error)))
+            continue
+        answered += 1
+        report(Sent(path, answer.status, answer.message.error_comment))
+    return answered

@@ -7,10 +7,11 @@ import stat
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from _dicomwire.dataset import DataSet
+from _dicomwire.identify import leading_uids
 from _dicomwire.part10 import dcmread, restore
 from dicomwire.dictionary import UID
 from dicomwire.errors import DecodeError, DicomWireError, UnsupportedError
-from dicomwire.net.storage.header import SOP_CLASS_UID, SOP_INSTANCE_UID, HeaderReader
+from dicomwire.net.storage.header import SOP_CLASS_UID, SOP_INSTANCE_UID, HeaderReader, rules_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,19 +108,61 @@ def open_instance(source: StorageSource) -> Instance:
     return Instance(view, len(view))
 
 
-def _open_file(path: str | os.PathLike[str]) -> int:
-    """Open a regular file; what else has a name, a pipe say, may have no end."""
+class FileToSend:
+    """A file whose data set a thread sends from its descriptor, and what `Instance` has of it.
+
+    offset, length    where its data set is, in bytes
+    """
+
+    __slots__ = ("descriptor", "length", "offset", "sop_class_uid", "sop_instance_uid", "transfer_syntax")
+
+    def __init__(self, descriptor: int, identity: tuple[UID, UID, UID, int], size: int) -> None:
+        self.descriptor = descriptor
+        self.sop_class_uid, self.sop_instance_uid, self.transfer_syntax, self.offset = identity
+        self.length = size - self.offset
+
+    def close(self) -> None:
+        """Close the file."""
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def open_file(path: str | os.PathLike[str]) -> FileToSend:
+    """Return a file to send, of which only the beginning is read.  Errors as of `open_instance`."""
+    descriptor, size = _open_file(path)
+    try:
+        return FileToSend(descriptor, _identify_file(descriptor, size), size)
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def _identify_file(descriptor: int, size: int) -> tuple[UID, UID, UID, int]:
+    """Identify a file by its first few bytes, or else by more of them."""
+    start = os.pread(descriptor, GLANCE, 0)
+    try:
+        return identify(start, len(start) >= size)
+    except DicomWireError:
+        if len(start) >= size:
+            raise
+    start = os.pread(descriptor, PIECE, 0)
+    return identify(start, len(start) >= size)
+
+
+def _open_file(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Open a regular file, and return its size too; what else has a name, a pipe say, may have no end."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
         os.close(descriptor)
         raise UnsupportedError("not a regular file", what="file")
-    return descriptor
+    return descriptor, found.st_size
 
 
 def _from_path(path: str | os.PathLike[str]) -> Instance:
-    descriptor = _open_file(path)
+    descriptor, length = _open_file(path)
     try:
-        length = os.fstat(descriptor).st_size
         return Instance(os.read(descriptor, min(PIECE, length + 1)), length, descriptor)
     except BaseException:
         os.close(descriptor)
@@ -162,7 +205,15 @@ def identify(start: bytes | memoryview, is_whole: bool) -> tuple[UID, UID, UID, 
     if not offset or not syntax:
         return _identify_slowly(start)
     found = {SOP_CLASS_UID: meta.get(0x02, ""), SOP_INSTANCE_UID: meta.get(0x03, "")}
-    if UID(syntax).is_transfer_syntax:
+    rules = rules_of(syntax)
+    uids = None
+    if rules.is_known and not rules.is_deflated:
+        uids = leading_uids(memoryview(start)[offset:], rules.explicit_vr, rules.little_endian)
+    if uids is not None:
+        found |= {
+            tag: uid.decode("latin-1") for tag, uid in zip((SOP_CLASS_UID, SOP_INSTANCE_UID), uids, strict=True) if uid
+        }
+    elif rules.is_known:
         reader = HeaderReader(syntax, SOP_INSTANCE_UID + 1, False)
         try:
             if not reader.feed([memoryview(start)[offset:]]) and is_whole:
@@ -222,15 +273,9 @@ def _checked(sop_class_uid: str, sop_instance_uid: str, syntax: str, offset: int
 
 def glance(path: str | os.PathLike[str]) -> tuple[UID, UID]:
     """Return SOP class and transfer syntax of a file by its first few bytes.  Errors as of `open_instance`."""
-    descriptor = _open_file(path)
+    descriptor, size = _open_file(path)
     try:
-        start = os.read(descriptor, GLANCE)
-        try:
-            sop_class_uid, _, syntax, _ = identify(start, len(start) < GLANCE)
-        except DicomWireError:
-            if len(start) < GLANCE:
-                raise
-            sop_class_uid, _, syntax, _ = identify(start + os.read(descriptor, PIECE), False)
+        sop_class_uid, _, syntax, _ = _identify_file(descriptor, size)
     finally:
         os.close(descriptor)
     return sop_class_uid, syntax

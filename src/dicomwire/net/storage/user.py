@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from dicomwire.net.association import Association
     from dicomwire.net.invoking import Answer
-    from dicomwire.net.storage.source import Instance, StorageSource
+    from dicomwire.net.storage.source import FileToSend, Instance, StorageSource
     from dicomwire.ul.negotiation import AcceptedContext
 
 
@@ -65,7 +65,7 @@ async def c_store(association: Association, source: StorageSource, **options: Un
         )
 
 
-def context_for(association: Association, instance: Instance) -> AcceptedContext:
+def context_for(association: Association, instance: Instance | FileToSend) -> AcceptedContext:
     """Return the context to send an instance in, by SOP class and transfer syntax."""
     assert association.negotiated is not None
     context = association.negotiated.context_for(instance.sop_class_uid, instance.transfer_syntax)
