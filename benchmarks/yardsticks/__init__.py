@@ -13,7 +13,8 @@ import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -70,6 +71,45 @@ def build() -> tuple[Path, Path]:
             raise YardstickError(f"{' '.join(line)}\n{done.stderr}")
         temporary.rename(target)
     return shared, command
+
+
+@lru_cache(maxsize=8)
+def build_pair(name: str) -> tuple[Path, Path]:
+    """Compile NAME.c of the network into a library and a program if it, its header or the compiler have changed."""
+    source, flags = HERE / f"{name}.c", [*FLAGS, "-pthread"]
+    key = hashlib.sha256(" ".join([compiler(), *flags]).encode())
+    for part in (source, HERE / "association.h"):
+        key.update(part.read_bytes())
+    folder = BUILD / f"{name}-{key.hexdigest()[:16]}"
+    shared, command = folder / f"lib{name}.so", folder / name
+    if shared.exists() and command.exists():
+        return shared, command
+    folder.mkdir(parents=True, exist_ok=True)
+    for target, options in ((shared, ["-shared", "-fPIC"]), (command, ["-DYARDSTICK_PROGRAM"])):
+        temporary = target.with_name(f"{target.name}.{os.getpid()}")
+        line = [*compiler().split(), *flags, *options, str(source), "-o", str(temporary)]
+        done = subprocess.run(line, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise YardstickError(f"{' '.join(line)}\n{done.stderr}")
+        temporary.rename(target)
+    return shared, command
+
+
+@contextmanager
+def started(command: Sequence[str]) -> Iterator[int]:
+    """Port of an acceptor in C, which prints it, for as long as the context lasts."""
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        line = process.stdout.readline()
+        if not line:
+            raise YardstickError(f"{' '.join(command)}: no port")
+        yield int(line)
+    finally:
+        process.stdin.close()  # at which it ends
+        process.wait(10)
+        process.stdout.close()
 
 
 def program() -> Path:
