@@ -95,8 +95,22 @@ def build_pair(name: str) -> tuple[Path, Path]:
     return shared, command
 
 
+class Port(int):
+    """The port of an acceptor in C, its process, and what it answers to a line."""
+
+    process: subprocess.Popen[str]
+
+    def ask(self) -> list[int]:
+        """Return the numbers that the program prints for a line of input."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return [int(word) for word in self.process.stdout.readline().split()]
+
+
 @contextmanager
-def started(command: Sequence[str]) -> Iterator[int]:
+def started(command: Sequence[str]) -> Iterator[Port]:
     """Port of an acceptor in C, which prints it, for as long as the context lasts."""
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None
@@ -105,7 +119,9 @@ def started(command: Sequence[str]) -> Iterator[int]:
         line = process.stdout.readline()
         if not line:
             raise YardstickError(f"{' '.join(command)}: no port")
-        yield int(line)
+        port = Port(line)
+        port.process = process
+        yield port
     finally:
         process.stdin.close()  # at which it ends
         process.wait(10)

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from functools import lru_cache
 from pathlib import Path
 
-from benchmarks.yardsticks import YardstickError, build_pair, started
+from benchmarks.yardsticks import Port, YardstickError, build_pair, started
 
 STATUSES = [
     "ok",
@@ -64,11 +64,11 @@ def requestor() -> Requestor:
     return Requestor(build()[0])
 
 
-def acceptor() -> AbstractContextManager[int]:
+def acceptor() -> AbstractContextManager[Port]:
     """Port of a DICOM acceptor that answers C-ECHO, for as long as the context lasts."""
     return started([str(build()[1]), "scp"])
 
 
-def plain() -> AbstractContextManager[int]:
+def plain() -> AbstractContextManager[Port]:
     """Port of the plain TCP side, for as long as the context lasts."""
     return started([str(build()[1]), "plain"])

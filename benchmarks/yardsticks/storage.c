@@ -1,6 +1,7 @@
 /* Plain C limits of storage, as a shared library (the requestor) and as a program (both sides).
  *
- *     storage scp [--folder DIR] [--read N] [--max-pdu N] [--port N]      answers C-STORE; prints its port
+ *     storage scp [--folder DIR] [--read N] [--max-pdu N] [--port N]      answers C-STORE; prints its port, and for each
+ *                                                                         line on stdin, instances and bytes so far
  *     storage plain [--folder DIR] [--read N]                             as many bytes over plain TCP
  *     storage send PORT [--pdu N] [--associations N] [--total N] [--whole] [--called AE] [--rounds N] FILE...
  *
@@ -166,6 +167,7 @@ typedef struct {
 typedef struct {
     Sending *all;
     uint64_t first, end, bytes;
+    int64_t started, ended; /* its own clock: the thread that waits for it may be woken late */
     pthread_barrier_t *together;
     pthread_t thread;
     int status, plain;
@@ -287,9 +289,10 @@ static void *send_share(void *sender)
     Sender *s = sender;
     s->status = open_association(s);
     int open = s->status == NET_OK;
-    pthread_barrier_wait(s->together); /* all associations are there: the clock starts */
+    pthread_barrier_wait(s->together); /* all associations are there */
+    s->started = now_ns();
     for (uint64_t k = s->first; s->status == NET_OK && k < s->end; k++) s->status = store(s, k);
-    pthread_barrier_wait(s->together); /* all are answered: the clock stops */
+    s->ended = now_ns();
     if (open && (s->plain || s->status != NET_OK)) close(s->stream.fd);
     if (open && !s->plain && s->status == NET_OK) s->status = release(&s->stream);
     free(s->buffers);
@@ -333,8 +336,9 @@ static int64_t send_all(Sending *all, int plain, uint64_t *bytes)
     pthread_attr_t attributes;
     uint64_t n = (uint64_t)all->associations;
     Sender *senders = calloc(n, sizeof *senders);
+    int64_t start = now_ns();
     if (senders == NULL) return -1 - NET_SYSTEM;
-    pthread_barrier_init(&together, NULL, (unsigned)n + 1);
+    pthread_barrier_init(&together, NULL, (unsigned)n);
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK);
     for (uint64_t k = 0; k < n; k++) {
@@ -346,19 +350,18 @@ static int64_t send_all(Sending *all, int plain, uint64_t *bytes)
         s->end = all->total * (k + 1) / n;
         if (pthread_create(&s->thread, &attributes, send_share, s) != 0) abort(); /* others wait for it */
     }
-    int64_t start = now_ns();
-    pthread_barrier_wait(&together);
-    if (!all->whole) start = now_ns();
-    pthread_barrier_wait(&together);
-    int64_t taken = now_ns() - start;
+    int64_t started = INT64_MAX, ended = 0;
     int status = NET_OK;
     *bytes = 0;
     for (uint64_t k = 0; k < n; k++) {
-        pthread_join(senders[k].thread, NULL);
-        if (senders[k].status != NET_OK) status = senders[k].status;
-        *bytes += senders[k].bytes;
+        const Sender *s = &senders[k];
+        pthread_join(s->thread, NULL);
+        if (s->status != NET_OK) status = s->status;
+        if (s->started < started) started = s->started;
+        if (s->ended > ended) ended = s->ended;
+        *bytes += s->bytes;
     }
-    if (all->whole) taken = now_ns() - start;
+    int64_t taken = all->whole ? now_ns() - start : ended - started;
     pthread_barrier_destroy(&together);
     pthread_attr_destroy(&attributes);
     free(senders);
@@ -440,13 +443,13 @@ int64_t store_let_go(const int *fds, int count)
 static const char *folder; /* NULL: nothing is written */
 static size_t read_size = LONGEST;
 static int folder_fd = -1, listening;
-static atomic_uint_fast64_t files_begun;
+static atomic_uint_fast64_t files_begun, instances, data_bytes;
 
 typedef struct {
     int fd, file;
     uint8_t *bytes;
     size_t capacity, start, end;
-    uint64_t pdu_left, pdv_left;
+    uint64_t pdu_left, pdv_left, data_bytes; /* bytes of the data set that is coming */
     uint8_t flags;
     int in_data_set; /* a C-STORE-RQ has come, its data set is yet to end */
     uint8_t context;
@@ -574,6 +577,8 @@ static int end_data_set(Receiver *r)
         if (renameat(folder_fd, r->temporary, folder_fd, name) != 0) return NET_FILE;
     }
     r->in_data_set = 0;
+    instances++;
+    data_bytes += r->data_bytes;
     make_response(&r->message, r->context, STORE_RQ, r->message_id, r->sop_class, r->instance);
     return respond(r);
 }
@@ -604,6 +609,7 @@ static int command(Receiver *r, const uint8_t *pdu, uint32_t size, uint8_t conte
     if (field != STORE_RQ || r->in_data_set || command_number(pdu, size, 0x0800, NO_DATA_SET) == NO_DATA_SET)
         return NET_UNEXPECTED;
     r->in_data_set = 1;
+    r->data_bytes = 0;
     return folder != NULL ? begin_file(r) : NET_OK;
 }
 
@@ -642,6 +648,7 @@ static int walk(Receiver *r)
             if (part == 0) return NET_OK;
             r->start += part;
             r->pdv_left -= part;
+            r->data_bytes += part;
             r->pdu_left -= part;
             if (folder != NULL) {
                 if (r->buffer_count == BUFFERS) status = flush(r);
@@ -777,7 +784,11 @@ static int accept_all(int port)
 
 static void *wait_for_end(void *unused)
 {
-    while (getchar() != EOF) continue; /* lives as long as whoever started it */
+    for (int c; (c = getchar()) != EOF;) { /* lives as long as whoever started it */
+        if (c != '\n') continue;
+        printf("%llu %llu\n", (unsigned long long)instances, (unsigned long long)data_bytes);
+        fflush(stdout);
+    }
     exit(0);
     return unused;
 }

@@ -20,7 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.yardsticks import PathList, YardstickError, build_pair, network, started
+from benchmarks.yardsticks import PathList, Port, YardstickError, build_pair, network, started
 
 STATUSES = [
     *network.STATUSES,
@@ -127,12 +127,12 @@ def command(mode: str, folder: str | None, read_size: int, max_pdu: int) -> list
 
 def acceptor(
     folder: str | None = None, *, read_size: int = READ_SIZE, max_pdu: int = 131072
-) -> AbstractContextManager[int]:
-    """Port of an acceptor that counts what it gets, or writes it to files in a folder."""
+) -> AbstractContextManager[Port]:
+    """Port of an acceptor that counts what it gets, or writes it to files in a folder; `ask` gives instances, bytes."""
     return started(command("scp", folder, read_size, max_pdu))
 
 
-def plain(folder: str | None = None, *, read_size: int = READ_SIZE) -> AbstractContextManager[int]:
+def plain(folder: str | None = None, *, read_size: int = READ_SIZE) -> AbstractContextManager[Port]:
     """Port of the plain TCP side, for as long as the context lasts."""
     return started(command("plain", folder, read_size, 131072))
 
@@ -187,5 +187,6 @@ def main(arguments: Sequence[str]) -> int:
             plain=options.plain,
         )
         count = options.total or paths.count
-        print(f"{count} instances, {sent.bytes / 1e6:.1f} MB, {sent.ns / 1e6:.1f} ms, {1e3 * sent.bytes / sent.ns:.0f} MB/s")
+        rate = 1e3 * sent.bytes / sent.ns
+        print(f"{count} instances, {sent.bytes / 1e6:.1f} MB, {sent.ns / 1e6:.1f} ms, {rate:,.0f} MB/s", flush=True)
     return 0
