@@ -29,7 +29,7 @@ from benchmarks.compare.storage_results import (
     tree_kb,
 )
 from benchmarks.compare.storage_toolkits import ACCEPTORS, REQUESTORS, Acceptor, RequestorOf, sent_in_python
-from benchmarks.yardsticks import PathList, Port, YardstickError
+from benchmarks.yardsticks import PathList, Started, YardstickError
 from benchmarks.yardsticks import storage as yardstick
 
 LARGE_FRAMES = {"XS": 3, "S": 40, "M": 571, "L": 571}  # 300 MB at size M
@@ -170,7 +170,7 @@ def _limits(feed: Feed, to_files: bool, stack: ExitStack) -> list[Entry]:
     def limit(label: str, role: str, plain: bool) -> Entry:
         files = room(stack) if to_files else None
         start = yardstick.plain if plain else yardstick.acceptor
-        port = stack.enter_context(start(None if files is None else str(files)))
+        port = stack.enter_context(start(None if files is None else str(files))).port
 
         def run() -> int:
             if files is not None:
@@ -323,9 +323,9 @@ def store_idle(size: str, names: list[str]) -> Task:
             if running is not None:
                 entry.run = holds(entry, running.port, running.process.pid, part)
             entries.append(entry)
-        port: Port = stack.enter_context(yardstick.acceptor())
+        started = stack.enter_context(yardstick.acceptor())
         raw = Entry("C to C", "limit", lambda: 0, own_clock=True, waits=True)
-        raw.run = holds(raw, port, port.process.pid, count)
+        raw.run = holds(raw, started.port, started.process.pid, count)
         entries.append(raw)
     except BaseException:
         stack.close()
@@ -346,15 +346,15 @@ def store_idle(size: str, names: list[str]) -> Task:
 # ----------------------------------------------------------------------------------------- requestors
 
 
-def _requesting(toolkit: RequestorOf, port: Port, paths: list[str]) -> Entry:
+def _requesting(toolkit: RequestorOf, acceptor: Started, paths: list[str]) -> Entry:
     part = paths[: max(1, round(len(paths) * toolkit.share))]
 
     arrived = [0, 0]
 
     def run() -> int:
-        before = port.ask()
-        taken = toolkit.send(port, part)
-        arrived[:] = [now - then for now, then in zip(port.ask(), before, strict=True)]
+        before = acceptor.ask()
+        taken = toolkit.send(acceptor.port, part)
+        arrived[:] = [now - then for now, then in zip(acceptor.ask(), before, strict=True)]
         return taken
 
     def compare(_: object) -> str:
@@ -399,11 +399,11 @@ def sending_task(name: str, title: str, paths: list[str], goals: list[Goal], nam
         stack.close()
         raise
     entries += [
-        Entry("C to C", "limit", lambda: client.send(raw, files, whole=True).ns, own_clock=True, waits=True),
+        Entry("C to C", "limit", lambda: client.send(raw.port, files, whole=True).ns, own_clock=True, waits=True),
         Entry(
             "plain TCP",
             "check",
-            lambda: client.send(plain, files, whole=True, plain=True).ns,
+            lambda: client.send(plain.port, files, whole=True, plain=True).ns,
             own_clock=True,
             waits=True,
         ),
@@ -463,7 +463,7 @@ def window(size: str, _: list[str]) -> Task:
         def compare(_: object) -> str:
             before = json.loads(running.ask())["stored"]
             toolkit.send(port, paths)
-            stored = json.loads(running.ask())["stored"] - before
+            stored = json.loads(running.ask())["stored"] - before - toolkit.extra
             return RIGHT if stored == len(paths) else f"DIFFERENT: {stored} of {len(paths)} stored"
 
         return Entry(

@@ -95,9 +95,10 @@ def build_pair(name: str) -> tuple[Path, Path]:
     return shared, command
 
 
-class Port(int):
-    """The port of an acceptor in C, its process, and what it answers to a line."""
+class Started(NamedTuple):
+    """An acceptor in C that runs: its port and its process."""
 
+    port: int
     process: subprocess.Popen[str]
 
     def ask(self) -> list[int]:
@@ -110,8 +111,8 @@ class Port(int):
 
 
 @contextmanager
-def started(command: Sequence[str]) -> Iterator[Port]:
-    """Port of an acceptor in C, which prints it, for as long as the context lasts."""
+def started(command: Sequence[str]) -> Iterator[Started]:
+    """An acceptor in C, which prints its port, for as long as the context lasts."""
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None
     assert process.stdout is not None
@@ -119,9 +120,7 @@ def started(command: Sequence[str]) -> Iterator[Port]:
         line = process.stdout.readline()
         if not line:
             raise YardstickError(f"{' '.join(command)}: no port")
-        port = Port(line)
-        port.process = process
-        yield port
+        yield Started(int(line), process)
     finally:
         process.stdin.close()  # at which it ends
         process.wait(10)

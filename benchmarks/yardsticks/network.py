@@ -8,11 +8,12 @@ messages of the same sizes: it may not be slower.
 from __future__ import annotations
 
 import ctypes
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
-from benchmarks.yardsticks import Port, YardstickError, build_pair, started
+from benchmarks.yardsticks import YardstickError, build_pair, started
 
 STATUSES = [
     "ok",
@@ -64,11 +65,15 @@ def requestor() -> Requestor:
     return Requestor(build()[0])
 
 
-def acceptor() -> AbstractContextManager[Port]:
+@contextmanager
+def acceptor() -> Iterator[int]:
     """Port of a DICOM acceptor that answers C-ECHO, for as long as the context lasts."""
-    return started([str(build()[1]), "scp"])
+    with started([str(build()[1]), "scp"]) as program:
+        yield program.port
 
 
-def plain() -> AbstractContextManager[Port]:
+@contextmanager
+def plain() -> Iterator[int]:
     """Port of the plain TCP side, for as long as the context lasts."""
-    return started([str(build()[1]), "plain"])
+    with started([str(build()[1]), "plain"]) as program:
+        yield program.port

@@ -4,7 +4,7 @@
     python -m benchmarks.yardsticks store-receive [OPTION...]               prints its port, ends with its input
 
 `requestor()` gives a `Requestor` whose methods return nanoseconds and release the GIL; `acceptor()` and `plain()` start
-the other side and give its port.  The tasks of `benchmarks.compare` hold DICOM in C against plain TCP with as many
+the other side.  The tasks of `benchmarks.compare` hold DICOM in C against plain TCP with as many
 bytes: it may not be slower.
 """
 
@@ -20,7 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.yardsticks import PathList, Port, YardstickError, build_pair, network, started
+from benchmarks.yardsticks import PathList, Started, YardstickError, build_pair, network, started
 
 STATUSES = [
     *network.STATUSES,
@@ -127,13 +127,13 @@ def command(mode: str, folder: str | None, read_size: int, max_pdu: int) -> list
 
 def acceptor(
     folder: str | None = None, *, read_size: int = READ_SIZE, max_pdu: int = 131072
-) -> AbstractContextManager[Port]:
-    """Port of an acceptor that counts what it gets, or writes it to files in a folder; `ask` gives instances, bytes."""
+) -> AbstractContextManager[Started]:
+    """An acceptor that counts what it gets, or writes it to files in a folder; `ask` gives instances, bytes."""
     return started(command("scp", folder, read_size, max_pdu))
 
 
-def plain(folder: str | None = None, *, read_size: int = READ_SIZE) -> AbstractContextManager[Port]:
-    """Port of the plain TCP side, for as long as the context lasts."""
+def plain(folder: str | None = None, *, read_size: int = READ_SIZE) -> AbstractContextManager[Started]:
+    """The plain TCP side, for as long as the context lasts."""
     return started(command("plain", folder, read_size, 131072))
 
 
