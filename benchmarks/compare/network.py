@@ -179,19 +179,35 @@ TOOLKITS = [
 # ----------------------------------------------------------------------------------------- acceptors
 
 
+@dataclass
+class Running:
+    """A toolkit's acceptor that runs: its port and its process."""
+
+    port: int
+    process: subprocess.Popen[str]
+
+    def ask(self) -> str:
+        """Return the line that it answers to an empty one; for acceptors started with `answers`."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline()
+
+
 @contextmanager
-def running(toolkit: Network) -> Iterator[int]:
-    """Port of a toolkit's acceptor, which has answered a C-ECHO, for as long as the context lasts."""
-    assert toolkit.scp is not None
+def serving(name: str, command: Callable[[int, Path], list[str]], *, answers: bool = False) -> Iterator[Running]:
+    """An acceptor that has answered a C-ECHO, for as long as the context lasts; `command` gets port and folder."""
     with tempfile.TemporaryDirectory(prefix="dicomwire-") as folder, tempfile.TemporaryFile("w+") as errors:
         port = free_port()
         process = subprocess.Popen(
-            toolkit.scp(port, Path(folder)),
+            command(port, Path(folder)),
             env=undelayed(),
             cwd=folder,
             stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if answers else subprocess.DEVNULL,
             stderr=errors,
+            text=True,
         )
         try:
             deadline = time.monotonic() + START_S
@@ -203,9 +219,9 @@ def running(toolkit: Network) -> Iterator[int]:
                     if process.poll() is not None or time.monotonic() > deadline:
                         errors.seek(0)
                         last = (errors.read().strip().splitlines() or [str(error)])[-1]
-                        raise YardstickError(f"{toolkit.name} does not answer: {last}"[:200]) from None
+                        raise YardstickError(f"{name} does not answer: {last}"[:200]) from None
                     time.sleep(0.05)
-            yield port
+            yield Running(port, process)
         finally:
             process.terminate()
             try:
@@ -215,6 +231,16 @@ def running(toolkit: Network) -> Iterator[int]:
                 process.wait()
             assert process.stdin is not None
             process.stdin.close()
+            if process.stdout is not None:
+                process.stdout.close()
+
+
+@contextmanager
+def running(toolkit: Network) -> Iterator[int]:
+    """Port of a toolkit's acceptor, for as long as the context lasts."""
+    assert toolkit.scp is not None
+    with serving(toolkit.name, toolkit.scp) as acceptor:
+        yield acceptor.port
 
 
 # ----------------------------------------------------------------------------------------- tasks

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.compare.runner import Entry, Goal, Task
+from benchmarks.compare.runner import MEMORY, Entry, Goal, Task
 
 BUSY = 1.25  # wall time over CPU time from which a row is marked
 
@@ -89,8 +89,8 @@ def goal_line(task: Task, goal: Goal, void: list[str]) -> str:
     """Return one line about a goal: what is wanted, what is measured."""
     mine = own(task)
     wanted = f"at least {goal.least:.3g}"
-    if goal.against == "ms":
-        wanted = f"under {goal.least:g} ms"
+    if goal.against == "ms" or goal.against in MEMORY:
+        wanted = f"under {goal.least:g} {goal.against}"
     elif goal.against == "per second":
         wanted = f"at least {goal.least:,.0f}"
     elif goal.aim is not None:
@@ -100,6 +100,11 @@ def goal_line(task: Task, goal: Goal, void: list[str]) -> str:
     if goal.against == "ms":
         taken = mine.median_ns / 1e6
         return f"goal {goal.against} ({wanted}): {taken:.3g} ms, {'reached' if taken < goal.least else 'MISSED'}"
+    if goal.against in MEMORY:
+        if goal.against not in mine.memory:
+            return f"goal {goal.against} ({wanted}): not measured"
+        used = mine.memory[goal.against]
+        return f"goal {goal.against} ({wanted}): {used:.3g}, {'reached' if used < goal.least else 'MISSED'}"
     if goal.against == "per second":
         rate = task.units * 1e9 / mine.median_ns
         return f"goal {goal.against} ({wanted}): {rate:,.0f}, {'reached' if rate >= goal.least else 'MISSED'}"
@@ -131,25 +136,30 @@ def table(task: Task) -> str:
     void = task.verdict(task) if task.verdict else []
     peer, reference, bottom = best_peer(task), fastest_of(task, task.reference), limit(task)
     lines = [f"### {task.name}", "", task.title[0].upper() + task.title[1:] + ".", ""]
+    rate, line = (" MB/s |", "---:|") if task.size_bytes else ("", "")
     lines.append(
-        f"| toolkit | version | per {task.unit} | best | best peer = 1 | {task.reference} = 1 | C limit = 1 | answers |"
+        f"| toolkit | version | per {task.unit} | best |{rate} best peer = 1 | {task.reference} = 1 | C limit = 1 "
+        "| answers |"
     )
-    lines.append("|---|---|---:|---:|---:|---:|---:|---|")
+    lines.append(f"|---|---|---:|---:|{line}---:|---:|---:|---|")
     order = {"own": 0, "peer": 1, "limit": 2, "check": 3}
     rows = sorted(task.entries, key=lambda e: (order[e.role], e.median_ns if e.wall_ns else float("inf")))
     for entry in rows:
         if not entry.wall_ns:
-            lines.append(f"| {entry.label} | {entry.version} | - | - | - | - | - | FAILS: {entry.error} |")
+            nothing = "| - " * (6 if task.size_bytes else 5)
+            lines.append(f"| {entry.label} | {entry.version} {nothing}| FAILS: {entry.error} |")
             continue
         cells = [
             entry.label,
             entry.version,
             duration(entry.median_ns / task.units),
             duration(entry.best_ns / task.units),
+            *([f"{1e3 * task.size_bytes / entry.median_ns:,.0f}"] if task.size_bytes else []),
             _times(peer.median_ns / entry.median_ns) if peer else "-",
             _times(reference.median_ns / entry.median_ns) if reference else "-",
             f"{bottom.median_ns / entry.median_ns:.3g}" if bottom and not void else ("void" if void else "-"),
-            entry.answer + (" (machine busy)" if is_busy(entry) else ""),
+            "; ".join(filter(None, [entry.answer, *(f"{used:.3g} {unit}" for unit, used in entry.memory.items())]))
+            + (" (machine busy)" if is_busy(entry) else ""),
         ]
         lines.append("| " + " | ".join(cells) + " |")
     lines.append("")
@@ -167,6 +177,7 @@ def as_json(task: Task) -> dict[str, Any]:
         "title": task.title,
         "unit": task.unit,
         "units": task.units,
+        "bytes": task.size_bytes,
         "void": void,
         "goals": [
             {"against": g.against, "least": g.least, "aim": g.aim, "result": goal_line(task, g, void)}
@@ -184,6 +195,7 @@ def as_json(task: Task) -> dict[str, Any]:
                 "answer": e.answer,
                 "error": e.error,
                 "scale": e.scale,
+                "memory": e.memory,
                 "busy": is_busy(e),
                 "median_ns_per_unit": e.median_ns / task.units if e.wall_ns else None,
                 "best_ns_per_unit": e.best_ns / task.units if e.wall_ns else None,

@@ -22,6 +22,7 @@ from typing import Any
 QUICK_S = 0.5
 SLOW_S = 1.5
 VERY_SLOW_S = 6.0
+MEMORY = ("MB growth", "kB each")  # of an acceptor's process: of its peak in all rounds, and for each association
 
 
 @dataclass
@@ -44,6 +45,7 @@ class Entry:
     cpu_ns: list[int] = field(default_factory=list)
     answer: str = ""
     error: str = ""
+    memory: dict[str, float] = field(default_factory=dict)  # what `run` found: a unit of MEMORY, and how much
 
     @property
     def times_ns(self) -> list[int]:
@@ -79,6 +81,7 @@ class Task:
     notes: list[str] = field(default_factory=list)
     verdict: Callable[[Task], list[str]] | None = None  # reasons why the C limit is void
     reference: str = "pydicom"  # the toolkit of a column of its own
+    size_bytes: int = 0  # of the units together, where the rate in MB/s is of interest
     close: Callable[[], None] | None = None  # ends what the entries need while they are measured
 
     def entry(self, label: str) -> Entry:
@@ -89,8 +92,8 @@ class Task:
 class Goal:
     """What the project wants.
 
-    `against` is "best peer", "limit", "ms" (an absolute time), "per second" (of units), a toolkit such as "pydicom", or
-    several, of which the fastest counts: "pydcm or storescp".
+    `against` is "best peer", "limit", "ms" (an absolute time), "per second" (of units), one of MEMORY, a toolkit such
+    as "pydicom", or several, of which the fastest counts: "pydcm or storescp".
     """
 
     against: str

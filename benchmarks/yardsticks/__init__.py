@@ -13,7 +13,8 @@ import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -70,6 +71,60 @@ def build() -> tuple[Path, Path]:
             raise YardstickError(f"{' '.join(line)}\n{done.stderr}")
         temporary.rename(target)
     return shared, command
+
+
+@lru_cache(maxsize=8)
+def build_pair(name: str) -> tuple[Path, Path]:
+    """Compile NAME.c of the network into a library and a program if it, its header or the compiler have changed."""
+    source, flags = HERE / f"{name}.c", [*FLAGS, "-pthread"]
+    key = hashlib.sha256(" ".join([compiler(), *flags]).encode())
+    for part in (source, HERE / "association.h"):
+        key.update(part.read_bytes())
+    folder = BUILD / f"{name}-{key.hexdigest()[:16]}"
+    shared, command = folder / f"lib{name}.so", folder / name
+    if shared.exists() and command.exists():
+        return shared, command
+    folder.mkdir(parents=True, exist_ok=True)
+    for target, options in ((shared, ["-shared", "-fPIC"]), (command, ["-DYARDSTICK_PROGRAM"])):
+        temporary = target.with_name(f"{target.name}.{os.getpid()}")
+        line = [*compiler().split(), *flags, *options, str(source), "-o", str(temporary)]
+        done = subprocess.run(line, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise YardstickError(f"{' '.join(line)}\n{done.stderr}")
+        temporary.rename(target)
+    return shared, command
+
+
+class Started(NamedTuple):
+    """An acceptor in C that runs: its port and its process."""
+
+    port: int
+    process: subprocess.Popen[str]
+
+    def ask(self) -> list[int]:
+        """Return the numbers that the program prints for a line of input."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return [int(word) for word in self.process.stdout.readline().split()]
+
+
+@contextmanager
+def started(command: Sequence[str]) -> Iterator[Started]:
+    """An acceptor in C, which prints its port, for as long as the context lasts."""
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        line = process.stdout.readline()
+        if not line:
+            raise YardstickError(f"{' '.join(command)}: no port")
+        yield Started(int(line), process)
+    finally:
+        process.stdin.close()  # at which it ends
+        process.wait(10)
+        process.stdout.close()
 
 
 def program() -> Path:

@@ -8,14 +8,12 @@ messages of the same sizes: it may not be slower.
 from __future__ import annotations
 
 import ctypes
-import hashlib
-import subprocess
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
-from benchmarks.yardsticks import BUILD, FLAGS, HERE, YardstickError, compiler
+from benchmarks.yardsticks import YardstickError, build_pair, started
 
 STATUSES = [
     "ok",
@@ -28,24 +26,9 @@ STATUSES = [
 ]
 
 
-@lru_cache(maxsize=1)
 def build() -> tuple[Path, Path]:
-    """Compile library and program if source or compiler have changed; return their paths."""
-    source, flags = HERE / "network.c", [*FLAGS, "-pthread"]
-    key = hashlib.sha256(" ".join([compiler(), *flags]).encode() + source.read_bytes())
-    folder = BUILD / f"network-{key.hexdigest()[:16]}"
-    shared, command = folder / "libnetwork.so", folder / "network"
-    if shared.exists() and command.exists():
-        return shared, command
-    folder.mkdir(parents=True, exist_ok=True)
-    for target, options in ((shared, ["-shared", "-fPIC"]), (command, ["-DYARDSTICK_PROGRAM"])):
-        temporary = target.with_name(f"{target.name}.new")
-        line = [*compiler().split(), *flags, *options, str(source), "-o", str(temporary)]
-        done = subprocess.run(line, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise YardstickError(f"{' '.join(line)}\n{done.stderr}")
-        temporary.rename(target)
-    return shared, command
+    """Return the paths of library and program, compiled if need be."""
+    return build_pair("network")
 
 
 class Requestor:
@@ -83,23 +66,14 @@ def requestor() -> Requestor:
 
 
 @contextmanager
-def _started(mode: str) -> Iterator[int]:
-    process = subprocess.Popen([str(build()[1]), mode], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        yield int(process.stdout.readline())
-    finally:
-        process.stdin.close()  # at which it ends
-        process.wait(10)
-        process.stdout.close()
-
-
-def acceptor() -> AbstractContextManager[int]:
+def acceptor() -> Iterator[int]:
     """Port of a DICOM acceptor that answers C-ECHO, for as long as the context lasts."""
-    return _started("scp")
+    with started([str(build()[1]), "scp"]) as program:
+        yield program.port
 
 
-def plain() -> AbstractContextManager[int]:
+@contextmanager
+def plain() -> Iterator[int]:
     """Port of the plain TCP side, for as long as the context lasts."""
-    return _started("plain")
+    with started([str(build()[1]), "plain"]) as program:
+        yield program.port
