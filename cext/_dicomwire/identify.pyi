@@ -1,5 +1,6 @@
-"""Which instance a data set is.  The docstring is in identify.pyx."""
+"""Which instance a data set is.  The docstrings are in identify.pyx."""
 
 from typing_extensions import Buffer
 
 def leading_uids(data: Buffer, explicit_vr: bool, little_endian: bool) -> tuple[bytes, bytes] | None: ...
+def meta_uids(data: Buffer) -> tuple[bytes, bytes, bytes, int] | None: ...

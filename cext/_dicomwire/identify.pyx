@@ -68,3 +68,63 @@ def leading_uids(data, bint explicit_vr, bint little_endian):
         return (<bytes>p[place[0]:place[0] + size[0]]).rstrip(b"\0 "), (<bytes>p[place[1]:place[1] + size[1]]).rstrip(b"\0 ")
     finally:
         PyBuffer_Release(&view)
+
+
+cdef inline bint is_long(uint8_t first, uint8_t second) noexcept nogil:
+    """Whether a VR of File Meta Information has a 32-bit length: OB and UN, and UT that some put there."""
+    return (first == c"O" and second == c"B") or (first == c"U" and (second == c"N" or second == c"T"))
+
+
+def meta_uids(data):
+    """Media Storage SOP Class UID, Media Storage SOP Instance UID and Transfer Syntax UID of a file as bytes without
+    padding, empty if missing, and where its data set begins.
+
+    None says no more than that somebody has to look closer: the file has no preamble, its File Meta Information is not
+    as the standard has it, or ends behind ``data`` (PS3.10 section 7.1).
+    """
+    cdef Py_buffer view
+    cdef const uint8_t* p
+    cdef Py_ssize_t at = 132, end
+    cdef uint32_t length
+    cdef uint16_t element
+    cdef bint found = False
+    cdef Py_ssize_t[3] place = [0, 0, 0]
+    cdef uint32_t[3] size = [0, 0, 0]
+    cdef int which
+    PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+    p = <const uint8_t*>view.buf
+    end = view.len
+    if end > at and p[128] == c"D" and p[129] == c"I" and p[130] == c"C" and p[131] == c"M":
+        while end - at >= HEADER:
+            if dw_load16le(p + at) != 2:
+                found = at > 132
+                break
+            element = dw_load16le(p + at + 2)
+            if is_long(p[at + 4], p[at + 5]):
+                if end - at < HEADER + 4:
+                    break
+                length = dw_load32le(p + at + 8)
+                at += 4
+            elif c"A" <= p[at + 4] <= c"Z" and c"A" <= p[at + 5] <= c"Z":
+                length = dw_load16le(p + at + 6)
+            else:
+                break
+            at += HEADER
+            if length > end - at:
+                break
+            if element == 0x02 or element == 0x03 or element == 0x10:
+                which = 2 if element == 0x10 else element - 2
+                place[which] = at
+                size[which] = length
+            at += length
+    try:
+        if not found:
+            return None
+        return (
+            (<bytes>p[place[0]:place[0] + size[0]]).rstrip(b"\0 "),
+            (<bytes>p[place[1]:place[1] + size[1]]).rstrip(b"\0 "),
+            (<bytes>p[place[2]:place[2] + size[2]]).rstrip(b"\0 "),
+            at,
+        )
+    finally:
+        PyBuffer_Release(&view)

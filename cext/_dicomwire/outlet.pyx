@@ -1,12 +1,14 @@
 """Messages with data sets from files, sent by a thread that does without the GIL (PS3.8 section 9.3.5).
 
-On Linux the bytes of a longer file go from the page cache to the socket, and only the headers of the PDUs between them
-come from here; elsewhere, and for short files, where one call does for all, they are read and sent.
+A longer file is mapped, a window at a time, and goes with the headers of its PDUs in one gathering call of the system,
+which lets the peer read while it copies: several calls are slower by half, and so is sending from the page cache
+without a copy, whose many small segments cost the peer more than the copy costs us.  Nobody here looks at what is
+mapped, so that a file which is truncated meanwhile is an error of the call and no signal.
 """
-from libc.errno cimport EAGAIN, EINTR, errno
+from libc.errno cimport EAGAIN, EFAULT, EINTR, errno
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memset
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
@@ -17,27 +19,32 @@ cdef extern from *:
     """
     #include <sys/types.h>
     #include <sys/socket.h>
-    #if defined(__linux__)
-    #include <sys/sendfile.h>
-    #define DW_HAS_SENDFILE 1
-    #define dw_sendfile(to, from, offset, count) sendfile(to, from, offset, count)
-    #else
-    #define DW_HAS_SENDFILE 0
-    #define dw_sendfile(to, from, offset, count) (-1)
-    #endif
-    #ifndef MSG_MORE
-    #define MSG_MORE 0
-    #endif
+    #include <sys/mman.h>
     #ifndef MSG_NOSIGNAL
     #define MSG_NOSIGNAL 0
     #endif
+    #ifndef MAP_POPULATE        /* Linux: all pages at once instead of one fault for each few */
+    #define MAP_POPULATE 0
+    #endif
     """
-    bint DW_HAS_SENDFILE
-    ssize_t dw_sendfile(int, int, int64_t*, size_t) noexcept nogil
-    enum: MSG_MORE, MSG_NOSIGNAL
+    enum: MSG_NOSIGNAL, MAP_POPULATE
+
+cdef extern from "<sys/uio.h>" nogil:
+    struct iovec:
+        void* iov_base
+        size_t iov_len
 
 cdef extern from "<sys/socket.h>" nogil:
-    ssize_t c_send "send"(int, const void*, size_t, int) noexcept
+    struct msghdr:
+        iovec* msg_iov
+        size_t msg_iovlen
+    ssize_t sendmsg(int, const msghdr*, int) noexcept
+
+cdef extern from "<sys/mman.h>" nogil:
+    void* mmap(void*, size_t, int, int, int, int64_t) noexcept
+    int munmap(void*, size_t) noexcept
+    void* MAP_FAILED
+    enum: PROT_READ, MAP_SHARED
 
 cdef extern from "<unistd.h>" nogil:
     ssize_t pread(int, void*, size_t, int64_t) noexcept
@@ -51,8 +58,13 @@ cdef extern from "<poll.h>" nogil:
     enum: POLLIN, POLLOUT
 
 cdef enum:
-    ROOM = 1 << 16              # bytes that are read and sent at once, headers included
-    MOST_READ = 1 << 15         # bytes of a data set that are sooner read than sent from the page cache
+    WINDOW = 8 << 20            # bytes of a file that are mapped at once
+    PAGE = 1 << 16              # what a mapping begins at is a multiple of this, and so of any page size
+    BUFFERS = 512               # of one call; systems take 1024
+    MOST_PDUS = 256             # the same: each has a header and at least a piece of the file
+    MOST_READ = 1 << 14         # bytes of a data set that are sooner read than mapped
+
+cdef const uint8_t* ZERO = b"\0"
 
 cdef enum Outcome:
     IS_SENT = 0
@@ -75,8 +87,10 @@ cdef struct Outlet:
     int wake
     int timeout_ms
     int failure                 # error number of the system
-    size_t count                # bytes of ``room`` that wait to be sent
-    uint8_t[ROOM] room
+    int count                   # of ``buffers``
+    iovec[BUFFERS] buffers
+    uint8_t[MOST_PDUS * HEADERS] headers
+    uint8_t[MOST_READ] room
 
 
 cdef int wait(Outlet* out) noexcept nogil:
@@ -97,116 +111,123 @@ cdef int wait(Outlet* out) noexcept nogil:
         return IS_STOPPED if watched[1].revents else IS_SENT
 
 
-cdef int push(Outlet* out, const uint8_t* data, size_t length, bint more) noexcept nogil:
-    """Send bytes; those of a segment that is not full wait for others if ``more`` come."""
+cdef int flush(Outlet* out) noexcept nogil:
+    """Send the buffers."""
+    cdef msghdr message
+    cdef iovec* next = out.buffers
+    cdef int count = out.count, outcome
     cdef ssize_t sent
-    cdef int outcome
-    while length:
-        sent = c_send(out.socket, data, length, MSG_NOSIGNAL | (MSG_MORE if more else 0))
-        if sent >= 0:
-            data += sent
-            length -= <size_t>sent
-        elif errno == EAGAIN:
-            outcome = wait(out)
-            if outcome != IS_SENT:
-                return outcome
-        elif errno != EINTR:
-            return IS_LOST
-    return IS_SENT
-
-
-cdef int flush(Outlet* out, bint more) noexcept nogil:
-    cdef size_t count = out.count
     out.count = 0
-    return push(out, out.room, count, more)
+    memset(&message, 0, sizeof(message))
+    while count:
+        message.msg_iov = next
+        message.msg_iovlen = count
+        sent = sendmsg(out.socket, &message, MSG_NOSIGNAL)
+        if sent < 0:
+            if errno == EAGAIN:
+                outcome = wait(out)
+                if outcome != IS_SENT:
+                    return outcome
+            elif errno == EFAULT:
+                return IS_CHANGED       # what was mapped is there no longer
+            elif errno != EINTR:
+                return IS_LOST
+            continue
+        while count and <size_t>sent >= next.iov_len:
+            sent -= <ssize_t>next.iov_len
+            next += 1
+            count -= 1
+        if count:
+            next.iov_base = <uint8_t*>next.iov_base + sent
+            next.iov_len -= <size_t>sent
+    return IS_SENT
 
 
-cdef int put_through(Outlet* out, int file, int64_t* offset, size_t length) noexcept nogil:
-    """Send bytes of the file from the page cache."""
-    cdef ssize_t sent
-    cdef int outcome
-    while length:
-        sent = dw_sendfile(out.socket, file, offset, length)
-        if sent > 0:
-            length -= <size_t>sent
-        elif sent == 0:
-            return IS_CHANGED
-        elif errno == EAGAIN:
-            outcome = wait(out)
+cdef inline void add(Outlet* out, const void* data, size_t length) noexcept nogil:
+    out.buffers[out.count].iov_base = <void*>data
+    out.buffers[out.count].iov_len = length
+    out.count += 1
+
+
+cdef int fragment(Outlet* out, const uint8_t* data, size_t length, uint64_t* left, uint32_t* pdu_left,
+                  uint8_t context_id, uint32_t most, bint pads) noexcept nogil:
+    """Send bytes of the data set in PDUs, of which the first may have begun and the last may go on.
+
+    ``left`` counts what is not in a PDU yet, a byte of padding included, and ``pdu_left`` what is missing of the last.
+    """
+    cdef int outcome, headers = 0
+    cdef uint8_t* header
+    cdef uint32_t n
+    cdef size_t k
+    while True:
+        if out.count > BUFFERS - 3 or headers == MOST_PDUS:
+            outcome = flush(out)
             if outcome != IS_SENT:
                 return outcome
-        elif errno != EINTR:
-            out.failure = errno
-            return IS_UNREADABLE
-    return IS_SENT
-
-
-cdef int read_in(Outlet* out, int file, int64_t* offset, size_t length) noexcept nogil:
-    """Put bytes of the file with those that wait to be sent, and send what there is no room for."""
-    cdef ssize_t got
-    cdef int outcome
-    while length:
-        if out.count == ROOM:
-            outcome = flush(out, True)
-            if outcome != IS_SENT:
-                return outcome
-        got = pread(file, out.room + out.count, min(length, ROOM - out.count), offset[0])
-        if got > 0:
-            out.count += <size_t>got
-            offset[0] += got
-            length -= <size_t>got
-        elif got == 0:
-            return IS_CHANGED
-        elif errno != EINTR:
-            out.failure = errno
-            return IS_UNREADABLE
-    return IS_SENT
-
-
-cdef int put_in(Outlet* out, const uint8_t* data, size_t length) noexcept nogil:
-    """Put bytes with those that wait to be sent."""
-    cdef int outcome
-    if length > ROOM - out.count:
-        outcome = flush(out, True)
-        if outcome != IS_SENT:
-            return outcome
-        if length > ROOM:
-            return push(out, data, length, True)
-    memcpy(out.room + out.count, data, length)
-    out.count += length
-    return IS_SENT
+            headers = 0
+        if pdu_left[0] == 0:
+            n = <uint32_t>min(left[0], <uint64_t>most)
+            left[0] -= n
+            pdu_left[0] = n
+            header = out.headers + headers * HEADERS
+            headers += 1
+            put_headers(header, context_id, 0 if left[0] else LAST_FRAGMENT, n)
+            add(out, header, HEADERS)
+        k = min(length, <size_t>pdu_left[0])
+        if k:
+            add(out, data, k)
+            data += k
+            length -= k
+            pdu_left[0] -= <uint32_t>k
+        if length == 0:
+            if pads and left[0] == 0 and pdu_left[0] == 1:
+                add(out, ZERO, 1)
+                pdu_left[0] = 0
+            if left[0] == 1 and pads and pdu_left[0] == 0:
+                continue                # the padding has a PDU of its own
+            return flush(out)
 
 
 cdef int send_all(Outlet* out, const uint8_t* command, size_t command_length, uint8_t context_id, uint32_t most,
                   int file, int64_t offset, uint64_t length) noexcept nogil:
-    cdef uint64_t left = length + (length & 1)      # fragments have even lengths (PS3.8 Annex E.1)
-    cdef uint32_t n
-    cdef size_t of_file
-    cdef uint8_t[HEADERS] header
-    cdef bint through = DW_HAS_SENDFILE and length > MOST_READ
-    cdef int outcome = put_in(out, command, command_length)
-    while outcome == IS_SENT:
-        n = <uint32_t>min(left, <uint64_t>most)
-        left -= n
-        put_headers(header, context_id, 0 if left else LAST_FRAGMENT, n)
-        outcome = put_in(out, header, HEADERS)
-        of_file = n
-        if left == 0:
-            of_file -= length & 1
-        if outcome == IS_SENT and through:
-            outcome = flush(out, True)
-            if outcome == IS_SENT:
-                outcome = put_through(out, file, &offset, of_file)
-        elif outcome == IS_SENT:
-            outcome = read_in(out, file, &offset, of_file)
-        if outcome == IS_SENT and left == 0:
-            if length & 1:
-                header[0] = 0
-                outcome = put_in(out, header, 1)
-            if outcome == IS_SENT:
-                outcome = flush(out, False)
+    cdef bint pads = length & 1         # fragments have even lengths (PS3.8 Annex E.1)
+    cdef uint64_t left = length + pads
+    cdef uint32_t pdu_left = 0
+    cdef int64_t base
+    cdef size_t mapped, part, skipped
+    cdef ssize_t got
+    cdef size_t taken = 0
+    cdef void* window
+    cdef int outcome
+    add(out, command, command_length)
+    if length <= MOST_READ:
+        while taken < length:
+            got = pread(file, out.room + taken, length - taken, offset + <int64_t>taken)
+            if got > 0:
+                taken += <size_t>got
+            elif got == 0:
+                return IS_CHANGED
+            elif errno != EINTR:
+                out.failure = errno
+                return IS_UNREADABLE
+        return fragment(out, out.room, length, &left, &pdu_left, context_id, most, pads)
+    while length:
+        base = offset & ~<int64_t>(PAGE - 1)
+        skipped = offset - base
+        part = min(length, <uint64_t>WINDOW)
+        mapped = skipped + part
+        window = mmap(NULL, mapped, PROT_READ, MAP_SHARED | MAP_POPULATE, file, base)
+        if window == MAP_FAILED:
+            out.failure = errno
+            return IS_UNREADABLE
+        length -= part
+        offset += <int64_t>part
+        outcome = fragment(out, <uint8_t*>window + skipped, part, &left, &pdu_left, context_id, most,
+                           pads and length == 0)
+        munmap(window, mapped)
+        if outcome != IS_SENT:
             return outcome
-    return outcome
+    return IS_SENT
 
 
 def send_file(int socket, int wake, bytes command not None, uint8_t context_id, max_pdu_length, int file,

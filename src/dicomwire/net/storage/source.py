@@ -7,7 +7,7 @@ import stat
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from _dicomwire.dataset import DataSet
-from _dicomwire.identify import leading_uids
+from _dicomwire.identify import leading_uids, meta_uids
 from _dicomwire.part10 import dcmread, restore
 from dicomwire.dictionary import UID
 from dicomwire.errors import DecodeError, DicomWireError, UnsupportedError
@@ -200,30 +200,34 @@ def identify(start: bytes | memoryview, is_whole: bool) -> tuple[UID, UID, UID, 
     start      the first bytes of a file; they must reach behind SOP Instance UID
     is_whole   whether they are all
     """
-    meta, offset = _meta_group(start)
-    syntax = meta.get(0x10, "")
+    usual = meta_uids(start)
+    if usual is not None:
+        sop_class_uid, sop_instance_uid, syntax = (uid.decode("latin-1") for uid in usual[:3])
+        offset = usual[3]
+    else:
+        meta, offset = _meta_group(start)
+        sop_class_uid, sop_instance_uid, syntax = (meta.get(number, "") for number in (0x02, 0x03, 0x10))
     if not offset or not syntax:
         return _identify_slowly(start)
-    found = {SOP_CLASS_UID: meta.get(0x02, ""), SOP_INSTANCE_UID: meta.get(0x03, "")}
     rules = rules_of(syntax)
     uids = None
     if rules.is_known and not rules.is_deflated:
         uids = leading_uids(memoryview(start)[offset:], rules.explicit_vr, rules.little_endian)
     if uids is not None:
-        found |= {
-            tag: uid.decode("latin-1") for tag, uid in zip((SOP_CLASS_UID, SOP_INSTANCE_UID), uids, strict=True) if uid
-        }
+        sop_class_uid = uids[0].decode("latin-1") or sop_class_uid
+        sop_instance_uid = uids[1].decode("latin-1") or sop_instance_uid
     elif rules.is_known:
         reader = HeaderReader(syntax, SOP_INSTANCE_UID + 1, False)
         try:
             if not reader.feed([memoryview(start)[offset:]]) and is_whole:
                 reader.finish()
         except DecodeError:
-            if not found[SOP_CLASS_UID] or not found[SOP_INSTANCE_UID]:
+            if not sop_class_uid or not sop_instance_uid:
                 raise
             # It is the peer that judges the data set.
-        found |= {tag: value.decode("latin-1") for tag, value in reader.identifiers.items()}
-    return _checked(found[SOP_CLASS_UID], found[SOP_INSTANCE_UID], syntax, offset)
+        sop_class_uid = reader.identifiers.get(SOP_CLASS_UID, b"").decode("latin-1") or sop_class_uid
+        sop_instance_uid = reader.identifiers.get(SOP_INSTANCE_UID, b"").decode("latin-1") or sop_instance_uid
+    return _checked(sop_class_uid, sop_instance_uid, syntax, offset)
 
 
 def _meta_group(start: bytes | memoryview) -> tuple[dict[int, str], int]:
