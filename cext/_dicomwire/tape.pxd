@@ -29,7 +29,7 @@ cdef extern from "tape.h" nogil:
 
     enum:   # flags of an entry, bits
         UNDEFINED_LENGTH "DW_UNDEFINED_LENGTH"  # the header says FFFFFFFF; ``length`` is true once END_UNKNOWN is gone
-        END_UNKNOWN "DW_END_UNKNOWN"            # the end was not looked for yet: encapsulated pixel data at the top level
+        END_UNKNOWN "DW_END_UNKNOWN"            # the end was not looked for yet, see PAUSED
         NOT_ENTERED "DW_NOT_ENTERED"            # a container of known length whose inside is not on this tape
         FRAGMENTS "DW_FRAGMENTS"                # encapsulated pixel data: items are fragments (PS3.5 Annex A.4)
         IMPLICIT_IN_UN "DW_IMPLICIT_IN_UN"      # UN of undefined length: implicit VR little endian inside (6.2.2 note)
@@ -90,8 +90,10 @@ cdef extern from "tape.h" nogil:
         uint32_t max_depth
         uint8_t strict
         uint8_t look_up         # implicit VR: look up what the dictionary alone decides, sequences above all
+        uint8_t skim            # of the items of a sequence that PAUSED may leave, keep no more than where they are
         uint32_t look_ahead     # a stream, whose end is not known: decisions see this many bytes from a header on
         uint32_t finding_limit  # findings kept; 0 means MAX_FINDINGS
+        uint32_t pause_at       # entries from which on an undefined sequence at the top level is left; 0: never
         # output
         TapeEntry* entries
         uint32_t count
@@ -115,7 +117,7 @@ cdef enum Status:
     DONE = 0                # the root ended
     NEED_DATA = 1           # ``need`` bytes at ``pos`` are not in the window
     STOPPED = 2             # the element at ``pos`` is outside the wanted tags
-    PAUSED = 3              # fragments begin at ``pos``, at the top level; run again to walk them
+    PAUSED = 3              # at ``pos``, at the top level: fragments, run again to walk them, or see ``pause_at``
     TOO_DEEP = 4
     OUT_OF_MEMORY = 5
     REFUSED = 6             # strict, and there is a finding
@@ -127,7 +129,7 @@ cdef enum:
 cdef int stepper_begin(Stepper* s, uint64_t offset, uint64_t end, uint8_t kind, uint8_t encoding) noexcept nogil
 cdef int stepper_reserve(Stepper* s, uint32_t capacity) noexcept nogil
 cdef TapeEntry* stepper_take(Stepper* s, uint32_t* capacity) noexcept nogil
-cdef int stepper_reopen(Stepper* s, uint32_t pieces_entry, uint64_t end, uint8_t encoding) noexcept nogil
+cdef int stepper_reopen(Stepper* s, uint32_t left_in, uint64_t end, uint8_t encoding) noexcept nogil
 cdef int stepper_set_end(Stepper* s, uint64_t end) noexcept nogil
 cdef void stepper_free(Stepper* s) noexcept nogil
 cdef int stepper_run(Stepper* s) noexcept nogil

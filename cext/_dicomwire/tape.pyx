@@ -127,11 +127,12 @@ cdef int stepper_begin(Stepper* s, uint64_t offset, uint64_t end, uint8_t kind, 
     return DONE
 
 
-cdef int stepper_reopen(Stepper* s, uint32_t pieces_entry, uint64_t end, uint8_t encoding) noexcept nogil:
+cdef int stepper_reopen(Stepper* s, uint32_t left_in, uint64_t end, uint8_t encoding) noexcept nogil:
     """Frames for going on with a tape whose root was left unfinished.
 
-    ``pieces_entry`` are fragments to walk first, or 0.
+    ``left_in`` are the fragments, or the sequence, to walk first, or 0.
     """
+    cdef uint8_t flags
     if s.frames == NULL:
         s.frames = s.few
         s.frame_capacity = FEW_FRAMES
@@ -142,8 +143,10 @@ cdef int stepper_reopen(Stepper* s, uint32_t pieces_entry, uint64_t end, uint8_t
     s.frames[0].kind = DATA_SET
     s.frames[0].encoding = encoding
     s.frames[0].undefined = 0
-    if pieces_entry:
-        return _push(s, end, pieces_entry, PIECES, encoding, 1)
+    if left_in:
+        flags = s.entries[left_in].flags
+        return _push(s, end, left_in, PIECES if flags & FRAGMENTS else ITEMS,
+                     IMPLICIT if flags & IMPLICIT_IN_UN else encoding, 1)
     return DONE
 
 
@@ -433,6 +436,11 @@ cdef int stepper_run(Stepper* s) noexcept nogil:
         # ---------------------------------------------------------------- items, fragments, delimiters
         if kind != DATA_SET:
             if h.tag == ITEM_TAG:
+                if s.pause_at and s.count >= s.pause_at and s.depth == 1 and kind == ITEMS and frame.undefined:
+                    s.pos = pos
+                    s.entries[frame.entry].flags |= END_UNKNOWN
+                    s.entries[frame.entry].next = s.entries[0].next = s.count
+                    return PAUSED
                 h.length = _u32_at(p + 4, encoding)
                 undefined = h.length == UNDEFINED
                 if s.count == s.capacity and _grow(s) != DONE:

@@ -49,8 +49,8 @@ typedef struct {
     uint32_t first_tag, tag_span;
     uint64_t enter_limit;
     uint32_t max_depth;
-    uint8_t strict, look_up;
-    uint32_t look_ahead, finding_limit;
+    uint8_t strict, look_up, skim;
+    uint32_t look_ahead, finding_limit, pause_at;
     DwTapeEntry *entries;
     uint32_t count, capacity;
     DwFrame *frames;

@@ -51,6 +51,7 @@ static DW_INLINED void dw_take(DwStepper *s, const int encoding) {
     const uint32_t root_low = s->first_tag > 1 ? s->first_tag : 1;
     const uint32_t root_high =
         s->tag_span > 0xFFFDFFFFu - root_low ? 0xFFFDFFFFu : s->first_tag + s->tag_span;
+    const uint32_t pause_at = s->pause_at ? s->pause_at : 0xFFFFFFFFu;
     uint64_t pos = s->pos, bound, edge, end;
     uint32_t index = s->count, parent, low, high, tag, length;
     uint64_t word;
@@ -154,8 +155,13 @@ elements:
     }
 
 item_ends:
-    entries[parent].next = index;
     frame--;
+    if (s->skim && frame == s->frames + 1 && frame->undefined && !s->finding_count && index != parent + 1) {
+        index = parent + 1;                             /* what was inside is found again when someone asks */
+        entry = entries + index;
+        entries[parent].flags |= DW_NOT_ENTERED;
+    }
+    entries[parent].next = index;
     DW_ENTERED();
     if (frame->encoding != encoding) goto out;
 
@@ -173,10 +179,11 @@ items:
         if (tag != DW_ITEM_TAG) {
             if (tag != DW_SEQUENCE_DELIMITER || length || !frame->undefined || end > bound) goto out;
             entries[parent].length = pos - entries[parent].offset;
+            entries[parent].flags &= (uint8_t)~DW_END_UNKNOWN;
             pos = end;
             goto sequence_ends;
         }
-        if (frame >= deepest || end > bound) goto out;
+        if (frame >= deepest || end > bound || (index >= pause_at && frame == s->frames + 1)) goto out;
         if (length == DW_UNDEFINED) {
             dw_write(entry, end, DW_UNDEFINED, DW_ITEM_TAG, index + 1, parent, DW_VR_NONE, 8, DW_UNDEFINED_LENGTH);
             DW_PUSH(bound, DW_DATA_SET, 1);
