@@ -56,6 +56,8 @@ cdef class Block:
     cdef int8_t charset_kind    # of the root
     cdef object charset         # CharacterSet of the root when charset_kind is CHARSET_OTHER
     cdef dict privates          # VRs of a private block's elements by item, group and block number
+    cdef uint64_t private_key   # the last key there ...
+    cdef dict private_vrs       # ... and what it has
     cdef dict charsets          # CharacterSet by index of the element that declares it
     cdef int8_t charset_nested  # -1 not looked for, 0 no item declares its own, 1 some do
     cdef int8_t outer_pixel_representation  # around this block: 0, 1, or -1 not known

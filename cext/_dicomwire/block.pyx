@@ -514,24 +514,29 @@ cdef class Block:
         cdef TapeEntry* entry = self.entries + index
         cdef uint32_t tag = entry.tag, number = (entry.tag >> 8) & 0xFF, creator
         cdef const uint8_t* p
-        cdef object key, vrs, code
+        cdef uint64_t key
+        cdef dict vrs
+        cdef object code
         if number < 0x10:
             return 0
-        # The creator's table is looked for once for each block of each item.
+        # The creator's table is looked for once for each block of each item; its elements stand side by side.
         key = (<uint64_t>entry.parent << 32) | (tag & 0xFFFF0000u) | number
-        if self.privates is None:
-            self.privates = {}
-        if key in self.privates:
-            vrs = self.privates[key]
-        else:
-            vrs = None
-            creator = self.find(entry.parent, (tag & 0xFFFF0000u) | number)
-            if creator:
-                p = self.pointer(self.entries + creator)
-                if p != NULL:
-                    name = (<const char*>p)[:trimmed(p, self.entries[creator].length)].decode("latin-1")
-                    vrs = hook("private_vrs")(name)
-            self.privates[key] = vrs
+        if key != self.private_key:
+            if self.privates is None:
+                self.privates = {}
+            if key in self.privates:
+                vrs = self.privates[key]
+            else:
+                vrs = None
+                creator = self.find(entry.parent, (tag & 0xFFFF0000u) | number)
+                if creator:
+                    p = self.pointer(self.entries + creator)
+                    if p != NULL:
+                        name = (<const char*>p)[:trimmed(p, self.entries[creator].length)].decode("latin-1")
+                        vrs = hook("private_vrs")(name)
+                self.privates[key] = vrs
+            self.private_key, self.private_vrs = key, vrs
+        vrs = self.private_vrs
         if vrs is None:
             return 0
         code = vrs.get(tag & 0xFFFF00FFu)
