@@ -5,7 +5,7 @@ access and kept in the block.  Views keep the source alive and never each other.
 """
 cimport cython
 from cpython.object cimport PyObject
-from cpython.ref cimport Py_INCREF
+from cpython.ref cimport Py_INCREF, Py_XDECREF
 from libc.stdint cimport uint16_t, uint64_t
 
 from .block cimport ALL, hook
@@ -665,20 +665,32 @@ cdef class _AllElements:
     cdef list stack             # of (block, next, stop) to come back to
     cdef Block entering         # a sequence that was just handed out and is walked next
     cdef object ordered         # an iterator over an item whose elements are not in order
-    cdef DataElement given, given_before    # handed out last and before, to be used again if nobody kept them
+    # DataElements handed out last and before, to be used again if nobody kept them; owned.  Not as objects, since
+    # counting references when they change places takes as long as all the rest of a step.
+    cdef PyObject* given
+    cdef PyObject* given_before
+
+    def __dealloc__(self):
+        Py_XDECREF(self.given)
+        Py_XDECREF(self.given_before)
 
     def __iter__(self):
         return self
 
     cdef inline DataElement _element(self, uint32_t i):
         """A DataElement: the one before the last, if the caller let go of it; a loop still holds the last."""
-        cdef DataElement element = self.given_before
-        if element is not None and Py_REFCNT(element) == 2 and element.block is self.block:
-            element.index = i
-        else:
-            element = new_element(self.block, i)
+        cdef PyObject* old = self.given_before
+        cdef DataElement element
+        if old != NULL and Py_REFCNT(<object>old) == 1 and (<DataElement>old).block is self.block:
+            (<DataElement>old).index = i
+            self.given_before = self.given
+            self.given = old
+            return <DataElement>old
+        element = new_element(self.block, i)
+        Py_INCREF(element)
         self.given_before = self.given
-        self.given = element
+        self.given = <PyObject*>element
+        Py_XDECREF(old)
         return element
 
     cdef int _enter(self, Block inner) except -1:
