@@ -94,7 +94,8 @@ def report_operations(name: str, size: str) -> list[Operation]:
     elements = corpus.header_elements
     return [
         (f"{name} open", "file", 1, lambda: dicomwire.dcmread(corpus.path), reading),
-        (f"{name} open from bytes", "file", 1, lambda: dicomwire.dcmread(data), walking),
+        (f"{name} open, all walked", "file", 1, lambda: dicomwire.dcmread(corpus.path, policy="strict"), reading),
+        (f"{name} open from bytes, all walked", "file", 1, lambda: dicomwire.dcmread(data, policy="strict"), walking),
         (f"{name} all values", "element", elements, every, reading),
     ]
 

@@ -127,6 +127,13 @@ def _open(path: str) -> Any:
     return dicomwire.dcmread(path)
 
 
+def _open_whole(path: str) -> Any:
+    """Open strictly: then long sequences are walked at once, too."""
+    import dicomwire
+
+    return dicomwire.dcmread(path, policy="strict")
+
+
 def _position(path: str) -> list[float]:
     import dicomwire
 
@@ -225,12 +232,12 @@ CHILD: dict[str, Callable[[], float]] = {
     "ct_bytes_read": lambda: _read_by("rchar", _header10, ct_paths()[0]),
     "ct_read_calls": lambda: _read_by("syscr", _header10, ct_paths()[0]),
     "sr_known_bytes_read": lambda: _read_by("rchar", _open, report_path("known")),
-    "sr_undefined_bytes_read": lambda: _read_by("rchar", _open, report_path("undefined")),
+    "sr_undefined_bytes_read": lambda: _read_by("rchar", _open_whole, report_path("undefined")),
     "enhanced_known_bytes_read": lambda: _read_by("rchar", _position, enhanced_path("known")),
     "enhanced_undefined_bytes_read": lambda: _read_by("rchar", _position, enhanced_path("undefined")),
     "ct_open_blocks": lambda: _blocks_of(_open, ct_paths()[0]),
     "ct_values_blocks": lambda: _blocks_of(_all_values, ct_paths()[0]),
-    "sr_undefined_open_blocks": lambda: _blocks_of(_open, report_path("undefined")),
+    "sr_undefined_open_blocks": lambda: _blocks_of(_open_whole, report_path("undefined")),
     "enhanced_known_peak": lambda: _peak_growth(enhanced_path("known")),
     "enhanced_undefined_peak": lambda: _peak_growth(enhanced_path("undefined")),
     "stream_peak": lambda: _stream_peak(enhanced_path("known")),
@@ -282,7 +289,7 @@ def values():
     [element.value for element in ds.iterall()]
 
 def report_open():
-    dcmread(report)
+    dcmread(report, policy="strict")
 
 def report_values():
     ds = dcmread(report)

@@ -20,6 +20,12 @@ cdef class PathNode:
     cdef uint32_t ordinal       # of an item
 
 
+cdef enum:
+    ROOT_ENTER_LIMIT = 4096     # bytes; known-length containers up to this are entered while a root is opened
+    PIXEL_TAGS = 0x7FE00008     # Float Pixel Data, the first of the three
+    ALL = 0xFFFFFFFF            # for ``go_on``: more entries than there can be
+
+
 cdef enum CharsetKind:
     CHARSET_UNKNOWN = -1
     CHARSET_DEFAULT = 0         # ISO-IR 6, nothing declared
@@ -44,12 +50,14 @@ cdef class Block:
     cdef bint complete          # False: the root goes on at resume_pos
     cdef uint64_t resume_pos
     cdef uint64_t end
-    cdef uint32_t resume_pieces  # fragments to walk first, or 0
+    cdef uint32_t left_in       # fragments, or a long sequence, to walk first, or 0
     cdef uint32_t stop_tag      # tags from here on were not asked for, or 0
     cdef uint32_t depth         # of the root below the data set's root
     cdef int8_t charset_kind    # of the root
     cdef object charset         # CharacterSet of the root when charset_kind is CHARSET_OTHER
     cdef dict privates          # VRs of a private block's elements by item, group and block number
+    cdef uint64_t private_key   # the last key there ...
+    cdef dict private_vrs       # ... and what it has
     cdef dict charsets          # CharacterSet by index of the element that declares it
     cdef int8_t charset_nested  # -1 not looked for, 0 no item declares its own, 1 some do
     cdef int8_t outer_pixel_representation  # around this block: 0, 1, or -1 not known
@@ -68,7 +76,12 @@ cdef class Block:
     cdef uint32_t find(self, uint32_t item, uint32_t tag) except? 0
     cdef bytes order_of(self, uint32_t item)
     cdef uint32_t _find_in_large(self, uint32_t item, uint32_t tag) except? 0
+    cdef bint is_waiting(self) noexcept
+    cdef int go_on(self, uint32_t more, bint skim) except -1
     cdef int resume(self) except -1
+    cdef int _reopen(self, Stepper* s) except -1
+    cdef int _leave(self, Stepper* s, int status) noexcept
+    cdef int _walk_sequence(self, Stepper* s, uint8_t* scratch) except -1
     cdef int _walk_on(self, Stepper* s, Window* scratch) except -1
     cdef uint16_t vr_of(self, uint32_t index) except? 0
     cdef bint is_big_endian(self, uint32_t index) noexcept

@@ -197,9 +197,12 @@ cdef class Block:
                     return low
             if item != 0 or self.complete or (self.stop_tag and tag >= self.stop_tag):
                 return 0
-            if self.count > 1 and tag < self.entries[self._last_child()].tag:
+            if self.is_waiting():
+                self.go_on(ALL, True)
+            elif self.count > 1 and tag < self.entries[self._last_child()].tag:
                 return 0            # tags ascend: it cannot come any more
-            self.resume()
+            else:
+                self.resume()
             entries = self.entries
 
     cdef bytes order_of(self, uint32_t item):
@@ -249,31 +252,133 @@ cdef class Block:
             i = self.entries[i].parent
         return i
 
-    cdef int resume(self) except -1:
-        """Go on with a root that was left at its pixel data: walk fragments, read what stands behind them.
+    cdef bint is_waiting(self) noexcept:
+        """Whether the root was left inside a sequence, ``left_in``, that has more items than are on the tape."""
+        return not self.complete and self.left_in and not self.entries[self.left_in].flags & FRAGMENTS
 
-        Reads through a scratch window, so that walking the fragments of a long file keeps nothing of it.  After an
-        error the tape is as before, and the next call meets the same error.
-        """
-        cdef Stepper s
-        cdef Window scratch
-        cdef uint32_t count = self.count
-        if self.complete:
-            return 0
-        memset(&s, 0, sizeof(Stepper))
-        memset(&scratch, 0, sizeof(Window))
+    cdef int _reopen(self, Stepper* s) except -1:
+        """Set up a stepper that goes on with the root."""
+        memset(s, 0, sizeof(Stepper))
         s.entries, s.count, s.capacity = self.entries, self.count, self.capacity
         s.tag_span = 0xFFFFFFFFu if self.stop_tag == 0 else self.stop_tag - 1
         s.max_depth = DEFAULT_MAX_DEPTH
         s.strict = self.source.policy == STRICT
         s.pos = self.resume_pos
         s.base, s.start, s.stop = self.source.first.data, self.source.first.start, self.source.first.stop
-        self.complete = True
+        # A source that shrinks while it is open changes its end, never a tape entry that was handed out.
+        if stepper_reopen(s, self.left_in, min(self.end, self.source.size), self.encoding) != DONE:
+            raise MemoryError
+        s.frames[0].last_tag = self.entries[self._last_child()].tag + 1 if self.count > 1 else 0
+        return 0
+
+    cdef int _leave(self, Stepper* s, int status) noexcept:
+        """Remember where to go on when a run ended with this status."""
+        self.complete = status != NEED_DATA and status != PAUSED
+        self.resume_pos = s.pos
+        self.left_in = s.frames[1].entry if status == PAUSED else 0
+        self.entries[0].next = self.count
+        return 0
+
+    cdef int go_on(self, uint32_t more, bint skim) except -1:
+        """Take more of the sequence that the root was left in: about ``more`` entries, if it has them.
+
+        ``skim``: of its items take no more than where they are, so that ``more`` is a number of items; what is inside
+        becomes a block of its own.  When the sequence ends, what follows is taken as far as opening would have taken
+        it: to the pixel data, or, unless ALL are wanted, into another long one.
+
+        The GIL is kept, so that nobody sees a tape half done.  After an error the tape is as before.
+        """
+        cdef Stepper s
+        cdef uint32_t count = self.count, sequence = self.left_in
+        cdef uint64_t pos = self.resume_pos
+        cdef uint8_t* scratch = NULL
+        if not self.is_waiting():
+            return 0
         try:
-            # A source that shrinks while it is open changes its end, never a tape entry that was handed out.
-            if stepper_reopen(&s, self.resume_pieces, min(self.end, self.source.size), self.encoding) != DONE:
-                raise MemoryError
-            s.frames[0].last_tag = self.entries[self._last_child()].tag + 1 if self.count > 1 else 0
+            self._reopen(&s)
+            s.enter_limit = ROOT_ENTER_LIMIT
+            s.look_up = self.encoding & IMPLICIT or self.entries[sequence].flags & IMPLICIT_IN_UN
+            s.skim = skim
+            if more != ALL:
+                s.pause_at = count + min(more if skim else max(more, count >> 1), 0x7FFFFFFFu - count)
+            if skim:
+                scratch = <uint8_t*>malloc(SCRATCH)
+                if scratch == NULL:
+                    raise MemoryError
+            self._walk_sequence(&s, scratch)
+            if self.orders is not None:
+                self.orders.pop(0, None)
+            self.charset_nested = -1
+        except BaseException:
+            self.complete = False
+            self.count = self.entries[0].next = self.entries[sequence].next = count
+            self.entries[sequence].flags |= END_UNKNOWN
+            self.left_in, self.resume_pos, self.counted_item = sequence, pos, 0
+            raise
+        finally:
+            free(scratch)
+            s.entries = NULL
+            stepper_free(&s)
+            self.source.release()
+        return 0
+
+    cdef int _walk_sequence(self, Stepper* s, uint8_t* scratch) except -1:
+        """Run a stepper as opening does, as far as ``pause_at`` or where opening ends.
+
+        In windows that stay, or through ``scratch``, where what is read is not going to be looked at.
+        """
+        cdef int status
+        cdef Window* window
+        cdef Source source = self.source
+        cdef uint64_t got
+        s.need = 8
+        while True:
+            window = source.window_of(s.pos, s.need)
+            if window != NULL:
+                s.base, s.start, s.stop = window.data, window.start, window.stop
+            status = stepper_run(s)
+            self.entries, self.count, self.capacity = s.entries, s.count, s.capacity
+            if status != NEED_DATA or s.depth == 0 and PIXEL_TAGS <= s.entries[s.count - 1].tag < 0x7FE10000u:
+                break
+            if source.window_of(s.pos, s.need) != NULL:
+                continue
+            if scratch == NULL or not source.is_file or source.size < s.pos + s.need:
+                if source.need(s.pos, s.need):
+                    continue
+            else:
+                source.ensure_open()
+                got = source.read_now(scratch, s.pos, min(<uint64_t>SCRATCH, source.size - s.pos))
+                if got >= s.need:
+                    s.base, s.start, s.stop = scratch, s.pos, s.pos + got
+                    continue
+                source.size = s.pos + got
+            status = stepper_set_end(s, max(min(source.size, s.pos + s.need - 1), s.entries[0].offset))
+            if status != DONE:
+                break
+        self._leave(s, status)
+        collect_findings(self, s)
+        if status > PAUSED:
+            raise_status(status, self, s)
+        return 0
+
+    cdef int resume(self) except -1:
+        """Go on with a root that was left: walk the sequence or the fragments, read what stands behind them.
+
+        Fragments are read through a scratch window, so that walking those of a long file keeps nothing of it.  After
+        an error the tape is as before, and the next call meets the same error.
+        """
+        cdef Stepper s
+        cdef Window scratch
+        cdef uint32_t count
+        if self.is_waiting():
+            self.go_on(ALL, True)
+        if self.complete:
+            return 0
+        count = self.count
+        memset(&scratch, 0, sizeof(Window))
+        try:
+            self._reopen(&s)
+            self.complete = True
             self._walk_on(&s, &scratch)
             self.entries[0].next = self.count
             if self.orders is not None:
@@ -281,9 +386,10 @@ cdef class Block:
         except BaseException:
             self.complete = False
             self.count = count
-            if self.resume_pieces:
-                self.entries[self.resume_pieces].next = self.resume_pieces + 1
-                self.entries[self.resume_pieces].flags |= END_UNKNOWN
+            self.counted_item = 0
+            if self.left_in:
+                self.entries[self.left_in].next = self.left_in + 1
+                self.entries[self.left_in].flags |= END_UNKNOWN
             raise
         finally:
             free(scratch.data)
@@ -408,24 +514,29 @@ cdef class Block:
         cdef TapeEntry* entry = self.entries + index
         cdef uint32_t tag = entry.tag, number = (entry.tag >> 8) & 0xFF, creator
         cdef const uint8_t* p
-        cdef object key, vrs, code
+        cdef uint64_t key
+        cdef dict vrs
+        cdef object code
         if number < 0x10:
             return 0
-        # The creator's table is looked for once for each block of each item.
+        # The creator's table is looked for once for each block of each item; its elements stand side by side.
         key = (<uint64_t>entry.parent << 32) | (tag & 0xFFFF0000u) | number
-        if self.privates is None:
-            self.privates = {}
-        if key in self.privates:
-            vrs = self.privates[key]
-        else:
-            vrs = None
-            creator = self.find(entry.parent, (tag & 0xFFFF0000u) | number)
-            if creator:
-                p = self.pointer(self.entries + creator)
-                if p != NULL:
-                    name = (<const char*>p)[:trimmed(p, self.entries[creator].length)].decode("latin-1")
-                    vrs = hook("private_vrs")(name)
-            self.privates[key] = vrs
+        if key != self.private_key:
+            if self.privates is None:
+                self.privates = {}
+            if key in self.privates:
+                vrs = self.privates[key]
+            else:
+                vrs = None
+                creator = self.find(entry.parent, (tag & 0xFFFF0000u) | number)
+                if creator:
+                    p = self.pointer(self.entries + creator)
+                    if p != NULL:
+                        name = (<const char*>p)[:trimmed(p, self.entries[creator].length)].decode("latin-1")
+                        vrs = hook("private_vrs")(name)
+                self.privates[key] = vrs
+            self.private_key, self.private_vrs = key, vrs
+        vrs = self.private_vrs
         if vrs is None:
             return 0
         code = vrs.get(tag & 0xFFFF00FFu)

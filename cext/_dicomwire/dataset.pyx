@@ -5,10 +5,10 @@ access and kept in the block.  Views keep the source alive and never each other.
 """
 cimport cython
 from cpython.object cimport PyObject
-from cpython.ref cimport Py_INCREF
+from cpython.ref cimport Py_INCREF, Py_XDECREF
 from libc.stdint cimport uint16_t, uint64_t
 
-from .block cimport hook
+from .block cimport ALL, hook
 from .decode cimport decode_binary, decode_text, fetched_value, value_view
 from .fragments cimport new_fragments
 from .pickling cimport encoded_element, encoding_at, inside_state, reduce_inside
@@ -32,6 +32,9 @@ cdef extern from "Python.h":
 # Set once by dicomwire/__init__.py (bind), read-only afterwards.
 cdef dict _KEYWORDS = {}
 cdef str _VALUE = "value"       # interned, as attribute names in code are
+
+cdef enum:
+    FAR = 16                    # items beyond the end of a tape from which on those before are only counted
 
 
 def bind(dict keywords):
@@ -531,6 +534,7 @@ cdef class DataSet:
         cdef uint32_t i
         cdef TapeEntry* e
         if self.index == 0:
+            self.block.go_on(ALL, False)
             self.block.resume()
         for i in range(self.index, self.block.entries[self.index].next):
             e = self.block.entries + i
@@ -622,16 +626,18 @@ cdef class _Elements:
         if self.order is not None:
             return self._next_in_order()
         i = self._following()
-        if i >= self.block.entries[self.item].next:
+        while i >= self.block.entries[self.item].next:
             if self.item != 0 or self.block.complete:
                 raise StopIteration
-            self.block.resume()
+            if self.block.is_waiting():
+                self.block.go_on(ALL, True)
+            else:
+                self.block.resume()
             if self.block.entries[0].flags & UNORDERED:
+                self.block.resume()
                 self.order = self.block.order_of(0)
                 return self._next_in_order()
             i = self._following()
-            if i >= self.block.entries[0].next:
-                raise StopIteration
         self.last = i
         return new_element(self.block, i)
 
@@ -659,20 +665,32 @@ cdef class _AllElements:
     cdef list stack             # of (block, next, stop) to come back to
     cdef Block entering         # a sequence that was just handed out and is walked next
     cdef object ordered         # an iterator over an item whose elements are not in order
-    cdef DataElement given, given_before    # handed out last and before, to be used again if nobody kept them
+    # DataElements handed out last and before, to be used again if nobody kept them; owned.  Not as objects, since
+    # counting references when they change places takes as long as all the rest of a step.
+    cdef PyObject* given
+    cdef PyObject* given_before
+
+    def __dealloc__(self):
+        Py_XDECREF(self.given)
+        Py_XDECREF(self.given_before)
 
     def __iter__(self):
         return self
 
     cdef inline DataElement _element(self, uint32_t i):
         """A DataElement: the one before the last, if the caller let go of it; a loop still holds the last."""
-        cdef DataElement element = self.given_before
-        if element is not None and Py_REFCNT(element) == 2 and element.block is self.block:
-            element.index = i
-        else:
-            element = new_element(self.block, i)
+        cdef PyObject* old = self.given_before
+        cdef DataElement element
+        if old != NULL and Py_REFCNT(<object>old) == 1 and (<DataElement>old).block is self.block:
+            (<DataElement>old).index = i
+            self.given_before = self.given
+            self.given = old
+            return <DataElement>old
+        element = new_element(self.block, i)
+        Py_INCREF(element)
         self.given_before = self.given
-        self.given = element
+        self.given = <PyObject*>element
+        Py_XDECREF(old)
         return element
 
     cdef int _enter(self, Block inner) except -1:
@@ -739,7 +757,13 @@ cdef class _AllElements:
                     last = self.stop - 1
                     while self.block.entries[last].parent:
                         last = self.block.entries[last].parent
-                    self.block.resume()     # someone else may have done it since this walk began
+                    if last and last == self.block.left_in and self.block.is_waiting():
+                        self.block.go_on(0, False)
+                    if last and self.block.entries[last].next > self.stop:
+                        self.stop = self.block.entries[last].next       # it had been left, and goes on here
+                        continue
+                    if self.stop == self.block.entries[0].next:
+                        self.block.resume()     # someone else may have done it since this walk began
                 if self.top != 0 or self.stop == self.block.entries[0].next:
                     raise StopIteration
                 self.stop = self.block.entries[0].next
@@ -751,12 +775,13 @@ cdef class _AllElements:
         """Where what stood behind the root's pixel data is out of order, walk the elements after ``last`` by tag."""
         cdef _Elements rest
         if self.block.entries[0].flags & UNORDERED:
+            self.block.resume()
             rest = _Elements.__new__(_Elements)
             rest.block = self.block
             rest.last = last
             rest.order = self.block.order_of(0)
             self.ordered = _walk_ordered(rest)
-            self.next = self.stop
+            self.next = self.stop = self.block.entries[0].next
         return 0
 
 
@@ -789,6 +814,8 @@ cdef class Sequence:
 
     def __len__(self):
         cdef uint32_t i = self.index + 1, n = 0
+        if self.block.entries[self.index].flags & END_UNKNOWN:
+            self.block.go_on(ALL, True)
         while i < self.block.entries[self.index].next:
             i = self.block.entries[i].next
             n += 1
@@ -809,18 +836,25 @@ cdef class Sequence:
                 self.block.entries[self.block.counted_item].parent == self.index):
             i = self.block.counted_item
             n = self.block.counted
-        while wanted >= 0 and i < stop:
-            if n == wanted:
-                self.block.counted_item = i
-                self.block.counted = n
-                return _item_at(self.block, i)
-            i = self.block.entries[i].next
-            n += 1
+        while wanted >= 0:
+            while i < stop:
+                if n == wanted:
+                    self.block.counted_item = i
+                    self.block.counted = n
+                    return _item_at(self.block, i)
+                i = self.block.entries[i].next
+                n += 1
+            if not self.block.entries[self.index].flags & END_UNKNOWN:
+                break
+            # Who takes one after the other wants what is inside, too; those before a distant one may not be wanted.
+            self.block.go_on(<uint32_t>min(wanted - n + 1, <Py_ssize_t>ALL - 1), wanted - n >= FAR)
+            stop = self.block.entries[self.index].next
         raise IndexError("item number out of range")
 
     def __iter__(self):
         cdef _Items items = _Items.__new__(_Items)
         items.block = self.block
+        items.sequence = self.index
         items.next = self.index + 1
         items.stop = self.block.entries[self.index].next
         return items
@@ -858,7 +892,7 @@ cdef DataSet _item_at(Block block, uint32_t index):
 cdef class _Items:
     """Iterator over the items of a sequence."""
     cdef Block block
-    cdef uint32_t next, stop
+    cdef uint32_t sequence, next, stop
 
     def __iter__(self):
         return self
@@ -866,7 +900,11 @@ cdef class _Items:
     def __next__(self):
         cdef uint32_t i = self.next
         if i >= self.stop:
-            raise StopIteration
+            if self.block.entries[self.sequence].flags & END_UNKNOWN:
+                self.block.go_on(0, False)
+            self.stop = self.block.entries[self.sequence].next
+            if i >= self.stop:
+                raise StopIteration
         self.next = self.block.entries[i].next
         self.block.ordinal_of(i)
         return _item_at(self.block, i)

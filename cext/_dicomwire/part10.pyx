@@ -8,7 +8,7 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport int8_t, int64_t
 from libc.string cimport memcmp, memset
 
-from .block cimport Block, block_of_tape, collect_findings, hook, raise_status
+from .block cimport PIXEL_TAGS, ROOT_ENTER_LIMIT, Block, block_of_tape, collect_findings, hook, raise_status
 from .dataset cimport DataSet, Root, new_data_set, new_sequence, parse_key
 from .fragments cimport new_fragments
 from .source cimport (
@@ -27,9 +27,8 @@ from .vr cimport DW_VR_KNOWN, DW_VR_LONG, dw_vr_traits
 from .errors import DecodeError
 
 cdef enum:
-    ROOT_ENTER_LIMIT = 4096     # bytes; known-length containers up to this are entered while opening
+    LONG_SEQUENCE = 1024        # entries of a tape from which on the rest of a sequence waits until it is asked for
     FIRST_ENTRIES = 256         # room for the tape of a usual header without growing
-    PIXEL_TAGS = 0x7FE00008     # Float Pixel Data, the first of the three; stop_before_pixels stops here
 
 
 # ------------------------------------------------------------------------------------------------- looking at the bytes
@@ -439,6 +438,9 @@ cdef DataSet open_data_set(Source source, bint force, uint32_t stop_tag, object 
     s.look_up = encoding & IMPLICIT != 0
     s.max_depth = DEFAULT_MAX_DEPTH
     s.strict = source.policy == STRICT
+    # A long sequence is walked as far as it is asked for, unless all is judged at once, or nothing can be read later.
+    if wanted is None and not s.strict and content is source and source.remote is None:
+        s.pause_at = LONG_SEQUENCE
     try:
         if stepper_reserve(&s, FIRST_ENTRIES) != DONE or stepper_begin(
                 &s, offset, max(content.size, offset), DATA_SET, <uint8_t>encoding) != DONE:
@@ -446,11 +448,7 @@ cdef DataSet open_data_set(Source source, bint force, uint32_t stop_tag, object 
         status = _run(content, &s, True)
         block = block_of_tape(content, &s)
         block.stop_tag = stop_tag
-        if status == NEED_DATA or status == PAUSED:
-            block.complete = False
-            block.resume_pos = s.pos
-            block.resume_pieces = s.frames[1].entry if status == PAUSED else 0
-        block.entries[0].next = block.count
+        block._leave(&s, status)
         collect_findings(block, &s)
         if status > PAUSED:
             raise_status(status, block, &s)
@@ -522,7 +520,7 @@ cdef int _keep_only(Block block, object wanted) except -1:
         last = block.entries[block._last_child()].tag
         if max(wanted, default=0) > last:
             block.resume()          # what is wanted stands behind the pixel data
-        elif last not in wanted or not block.resume_pieces:
+        elif last not in wanted or not block.left_in:
             block.complete = True   # nothing behind them is
     while i < block.count:
         if block.entries[i].tag in wanted:
@@ -535,8 +533,8 @@ cdef int _keep_only(Block block, object wanted) except -1:
         following = e[i].next
         if e[i].tag in wanted or e[i].tag == 0x00080005 or (
                 e[i].tag & 0xFF00 == 0 and e[i].tag & 0xFF >= 0x10 and (e[i].tag >> 16) in private_groups):
-            if block.resume_pieces == i:
-                block.resume_pieces = j
+            if block.left_in == i:
+                block.left_in = j
             shift = i - j
             if shift:
                 for k in range(i, following):

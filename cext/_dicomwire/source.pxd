@@ -55,6 +55,8 @@ cdef class Source:
 
     cdef const uint8_t* find(self, uint64_t offset, uint64_t length) noexcept nogil
     cdef Window* window_at(self, uint64_t offset) noexcept nogil
+    cdef Window* window_of(self, uint64_t offset, uint64_t length) noexcept nogil
+    cdef uint64_t read_now(self, uint8_t* data, uint64_t offset, uint64_t length) except? 0
     cdef int need(self, uint64_t offset, uint64_t length) except -1
     cdef uint64_t _gather(self, uint8_t* buffer, uint64_t offset, uint64_t length) noexcept
     cdef object fetch(self, uint64_t offset, uint64_t length)

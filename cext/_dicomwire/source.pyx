@@ -59,6 +59,7 @@ cdef enum:
     LONG_HEADER = 1 << 17           # bytes of header from which on room for the rest is reserved at once ...
     RESERVED_FIRST = 4000000        # ... up to this many, without huge pages yet, then
     RESERVED_MOST = 31 << 20
+    LATER_MOST = 1 << 24            # bytes of a window that is made when the data set is open
     NEAR_BYTES = 65536              # a gap up to this is read through, a longer one gets a window of its own
     REMOTE_SECOND = 1 << 20         # a header beyond the first guess gets this at once: a request costs as much
     REMOTE_STEP_MOST = 1 << 24      # bytes that a remote object may name as its first guess
@@ -173,10 +174,28 @@ cdef class Source:
             return &self.first
         return NULL
 
+    cdef Window* window_of(self, uint64_t offset, uint64_t length) noexcept nogil:
+        """The newest window that holds all of these bytes, or NULL."""
+        cdef int i
+        for i in range(self.more_count - 1, -1, -1):
+            if offset >= self.more[i].start and offset + length <= self.more[i].stop and length <= self.more[i].stop:
+                return self.more + i
+        if offset >= self.first.start and offset + length <= self.first.stop and length <= self.first.stop:
+            return &self.first
+        return NULL
+
+    cdef uint64_t read_now(self, uint8_t* data, uint64_t offset, uint64_t length) except? 0:
+        """Read from a local file without giving up the GIL, for tapes that others may look at; how many bytes."""
+        cdef uint64_t got = 0
+        if read_at(self.descriptor, data, self.origin + offset, length, &got) != 0:
+            PyErr_SetFromErrnoWithFilenameObject(OSError, self.path)
+        return got
+
     cdef int need(self, uint64_t offset, uint64_t length) except -1:
         """Bring ``length`` bytes at ``offset`` into one window; 0 when the source ends before.
 
-        Only while opening: it may move the last window.  Windows lie in ascending order.
+        While opening, the last window may move; later it may not, so that there is a new one, and the GIL is kept.
+        Windows lie in ascending order.
         """
         cdef Window* window
         cdef Window* windows
@@ -190,7 +209,10 @@ cdef class Source:
             return 0
         self.ensure_open()
         window = self.more + (self.more_count - 1) if self.more_count else &self.first
-        if offset < window.start or offset > window.stop + NEAR_BYTES:
+        wanted = self.step
+        if offset < window.start or offset > window.stop + NEAR_BYTES or self.frozen:
+            if self.frozen:
+                wanted = max(wanted, min((window.stop - window.start) * 2, <uint64_t>LATER_MOST))
             windows = <Window*>realloc(self.more, (self.more_count + 1) * sizeof(Window))
             if windows == NULL:
                 raise MemoryError
@@ -200,7 +222,7 @@ cdef class Source:
             window.start = window.stop = offset
             self.more_count += 1
         room = window.stop - window.start
-        wanted = max(self.step, room * 4 if room < LONG_HEADER else room * 2)
+        wanted = max(wanted, room * 4 if room < LONG_HEADER else room * 2)
         if self.remote is not None and room and room < REMOTE_SECOND:
             wanted = REMOTE_SECOND
         wanted = max(offset + length - window.start, wanted)
@@ -218,7 +240,10 @@ cdef class Source:
             window.data = data
             window.capacity = capacity
         data = window.data
-        self.read_piece(data + room, window.stop, wanted - room, &got)
+        if self.frozen and self.remote is None:
+            got = self.read_now(data, window.stop, wanted)
+        else:
+            self.read_piece(data + room, window.stop, wanted - room, &got)
         window.stop += got
         if window.stop < offset + length:
             self.size = window.stop     # shorter than it was when opened

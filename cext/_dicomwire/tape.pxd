@@ -19,49 +19,93 @@ cdef extern from "bigmem.h" nogil:
     void* dw_grow(void* old, size_t old_size, size_t new_size) noexcept
     void dw_release(void* array, size_t size) noexcept
 
-cdef enum:
-    ITEM_TAG = 0xFFFEE000
-    ITEM_DELIMITER = 0xFFFEE00D
-    SEQUENCE_DELIMITER = 0xFFFEE0DD
-    UNDEFINED = 0xFFFFFFFF
+# Structs and constants that include/usual.h works with, too.
+cdef extern from "tape.h" nogil:
+    enum:
+        ITEM_TAG "DW_ITEM_TAG"                          # FFFEE000
+        ITEM_DELIMITER "DW_ITEM_DELIMITER"              # FFFEE00D
+        SEQUENCE_DELIMITER "DW_SEQUENCE_DELIMITER"      # FFFEE0DD
+        UNDEFINED "DW_UNDEFINED"                        # FFFFFFFF
 
-cdef enum EntryFlag:
-    UNDEFINED_LENGTH = 1    # the header says FFFFFFFF; ``length`` holds the true length once END_UNKNOWN is gone
-    END_UNKNOWN = 2         # the end was not looked for yet: encapsulated pixel data at the top level
-    NOT_ENTERED = 4         # a container of known length whose inside is not on this tape
-    FRAGMENTS = 8           # encapsulated pixel data: items are fragments (PS3.5 Annex A.4)
-    IMPLICIT_IN_UN = 16     # UN of undefined length: its inside is implicit VR little endian (section 6.2.2 note)
-    VR_GUESSED = 32         # the VR is not the one in the header: unknown there, or resolved from UN
-    CUT_SHORT = 64          # ``length`` was clipped to what is there
-    UNORDERED = 128         # an item whose elements are not in strictly ascending order
+    enum:   # flags of an entry, bits
+        UNDEFINED_LENGTH "DW_UNDEFINED_LENGTH"  # the header says FFFFFFFF; ``length`` is true once END_UNKNOWN is gone
+        END_UNKNOWN "DW_END_UNKNOWN"            # the end was not looked for yet, see PAUSED
+        NOT_ENTERED "DW_NOT_ENTERED"            # a container of known length whose inside is not on this tape
+        FRAGMENTS "DW_FRAGMENTS"                # encapsulated pixel data: items are fragments (PS3.5 Annex A.4)
+        IMPLICIT_IN_UN "DW_IMPLICIT_IN_UN"      # UN of undefined length: implicit VR little endian inside (6.2.2 note)
+        VR_GUESSED "DW_VR_GUESSED"              # the VR is not the header's: unknown there, or resolved from UN
+        CUT_SHORT "DW_CUT_SHORT"                # ``length`` was clipped to what is there
+        UNORDERED "DW_UNORDERED"                # an item whose elements are not in strictly ascending order
 
-cdef enum Encoding:
-    EXPLICIT_LE = 0
-    BIG_ENDIAN = 1          # a bit
-    IMPLICIT = 2            # a bit
+    enum:   # encodings
+        EXPLICIT_LE "DW_EXPLICIT_LE"    # 0
+        BIG_ENDIAN "DW_BIG_ENDIAN"      # a bit
+        IMPLICIT "DW_IMPLICIT"          # a bit
 
-cdef struct TapeEntry:
-    uint64_t offset         # of the value, absolute in the source
-    uint64_t length         # of the value in bytes; see UNDEFINED_LENGTH, END_UNKNOWN, CUT_SHORT
-    uint32_t tag            # ITEM_TAG for items and fragments, 0 for the root of a block
-    uint32_t next           # index of the first entry after this one's subtree
-    uint32_t parent         # index of the container; the root's is itself
-    uint16_t vr             # 0 = not resolved yet (implicit VR: empty, private, ambiguous)
-    uint8_t header_size     # bytes from the tag to the value
-    uint8_t flags           # EntryFlag
+    enum:   # kinds of containers
+        DATA_SET "DW_DATA_SET"          # an item, or the data set at the root
+        ITEMS "DW_ITEMS"                # a sequence: holds items
+        PIECES "DW_PIECES"              # encapsulated pixel data: holds fragments
 
-cdef enum ContainerKind:
-    DATA_SET = 0            # an item, or the data set at the root
-    ITEMS = 1               # a sequence: holds items
-    PIECES = 2              # encapsulated pixel data: holds fragments
+    enum:
+        FEW_FRAMES "DW_FEW_FRAMES"
 
-cdef struct Frame:
-    uint64_t bound          # absolute offset that the container cannot pass
-    uint32_t entry
-    uint32_t last_tag       # of the elements seen so far, plus one
-    uint8_t kind            # ContainerKind
-    uint8_t encoding        # Encoding bits
-    uint8_t undefined       # ended by a delimiter
+    ctypedef struct TapeEntry "DwTapeEntry":
+        uint64_t offset         # of the value, absolute in the source
+        uint64_t length         # of the value in bytes; see UNDEFINED_LENGTH, END_UNKNOWN, CUT_SHORT
+        uint32_t tag            # ITEM_TAG for items and fragments, 0 for the root of a block
+        uint32_t next           # index of the first entry after this one's subtree
+        uint32_t parent         # index of the container; the root's is itself
+        uint16_t vr             # 0 = not resolved yet (implicit VR: empty, private, ambiguous)
+        uint8_t header_size     # bytes from the tag to the value
+        uint8_t flags
+
+    ctypedef struct Frame "DwFrame":
+        uint64_t bound          # absolute offset that the container cannot pass
+        uint32_t entry
+        uint32_t last_tag       # of the elements seen so far, plus one
+        uint8_t kind            # of container
+        uint8_t encoding
+        uint8_t undefined       # ended by a delimiter
+
+    ctypedef struct RawFinding "DwRawFinding":
+        uint64_t offset         # of the header concerned
+        uint64_t expected       # bytes or tag, by kind
+        uint64_t found
+        uint32_t entry          # tape index of the element or container concerned
+        uint32_t tag
+        uint16_t kind           # Finding
+
+    ctypedef struct Stepper "DwStepper":
+        # input: a window of the source
+        const uint8_t* base     # byte at absolute offset ``start``; borrowed
+        uint64_t start
+        uint64_t stop           # one past the last byte of the window
+        uint64_t pos
+        uint64_t need
+        # limits
+        uint32_t first_tag      # at the root, tags outside first_tag .. first_tag + tag_span end the run
+        uint32_t tag_span
+        uint64_t enter_limit    # containers of known length up to this are entered, longer ones skipped
+        uint32_t max_depth
+        uint8_t strict
+        uint8_t look_up         # implicit VR: look up what the dictionary alone decides, sequences above all
+        uint8_t skim            # of the items of a sequence that PAUSED may leave, keep no more than where they are
+        uint32_t look_ahead     # a stream, whose end is not known: decisions see this many bytes from a header on
+        uint32_t finding_limit  # findings kept; 0 means MAX_FINDINGS
+        uint32_t pause_at       # entries from which on an undefined sequence at the top level is left; 0: never
+        # output
+        TapeEntry* entries
+        uint32_t count
+        uint32_t capacity
+        Frame* frames
+        uint32_t depth
+        uint32_t frame_capacity
+        Frame* few              # FEW_FRAMES of them, until nesting is deeper
+        RawFinding* findings
+        uint32_t finding_count
+        uint32_t finding_capacity
+        uint32_t findings_dropped
 
 cdef enum Finding:          # what was tolerated; the words are in finding.pyx
     NO_FINDING = 0
@@ -69,54 +113,14 @@ cdef enum Finding:          # what was tolerated; the words are in finding.pyx
     DELIMITER_LENGTH, NOT_AN_ITEM, IMPLICIT_ELEMENT, UNKNOWN_VR, TAG_ORDER, DUPLICATE_TAG, TRAILING_BYTES
     LENGTH_WRAPPED, STRAY_ITEM, UNREADABLE
 
-cdef struct RawFinding:
-    uint64_t offset         # of the header concerned
-    uint64_t expected       # bytes or tag, by kind
-    uint64_t found
-    uint32_t entry          # tape index of the element or container concerned
-    uint32_t tag
-    uint16_t kind           # Finding
-
 cdef enum Status:
     DONE = 0                # the root ended
     NEED_DATA = 1           # ``need`` bytes at ``pos`` are not in the window
     STOPPED = 2             # the element at ``pos`` is outside the wanted tags
-    PAUSED = 3              # fragments begin at ``pos``, at the top level; run again to walk them
+    PAUSED = 3              # at ``pos``, at the top level: fragments, run again to walk them, or see ``pause_at``
     TOO_DEEP = 4
     OUT_OF_MEMORY = 5
     REFUSED = 6             # strict, and there is a finding
-
-cdef enum:
-    FEW_FRAMES = 8
-
-cdef struct Stepper:
-    # input: a window of the source
-    const uint8_t* base     # byte at absolute offset ``start``; borrowed
-    uint64_t start
-    uint64_t stop           # one past the last byte of the window
-    uint64_t pos
-    uint64_t need
-    # limits
-    uint32_t first_tag      # at the root, tags outside first_tag .. first_tag + tag_span end the run
-    uint32_t tag_span
-    uint64_t enter_limit    # containers of known length up to this are entered, longer ones skipped
-    uint32_t max_depth
-    uint8_t strict
-    uint8_t look_up         # implicit VR: look up what the dictionary alone decides, sequences above all, to enter them
-    uint32_t look_ahead     # a stream, whose end is not known: decisions see this many bytes from a header on, no fewer
-    uint32_t finding_limit  # findings kept; 0 means MAX_FINDINGS
-    # output
-    TapeEntry* entries
-    uint32_t count
-    uint32_t capacity
-    Frame* frames
-    uint32_t depth
-    uint32_t frame_capacity
-    Frame[FEW_FRAMES] few   # frames until nesting is deeper
-    RawFinding* findings
-    uint32_t finding_count
-    uint32_t finding_capacity
-    uint32_t findings_dropped
 
 cdef enum:
     MAX_FINDINGS = 200      # kept for each block; further ones are counted
@@ -125,7 +129,7 @@ cdef enum:
 cdef int stepper_begin(Stepper* s, uint64_t offset, uint64_t end, uint8_t kind, uint8_t encoding) noexcept nogil
 cdef int stepper_reserve(Stepper* s, uint32_t capacity) noexcept nogil
 cdef TapeEntry* stepper_take(Stepper* s, uint32_t* capacity) noexcept nogil
-cdef int stepper_reopen(Stepper* s, uint32_t pieces_entry, uint64_t end, uint8_t encoding) noexcept nogil
+cdef int stepper_reopen(Stepper* s, uint32_t left_in, uint64_t end, uint8_t encoding) noexcept nogil
 cdef int stepper_set_end(Stepper* s, uint64_t end) noexcept nogil
 cdef void stepper_free(Stepper* s) noexcept nogil
 cdef int stepper_run(Stepper* s) noexcept nogil

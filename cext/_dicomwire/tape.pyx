@@ -84,7 +84,7 @@ cdef int _push(Stepper* s, uint64_t bound, uint32_t entry, uint8_t kind, uint8_t
         if frames == NULL:
             return OUT_OF_MEMORY
         if s.frames == s.few:
-            memcpy(frames, s.few, sizeof(s.few))
+            memcpy(frames, s.few, FEW_FRAMES * sizeof(Frame))
         s.frames = frames
         s.frame_capacity = capacity
     s.depth += 1
@@ -127,11 +127,12 @@ cdef int stepper_begin(Stepper* s, uint64_t offset, uint64_t end, uint8_t kind, 
     return DONE
 
 
-cdef int stepper_reopen(Stepper* s, uint32_t pieces_entry, uint64_t end, uint8_t encoding) noexcept nogil:
+cdef int stepper_reopen(Stepper* s, uint32_t left_in, uint64_t end, uint8_t encoding) noexcept nogil:
     """Frames for going on with a tape whose root was left unfinished.
 
-    ``pieces_entry`` are fragments to walk first, or 0.
+    ``left_in`` are the fragments, or the sequence, to walk first, or 0.
     """
+    cdef uint8_t flags
     if s.frames == NULL:
         s.frames = s.few
         s.frame_capacity = FEW_FRAMES
@@ -142,8 +143,10 @@ cdef int stepper_reopen(Stepper* s, uint32_t pieces_entry, uint64_t end, uint8_t
     s.frames[0].kind = DATA_SET
     s.frames[0].encoding = encoding
     s.frames[0].undefined = 0
-    if pieces_entry:
-        return _push(s, end, pieces_entry, PIECES, encoding, 1)
+    if left_in:
+        flags = s.entries[left_in].flags
+        return _push(s, end, left_in, PIECES if flags & FRAGMENTS else ITEMS,
+                     IMPLICIT if flags & IMPLICIT_IN_UN else encoding, 1)
     return DONE
 
 
@@ -363,162 +366,9 @@ cdef bint _unwrap_length(Stepper* s, TapeEntry* last, uint64_t bound, uint8_t en
 
 # ------------------------------------------------------------------------------------------------------------ the loop
 
-cdef inline TapeEntry* _write(TapeEntry* entry, uint64_t offset, uint64_t length, uint32_t tag, uint32_t index,
-                              uint32_t parent, uint16_t vr, uint8_t size, uint8_t flags) noexcept nogil:
-    entry.offset = offset
-    entry.length = length
-    entry.tag = tag
-    entry.next = index + 1
-    entry.parent = parent
-    entry.vr = vr
-    entry.header_size = size
-    entry.flags = flags
-    return entry
-
-
-cdef inline void _enter(Frame* frame, uint64_t bound, uint32_t entry, uint8_t kind, uint8_t undefined) noexcept nogil:
-    """Fill the frame above ``frame``'s for a container in the same encoding."""
-    frame[1].bound = bound
-    frame[1].entry = entry
-    frame[1].last_tag = 0
-    frame[1].kind = kind
-    frame[1].encoding = frame.encoding
-    frame[1].undefined = undefined
-
-
-cdef void _take_usual(Stepper* s) noexcept nogil:
-    """Take headers in little endian as long as there is nothing wrong with them, and nothing to ask for.
-
-    Everything that deserves a thought is left to the loop in stepper_run, at its header: odd or undefined lengths
-    where they do not belong, order, unknown VRs, missing delimiters, fragments, the last bytes of a window.  What is
-    left to decide here is little, so that it stays in registers.
-    """
-    cdef Frame* frame = s.frames + s.depth
-    cdef TapeEntry* entries = s.entries
-    cdef const uint8_t* base = s.base - s.start     # indexed by absolute offsets
-    cdef uint64_t pos = s.pos, stop = s.stop, bound = frame.bound, enter_limit = s.enter_limit, word, end
-    cdef uint32_t index = s.count, capacity = s.capacity, depth = s.depth, tag, length
-    cdef uint32_t deepest = min(s.frame_capacity, s.max_depth) - 1
-    cdef uint32_t parent = frame.entry, last_tag = frame.last_tag
-    cdef uint16_t vr
-    cdef uint8_t traits, size, kind = frame.kind, implicit = frame.encoding & IMPLICIT
-    while index < capacity:
-        # ---------------------------------------------------------------- a known length is used up
-        if pos >= bound:
-            if frame.undefined or depth == 0:
-                break
-            entries[parent].next = index
-            depth -= 1
-            frame -= 1
-            bound, kind, parent, last_tag, implicit = (
-                frame.bound, frame.kind, frame.entry, frame.last_tag, frame.encoding & IMPLICIT)
-            if frame.encoding & BIG_ENDIAN:
-                break               # around a UN, which is little endian inside
-            continue
-        if pos + 12 > stop:
-            break
-        word = dw_load64le(base + pos)
-        tag = <uint32_t>(word << 16) | <uint32_t>((word >> 16) & 0xFFFF)
-        length = <uint32_t>(word >> 32)
-
-        # ---------------------------------------------------------------- delimiters
-        if tag >= 0xFFFE0000u and tag != ITEM_TAG:
-            if length != 0 or not frame.undefined or pos + 8 > bound or tag != (
-                    ITEM_DELIMITER if kind == DATA_SET else SEQUENCE_DELIMITER):
-                break
-            entries[parent].length = pos - entries[parent].offset
-            entries[parent].next = index
-            pos += 8
-            depth -= 1
-            frame -= 1
-            bound, kind, parent, last_tag, implicit = (
-                frame.bound, frame.kind, frame.entry, frame.last_tag, frame.encoding & IMPLICIT)
-            if frame.encoding & BIG_ENDIAN:
-                break               # around a UN, which is little endian inside
-            continue
-
-        # ---------------------------------------------------------------- items
-        if kind == ITEMS:
-            end = pos + 8
-            if tag != ITEM_TAG or depth >= deepest or end > bound:
-                break
-            if length == UNDEFINED:
-                _write(entries + index, end, UNDEFINED, ITEM_TAG, index, parent, DW_VR_NONE, 8, UNDEFINED_LENGTH)
-                _enter(frame, bound, index, DATA_SET, 1)
-            elif length & 1 or length > bound - end:
-                break
-            elif length > enter_limit:
-                _write(entries + index, end, length, ITEM_TAG, index, parent, DW_VR_NONE, 8, NOT_ENTERED)
-                index += 1
-                pos = end + length
-                continue
-            else:
-                _write(entries + index, end, length, ITEM_TAG, index, parent, DW_VR_NONE, 8, 0)
-                _enter(frame, end + length, index, DATA_SET, 0)
-                bound = end + length
-            pos = end
-            parent = index
-            index += 1
-            depth += 1
-            frame += 1
-            kind = DATA_SET
-            last_tag = 0
-            continue
-
-        # ---------------------------------------------------------------- elements
-        if implicit:
-            size = 8
-            vr = 0
-            if s.look_up and length != 0:
-                vr = dw_tag_vr(tag)
-                if vr <= DW_VR_NONE or vr == DW_VR_UN or length == UNDEFINED and vr != DW_VR_SQ:
-                    vr = 0          # depends on other elements, or on what is inside
-        else:
-            vr = <uint16_t>length
-            traits = dw_vr_traits(vr)
-            if traits & DW_VR_LONG:
-                length = dw_load32le(base + pos + 8)
-                size = 12
-            elif traits:
-                length >>= 16
-                size = 8
-            else:
-                break
-        end = pos + size
-        if tag < last_tag or tag == 0 or tag >= 0xFFFE0000u or (depth == 0 and tag - s.first_tag > s.tag_span):
-            break
-        if length == UNDEFINED:
-            if depth >= deepest or end > bound or (vr != DW_VR_SQ and (vr != 0 or tag == 0x7FE00010)):
-                break
-            _write(entries + index, end, UNDEFINED, tag, index, parent, vr, size, UNDEFINED_LENGTH)
-            _enter(frame, bound, index, ITEMS, 1)
-        elif length & 1 or end > bound or length > bound - end:
-            break
-        elif vr == DW_VR_SQ and length != 0 and length <= enter_limit:
-            if depth >= deepest:
-                break
-            _write(entries + index, end, length, tag, index, parent, vr, size, 0)
-            _enter(frame, end + length, index, ITEMS, 0)
-            bound = end + length
-        else:
-            _write(entries + index, end, length, tag, index, parent, vr, size,
-                   NOT_ENTERED if vr == DW_VR_SQ and length != 0 else 0)
-            index += 1
-            last_tag = tag + 1
-            pos = end + length
-            continue
-        frame.last_tag = tag + 1
-        pos = end
-        parent = index
-        index += 1
-        depth += 1
-        frame += 1
-        kind = ITEMS
-    if kind == DATA_SET:
-        frame.last_tag = last_tag
-    s.pos = pos
-    s.count = index
-    s.depth = depth
+cdef extern from "usual.h" nogil:
+    # Headers that have nothing wrong with them, as far as they come: moves the stepper, leaves the rest to the loop.
+    void dw_take_usual(Stepper*) noexcept
 
 
 cdef int stepper_run(Stepper* s) noexcept nogil:
@@ -537,9 +387,9 @@ cdef int stepper_run(Stepper* s) noexcept nogil:
     cdef uint32_t index
 
     while True:
-        if not encoding & BIG_ENDIAN and pos >= s.start and kind != PIECES:
+        if pos >= s.start and kind != PIECES:
             s.pos = pos
-            _take_usual(s)
+            dw_take_usual(s)
             pos = s.pos
             frame = s.frames + s.depth
             bound, kind, encoding = frame.bound, frame.kind, frame.encoding
@@ -586,6 +436,11 @@ cdef int stepper_run(Stepper* s) noexcept nogil:
         # ---------------------------------------------------------------- items, fragments, delimiters
         if kind != DATA_SET:
             if h.tag == ITEM_TAG:
+                if s.pause_at and s.count >= s.pause_at and s.depth == 1 and kind == ITEMS and frame.undefined:
+                    s.pos = pos
+                    s.entries[frame.entry].flags |= END_UNKNOWN
+                    s.entries[frame.entry].next = s.entries[0].next = s.count
+                    return PAUSED
                 h.length = _u32_at(p + 4, encoding)
                 undefined = h.length == UNDEFINED
                 if s.count == s.capacity and _grow(s) != DONE:

@@ -26,6 +26,9 @@ cdef extern from "Python.h":
     ctypedef struct PyTypeObject:
         object (*tp_new)(PyTypeObject*, object, void*)
 
+cdef extern from "subtext.h":
+    object dw_subtext(object kind, const void* text, Py_ssize_t n)
+
 cdef double[23] _POWERS = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                            1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22]
 
@@ -139,12 +142,11 @@ cdef object plain_component(uint16_t vr, const uint8_t* p, uint64_t n, bint* odd
         while n and p[0] == 0x20:
             p += 1
             n -= 1
-    value = decode_ascii(p, n)
     if vr == DW_VR_UI:
-        return _as(_UID, value)
+        return dw_subtext(_UID, p, <Py_ssize_t>n)
     if vr == DW_VR_PN:
-        return _as(_PERSON_NAME, value)
-    return value
+        return dw_subtext(_PERSON_NAME, p, <Py_ssize_t>n)
+    return decode_ascii(p, n)
 
 
 cdef object repeated_text(PyObject** texts, uint16_t vr, const uint8_t* p, uint64_t n):

@@ -1,8 +1,10 @@
 """Value bytes to Python objects, all 34 VRs in the three native encodings (PS3.5 sections 6.2 and 7.3)."""
 
 import math
+import pickle
 import re
 import struct
+import sys
 
 import pytest
 from hypothesis import example, given
@@ -242,6 +244,29 @@ def test_text_types():
     uids = value_of("UI", b"1.2\\1.3\0")
     assert [type(uid) for uid in uids] == [dicomwire.UID] * 2
     assert type(value_of("LO", b"ab")) is str
+
+
+@pytest.mark.parametrize(("vr", "kind"), [("UI", dicomwire.UID), ("PN", dicomwire.PersonName)])
+def test_uids_and_names_are_what_their_classes_make(vr, kind):
+    """They are made from the bytes, not by a call of the class: everything that the interpreter keeps must be right."""
+    for n in (1, 2, 7, 8, 15, 16, 17, 63, 64, 65, 300):
+        text = ("1.2.840.10008." * 22)[:n].rstrip(".") if vr == "UI" else ("Doe^John" * 40)[:n]
+        found, made = value_of(vr, text.encode() + b"\0" * (len(text) & 1)), kind(text)
+        assert type(found) is kind
+        assert found == made == text
+        assert (hash(found), len(found), found.isascii()) == (hash(made), len(made), True)
+        assert sys.getsizeof(found) == sys.getsizeof(made)
+        assert {text: 1}[found] == 1
+        assert (found + "x", found[1:], found.encode(), f"{found}", str(found)) == (
+            text + "x", text[1:], text.encode(), text, text)
+        assert type(str(found)) is str
+        assert sys.intern(str(found)) == text
+        again = pickle.loads(pickle.dumps(found))
+        assert (type(again), again) == (kind, text)
+        assert kind(found) == made
+        assert found.translate({0x31: "é"}) == text.replace("1", "é")
+        with pytest.raises(AttributeError):
+            found.other = 1
 
 
 @pytest.mark.parametrize("char", [b"\xe4", b"\x80", b"\xff"])

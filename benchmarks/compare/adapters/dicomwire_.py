@@ -32,6 +32,10 @@ class Dicomwire(Toolkit):
     def open(self, path: str) -> Any:
         return self.api.dcmread(path)
 
+    def open_whole(self, path: str) -> Any:
+        """Open with the whole index: read strictly, a data set is walked at once, its long sequences too."""
+        return self.api.dcmread(path, policy="strict")
+
     def streamed(self, path: str) -> int:
         """Feed a file in chunks and return the number of events; none of them becomes an object."""
         parser, buffer, total = self.api.StreamParser(), bytearray(STREAM_CHUNK), 0

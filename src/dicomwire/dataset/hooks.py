@@ -62,11 +62,12 @@ def _private_vrs(creator: str) -> dict[int, int] | None:
 
     Elements whose group differs from device to device stand under 0000ee; those with an unclear VR are left out.
     """
+    global _creators
     found = _tables.get(creator)
     if found is None:
-        from dicomwire.dictionary._private import CREATORS
-
-        text = CREATORS.get(creator)
+        if not _creators:  # each time the statement would cost as much as five values
+            from dicomwire.dictionary._private import CREATORS as _creators
+        text = _creators.get(creator)
         if text is None:
             return None
         found = {}
@@ -78,6 +79,9 @@ def _private_vrs(creator: str) -> dict[int, int] | None:
         _tables[creator] = found
     return found
 
+
+# The private dictionary, once something of it was needed.
+_creators: dict[str, str] = {}
 
 # Filled from the private dictionary, at most one entry for each of its creators; never changed after that.
 _tables: dict[str, dict[int, int]] = {}

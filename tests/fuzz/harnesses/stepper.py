@@ -8,6 +8,8 @@ SETUPS = (
     b"\0\0\2\0\0\1\2\3",  # containers up to 4 KiB are entered
     b"\0\1\3\1\0\7\7\7",  # strict
     b"\2\2\2\2\0\1\1\1",  # implicit, looked up
+    b"\0\x0b\2\0\0\1\2\3",  # sequences are left now and then, implicit is looked up, strict
+    b"\0\x08\2\0\0\1\2\3",  # sequences are left now and then
     b"\0\4\2\4\0\5\5\5",  # one byte behind the end declared, fragments by another stepper
     b"\0\0\x0a\x0c\1\x09\x09\x09",  # shallow, 4 GB declared, group 0008 only
 )
