@@ -53,6 +53,10 @@ cdef class Reencoder:
     cdef Waiting* waiting
     cdef uint32_t waiting_count
     cdef uint32_t waiting_capacity
+    # what stands behind the last element: padding, if it is zeros
+    cdef uint64_t fed               # bytes of all chunks
+    cdef uint64_t content_end       # where the last element of the data set itself ends in the source
+    cdef uint64_t last_nonzero      # offset of the last byte that is not zero, of those behind it
     # the value that comes in pieces
     cdef int word                   # bytes of its words, 1 when they are not swapped
     cdef bint pad                   # whether a byte is to be added
@@ -68,7 +72,7 @@ cdef class Reencoder:
     cdef bint private_known
 
     cdef int _walk(self, EventBatch batch) except -1
-    cdef bint _has_lost(self) except -1
+    cdef int _note_rest(self, object chunk) except -1
     cdef int _run(self, TapeEntry* entries, Source source, uint32_t stop, uint32_t closing,
                   uint64_t piece_limit) noexcept nogil
     cdef int _room(self, uint64_t more) noexcept nogil

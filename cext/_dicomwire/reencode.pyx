@@ -13,13 +13,13 @@ from libc.string cimport memcpy, memset
 
 from .block cimport hook
 from .decode cimport view_of
+from .parser cimport DEFLATED, DEFLATED_BEGIN
 from .swap cimport dw_swap_words, dw_word_of
 from .tagindex cimport dw_tag_vr
 from .tape cimport (
     BIG_ENDIAN, CUT_SHORT, FRAGMENTS, IMPLICIT, IMPLICIT_IN_UN, ITEM_DELIMITER, ITEM_TAG, NOT_ENTERED,
     SEQUENCE_DELIMITER, UNDEFINED, UNDEFINED_LENGTH, VR_GUESSED, dw_load16be, dw_load16le,
 )
-from .source cimport MAX_DEVIATIONS
 from .values cimport trimmed
 from .vr cimport (
     DW_VR_LONG, DW_VR_NONE, DW_VR_OB, DW_VR_OB_OW, DW_VR_OW, DW_VR_SQ, DW_VR_SS, DW_VR_TEXT, DW_VR_UI, DW_VR_UN,
@@ -178,7 +178,6 @@ cdef class Reencoder:
             raise ValueError("the re-encoder is closed")
         try:
             batch = self.parser.close() if ending else self.parser.feed(chunk)
-            chunk = None
             while batch is not None:
                 if batch.block is not None:
                     self._walk(batch)
@@ -193,6 +192,8 @@ cdef class Reencoder:
                 if following is None and batch.producer is not None:
                     following = batch.producer.more(batch)
                 batch = following
+            if not ending:
+                self._note_rest(chunk)
         except (DecodeError, UnsupportedError) as error:
             # A copy: a traceback leads to frames that hold this object.
             self.error = copy(error)
@@ -244,16 +245,28 @@ cdef class Reencoder:
                 self._raise(status, block, self.next if self.next < stop and entries[self.next].parent == self.open
                             else self.open)
         if batch.is_last:
-            if entries[0].flags & CUT_SHORT and self._has_lost():
-                self._raise(CUT, block, 0)
+            if entries[0].flags & CUT_SHORT and self.last_nonzero >= self.content_end:
+                raise DecodeError("what stands here cannot be read, so that it is not re-encoded",
+                                  offset=self.content_end, path="", section="PS3.5 7.1")
             self._settle(0, 0, 0)
             self._give_up()
         return 0
 
-    cdef bint _has_lost(self) except -1:
-        """Whether what was passed over at the data set's end was more than padding."""
-        cdef list findings = self.parser.notes.findings
-        return len(findings) > MAX_DEVIATIONS or any(found.kind == "unreadable_header" for found in findings)
+    cdef int _note_rest(self, chunk) except -1:
+        """Note whether a chunk holds more than zeros behind the last element: zeros at the end are padding."""
+        cdef const uint8_t[::1] data = chunk
+        cdef uint64_t start = self.fed, at
+        self.fed += <uint64_t>data.shape[0]
+        if self.parser.stage == DEFLATED or self.parser.stage == DEFLATED_BEGIN:
+            self.last_nonzero = NO_LENGTH       # these bytes are not seen here
+            return 0
+        at = self.fed
+        while at > start and at > self.content_end:
+            at -= 1
+            if data[at - start]:
+                self.last_nonzero = at
+                break
+        return 0
 
     cdef int _run(self, TapeEntry* entries, Source source, uint32_t stop, uint32_t closing,
                   uint64_t piece_limit) noexcept nogil:
@@ -362,6 +375,7 @@ cdef class Reencoder:
         status = self._push(e, source, target, e.tag == ITEM_TAG)
         if status != WRITTEN:
             return status
+        self.content_end = NO_LENGTH
         level = self.levels + self.depth
         level.delimited = length == UNDEFINED
         if length != UNDEFINED:
@@ -376,6 +390,8 @@ cdef class Reencoder:
             return CUT
         if level.length != NO_LENGTH and self.handed + self.size - level.begin != level.length:
             return SIZE_CHANGED
+        if self.depth == 1:
+            self.content_end = e.offset + e.length + (8 if e.flags & UNDEFINED_LENGTH else 0)
         if level.delimited:
             if self._room(8) != WRITTEN:
                 return NO_MEMORY
@@ -399,6 +415,8 @@ cdef class Reencoder:
         cdef int word = 1, status
         if e.flags & CUT_SHORT:
             return CUT
+        if self.depth == 0:
+            self.content_end = e.offset + length
         if self.waiting_count and e.offset + length > self.waiting[0].offset + LOOK_AHEAD:
             self._give_up()
         pad = length & 1 and not level.fixed
