@@ -10,6 +10,7 @@ from .tape cimport TapeEntry
 cdef struct Level:
     # A sequence, an item or the data set itself that is open; of items also what gives later elements a meaning.
     uint64_t begin              # bytes that were produced before its content
+    uint64_t source_end         # where the last element so far ends in the source
     uint64_t length             # of the content where it was written in the header, else NO_LENGTH
     uint64_t serial             # no two items have the same
     uint32_t last_tag           # the highest so far
@@ -55,7 +56,6 @@ cdef class Reencoder:
     cdef uint32_t waiting_capacity
     # what stands behind the last element: padding, if it is zeros
     cdef uint64_t fed               # bytes of all chunks
-    cdef uint64_t content_end       # where the last element of the data set itself ends in the source
     cdef uint64_t last_nonzero      # offset of the last byte that is not zero, of those behind it
     # the value that comes in pieces
     cdef int word                   # bytes of its words, 1 when they are not swapped

@@ -245,9 +245,9 @@ cdef class Reencoder:
                 self._raise(status, block, self.next if self.next < stop and entries[self.next].parent == self.open
                             else self.open)
         if batch.is_last:
-            if entries[0].flags & CUT_SHORT and self.last_nonzero >= self.content_end:
+            if entries[0].flags & CUT_SHORT and self.last_nonzero >= self.levels[0].source_end:
                 raise DecodeError("what stands here cannot be read, so that it is not re-encoded",
-                                  offset=self.content_end, path="", section="PS3.5 7.1")
+                                  offset=self.levels[0].source_end, path="", section="PS3.5 7.1")
             self._settle(0, 0, 0)
             self._give_up()
         return 0
@@ -255,13 +255,15 @@ cdef class Reencoder:
     cdef int _note_rest(self, chunk) except -1:
         """Note whether a chunk holds more than zeros behind the last element: zeros at the end are padding."""
         cdef const uint8_t[::1] data = chunk
-        cdef uint64_t start = self.fed, at
+        cdef uint64_t start = self.fed, at, end = self.levels[0].source_end if self.begun else 0
         self.fed += <uint64_t>data.shape[0]
+        if self.depth:
+            return 0
         if self.parser.stage == DEFLATED or self.parser.stage == DEFLATED_BEGIN:
             self.last_nonzero = NO_LENGTH       # these bytes are not seen here
             return 0
         at = self.fed
-        while at > start and at > self.content_end:
+        while at > start and at > end:
             at -= 1
             if data[at - start]:
                 self.last_nonzero = at
@@ -334,6 +336,7 @@ cdef class Reencoder:
         memset(level, 0, sizeof(Level))
         level.begin = self.handed + self.size
         level.length = NO_LENGTH
+        level.source_end = e.offset if e != NULL else 0
         level.serial = self.serials
         level.waiting = self.waiting_count
         level.lut_entries = level.bits_allocated = level.waveform_bits = NOT_KNOWN
@@ -375,7 +378,6 @@ cdef class Reencoder:
         status = self._push(e, source, target, e.tag == ITEM_TAG)
         if status != WRITTEN:
             return status
-        self.content_end = NO_LENGTH
         level = self.levels + self.depth
         level.delimited = length == UNDEFINED
         if length != UNDEFINED:
@@ -386,18 +388,18 @@ cdef class Reencoder:
     cdef int _close(self, TapeEntry* e) noexcept nogil:
         """End the innermost level."""
         cdef Level* level = self.levels + self.depth
-        if e.flags & CUT_SHORT:
+        # Fewer bytes than a header has, behind the last element; delimiters without a meaning have eight each.
+        if e.flags & CUT_SHORT or (e.offset + e.length - level.source_end) & 7:
             return CUT
         if level.length != NO_LENGTH and self.handed + self.size - level.begin != level.length:
             return SIZE_CHANGED
-        if self.depth == 1:
-            self.content_end = e.offset + e.length + (8 if e.flags & UNDEFINED_LENGTH else 0)
         if level.delimited:
             if self._room(8) != WRITTEN:
                 return NO_MEMORY
             self.size = _write_header(self.out + self.size, ITEM_DELIMITER if level.is_item else SEQUENCE_DELIMITER,
                                       DW_VR_NONE, 0, level.target) - self.out
         self.depth -= 1
+        self.levels[self.depth].source_end = e.offset + e.length + (8 if e.flags & UNDEFINED_LENGTH else 0)
         if level.is_item and self.waiting_count > level.waiting:
             self._settle(level.waiting, self.depth + 1, self.depth)
         return WRITTEN
@@ -415,8 +417,7 @@ cdef class Reencoder:
         cdef int word = 1, status
         if e.flags & CUT_SHORT:
             return CUT
-        if self.depth == 0:
-            self.content_end = e.offset + length
+        level.source_end = e.offset + length
         if self.waiting_count and e.offset + length > self.waiting[0].offset + LOOK_AHEAD:
             self._give_up()
         pad = length & 1 and not level.fixed
