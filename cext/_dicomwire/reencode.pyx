@@ -241,6 +241,8 @@ cdef class Reencoder:
                 self._add_creator(block, entries + index)
             elif status == NEED_PRIVATE:
                 self._find_private(entries + self.next)
+            elif (status == CUT or status == SIZE_CHANGED) and self.parser.error is not None and self.open == stop - 1:
+                break                   # nested too deep, which the parser says when it is asked for more
             else:
                 self._raise(status, block, self.next if self.next < stop and entries[self.next].parent == self.open
                             else self.open)
@@ -289,7 +291,7 @@ cdef class Reencoder:
                 if status != WRITTEN:
                     return status
                 self.open = self.next
-                self.next += 1
+                self.next = self.next + 1
                 continue
             p = NULL
             if 0 < e.length <= piece_limit:
@@ -300,7 +302,7 @@ cdef class Reencoder:
             if status == WRITTEN and e.length > piece_limit:
                 status = PIECES
             if status == WRITTEN or status == CREATOR or status == PIECES:
-                self.next += 1
+                self.next = self.next + 1
             if status != WRITTEN:
                 return status
         return WRITTEN
@@ -345,7 +347,7 @@ cdef class Reencoder:
         level.target = target
         level.is_item = is_item
         level.fixed = depth and self.levels[depth - 1].fixed
-        self.serials += 1
+        self.serials = self.serials + 1
         self.depth = depth
         return WRITTEN
 
@@ -398,7 +400,7 @@ cdef class Reencoder:
                 return NO_MEMORY
             self.size = _write_header(self.out + self.size, ITEM_DELIMITER if level.is_item else SEQUENCE_DELIMITER,
                                       DW_VR_NONE, 0, level.target) - self.out
-        self.depth -= 1
+        self.depth = self.depth - 1
         self.levels[self.depth].source_end = e.offset + e.length + (8 if e.flags & UNDEFINED_LENGTH else 0)
         if level.is_item and self.waiting_count > level.waiting:
             self._settle(level.waiting, self.depth + 1, self.depth)
@@ -544,7 +546,7 @@ cdef class Reencoder:
         waiting.position = self.handed + self.size + 4
         waiting.offset = e.offset
         waiting.level = waits
-        self.waiting_count += 1
+        self.waiting_count = self.waiting_count + 1
         return DW_VR_US
 
     cdef void _settle(self, uint32_t first, uint32_t level, uint32_t start) noexcept nogil:
@@ -562,7 +564,7 @@ cdef class Reencoder:
                 if signed == 1:
                     self.out[self.waiting[i].position - self.handed] = c"S"
         while self.waiting_count and self.waiting[self.waiting_count - 1].level == SETTLED:
-            self.waiting_count -= 1
+            self.waiting_count = self.waiting_count - 1
 
     cdef void _give_up(self) noexcept nogil:
         """Settle what waits by what is known now."""
