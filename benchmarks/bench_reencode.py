@@ -107,7 +107,8 @@ def main(arguments: list[str] | None = None) -> int:
                 found.append(timed(other))
             print(
                 f"{what:26} {NAMES[source]:>8} -> {NAMES[target]:10} {mine / 1e6:9.2f} ms "
-                f"{len(body) * 1e3 / mine:9.0f} MB/s   pydicom {min(found) / 1e6:9.1f} ms, {min(found) / mine:7.1f} times",
+                f"{len(body) * 1e3 / mine:9.0f} MB/s   "
+                f"pydicom {min(found) / 1e6:9.1f} ms, {min(found) / mine:7.1f} times",
                 flush=True,
             )
     return 0

@@ -7,6 +7,7 @@ Representation, which settles whether numbers are US or SS; these have the same 
 right while the bytes behind them are held back, up to LOOK_AHEAD.
 """
 cimport cython
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset
@@ -158,7 +159,7 @@ cdef class Reencoder:
         self.big_pixels = big_endian_pixels
 
     def feed(self, chunk):
-        """Iterator over what the next bytes give, as bytes or as views of the chunk; to be exhausted before more is fed.
+        """Iterator over what the next bytes give, bytes or views of the chunk; to be exhausted before more is fed.
 
         DecodeError for what cannot be read, or not whole.  Views keep the chunk alive, and change when it is written
         into.
@@ -256,20 +257,22 @@ cdef class Reencoder:
 
     cdef int _note_rest(self, chunk) except -1:
         """Note whether a chunk holds more than zeros behind the last element: zeros at the end are padding."""
-        cdef const uint8_t[::1] data = chunk
+        cdef Py_buffer view
+        cdef const uint8_t* data
         cdef uint64_t start = self.fed, at, end = self.levels[0].source_end if self.begun else 0
-        self.fed += <uint64_t>data.shape[0]
-        if self.depth:
-            return 0
+        PyObject_GetBuffer(chunk, &view, PyBUF_SIMPLE)
+        data = <const uint8_t*>view.buf
+        self.fed += <uint64_t>view.len
+        at = self.fed if self.depth == 0 else start
         if self.parser.stage == DEFLATED or self.parser.stage == DEFLATED_BEGIN:
             self.last_nonzero = NO_LENGTH       # these bytes are not seen here
-            return 0
-        at = self.fed
-        while at > start and at > end:
-            at -= 1
-            if data[at - start]:
-                self.last_nonzero = at
-                break
+        else:
+            while at > start and at > end:
+                at -= 1
+                if data[at - start]:
+                    self.last_nonzero = at
+                    break
+        PyBuffer_Release(&view)
         return 0
 
     cdef int _run(self, TapeEntry* entries, Source source, uint32_t stop, uint32_t closing,

@@ -1,4 +1,4 @@
-"""Any bytes in any cuts give one data set in another encoding, with the same elements, and back; or the same DecodeError."""
+"""Any bytes in any cuts give one data set in another encoding, with the same elements, or the same DecodeError."""
 
 import zlib
 
@@ -44,7 +44,7 @@ def elements(data: bytes, syntax: str) -> tuple[list[Row], bool]:
     parser = StreamParser(syntax, inflate_limit=1 << 20)
     for batch in (parser.feed(data), parser.close()):
         for event in batch:
-            if event.kind not in OPENS or event.tag & 0xFFFF == 0 and event.kind is EventKind.ELEMENT:
+            if event.kind not in OPENS or (event.tag & 0xFFFF == 0 and event.kind is EventKind.ELEMENT):
                 continue
             value = None
             if event.kind is EventKind.ELEMENT and event.length and not event.comes_in_pieces and event.VR != "SQ":
@@ -80,10 +80,10 @@ def run(data: bytes) -> None:
     try:
         rows, deviates = elements(body, source)
         again, _ = elements(whole, target)
-    except DecodeError as error:
-        # In implicit VR a tag alone says what is a sequence, which a VR may have denied.
-        assert target == IMPLICIT or policy == "strict", f"what was written cannot be read: {error}"
-        return
+    except DecodeError:
+        if target == IMPLICIT:
+            return  # a tag alone says there what is a sequence, which a VR may have denied
+        raise
     if deviates:
         return
     if not (IMPLICIT in (source, target) and source != target):
@@ -92,8 +92,8 @@ def run(data: bytes) -> None:
         assert [row[:2] for row in rows] == [row[:2] for row in again], "other elements come out"
     if target != JPEG:
         same = written([whole], target, target, policy)
-        # A tag alone says again what is a sequence.
-        assert same == whole or target == IMPLICIT and isinstance(same, str), "what was written is written in another way"
+        if not (target == IMPLICIT and isinstance(same, str)):
+            assert same == whole, "what was written is written in another way"
     if source == EXPLICIT and target == BIG_ENDIAN:
         canonical = written([body], source, source, policy)
         assert written([whole], target, source, policy) == canonical, "what comes back is something else"
