@@ -476,3 +476,38 @@ def test_cuts_change_nothing(name: str, target: str, cuts: list[int]) -> None:
     chunks = [body[start:stop] for start, stop in pairwise(places)]
     whole = reencoded(body, source, target, fragments=True)
     assert reencoded(chunks, source, target, fragments=True) == whole
+
+
+# --- Pixel Representation in any place, against a look at the whole tree
+
+Tree = dict[int, Any]  # Pixel Representation as an int, sequences as lists of trees, None for numbers that are US or SS
+AMBIGUOUS = (ZERO_VELOCITY, 0x00280071, SMALLEST, 0x00603004)
+SEQUENCES = (0x00081140, REGIONS, 0x00289520, CONTENT, PER_FRAME)
+
+
+def trees(inner: st.SearchStrategy[Tree]) -> st.SearchStrategy[Tree]:
+    content = {tag: st.none() for tag in AMBIGUOUS} | {SIGNED: st.integers(0, 1)}
+    content |= {tag: st.lists(inner, max_size=3) for tag in SEQUENCES}
+    return st.fixed_dictionaries({}, optional=content)
+
+
+def tree_in(tree: Tree, encoder: Encoder, inherited: int) -> bytes:
+    """A tree in an encoding: every item knows its own Pixel Representation, or has that of the one around it."""
+    signed = tree.get(SIGNED, inherited)
+    parts = []
+    for tag, content in sorted(tree.items()):
+        if isinstance(content, list):
+            items = [encoder.item(tree_in(each, encoder, signed), undefined=True) for each in content]
+            parts.append(encoder.sequence(tag, *items, undefined=True))
+        elif tag == SIGNED:
+            parts.append(encoder.element(tag, "US", struct.pack("<H", content)))
+        else:
+            parts.append(encoder.element(tag, "SS" if signed else "US", b"\xff\xff"))
+    return b"".join(parts)
+
+
+@given(st.recursive(st.just({}), trees, max_leaves=12), st.integers(1, 50))
+def test_us_or_ss_against_a_look_at_the_whole_tree(tree: Tree, step: int) -> None:
+    source = tree_in(tree, implicit, 0)
+    chunks = [source[at : at + step] for at in range(0, len(source), step)]
+    assert reencoded(chunks, IMPLICIT, EXPLICIT) == tree_in(tree, explicit, 0)
