@@ -43,7 +43,8 @@ cdef enum:
     FREE_RUN = 4096             # bytes of a chunk from which on the GIL is released
     SHORT_MOST = 0xFFFF         # bytes that a 16-bit length can tell
     MOST_CREATORS = 4096        # Private Creators that are known at a time
-    CREATOR_MOST = 256          # bytes; no creator has a longer name
+    CREATOR_MOST = 256          # bytes; no creator has a longer name ...
+    CONTEXT_MOST = 256          # ... and no number that others depend on stands in a longer value
     PIXEL_REPRESENTATION = 0x00280103
     PIXEL_DATA = 0x7FE00010
 
@@ -488,7 +489,7 @@ cdef class Reencoder:
         self.size = out + total - self.out
         if level.is_item:
             if e.tag >> 16 == 0x0028 or e.tag == 0x54001004:
-                if length >= 2:
+                if 2 <= length <= CONTEXT_MOST:
                     self._learn(level, e.tag, dw_load16be(p) if level.source & BIG_ENDIAN and not (
                         e.flags & VR_GUESSED or e.vr == DW_VR_UN) else dw_load16le(p))
             elif e.tag & 0x10000 and 0x10 <= e.tag & 0xFFFF <= 0xFF and level.source & IMPLICIT and (
