@@ -56,7 +56,7 @@ cdef class Reencoder:
     cdef uint32_t waiting_capacity
     # what stands behind the last element: padding, if it is zeros
     cdef uint64_t fed               # bytes of all chunks
-    cdef uint64_t last_nonzero      # offset of the last byte that is not zero, of those behind it
+    cdef uint64_t last_nonzero      # offset of the last byte that is not zero, of those that were not written
     # the value that comes in pieces
     cdef int word                   # bytes of its words, 1 when they are not swapped
     cdef bint pad                   # whether a byte is to be added

@@ -257,14 +257,17 @@ cdef class Reencoder:
         return 0
 
     cdef int _note_rest(self, chunk) except -1:
-        """Note whether a chunk holds more than zeros behind the last element: zeros at the end are padding."""
+        """Note whether a chunk holds more than zeros behind what was written: zeros at the end are padding.
+
+        In open containers too: the walk may wait for bytes that do not come, and go on when the stream is closed.
+        """
         cdef Py_buffer view
         cdef const uint8_t* data
-        cdef uint64_t start = self.fed, at, end = self.levels[0].source_end if self.begun else 0
+        cdef uint64_t start = self.fed, at, end = self.levels[self.depth].source_end if self.begun else 0
         PyObject_GetBuffer(chunk, &view, PyBUF_SIMPLE)
         data = <const uint8_t*>view.buf
         self.fed += <uint64_t>view.len
-        at = self.fed if self.depth == 0 else start
+        at = self.fed
         if self.parser.stage == DEFLATED or self.parser.stage == DEFLATED_BEGIN:
             self.last_nonzero = NO_LENGTH       # these bytes are not seen here
         else:

@@ -408,6 +408,13 @@ def test_encapsulated_pixel_data() -> None:
         (plain() + b"?" * 8000, "cannot be read"),
         (plain() + bytes(8000) + b"?", "cannot be read"),
         (nested(1100, undefined=True), "nested more than"),
+        # Found by fuzzing: the walk waits for more before it decides on the header in the item, and none comes.
+        (
+            element(0x00081190, "UT", b"x" * 2000)
+            + sequence(CONTENT, item(implicit.element(0x00102160, "", b"abcd"), undefined=True), undefined=True)
+            + b"?" * 40,
+            "cannot be read",
+        ),
     ],
 )
 @pytest.mark.parametrize("policy", ["report", "ignore"])
