@@ -18,7 +18,7 @@ FUZZ_RUNS ?= -1
 FUZZ_SEED ?= 0
 COLUMNS ?= Modality,Manufacturer,StudyDate,SeriesInstanceUID,SOPClassUID,Rows,Columns
 
-SANITIZED := $(wildcard $(addprefix tests/,cext dataset hostile fuzz scanning streaming pixel ul dimse))
+SANITIZED := $(wildcard $(addprefix tests/,cext dataset file hostile fuzz scanning streaming pixel ul dimse))
 
 BIN := $(VENV)/bin
 PY := $(BIN)/python

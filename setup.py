@@ -41,6 +41,8 @@ MODULES = (
     "events",
     "walker",
     "parser",
+    "swap",
+    "reencode",
     "scan",
     "ranges",
     "pdu",

@@ -41,4 +41,19 @@ static inline void dw_store32be(void *p, uint32_t x) {
     memcpy(p, &x, sizeof x);
 }
 
+static inline void dw_store32le(void *p, uint32_t x) {
+    x = DW_BIG_ENDIAN_HOST ? (uint32_t)DW_BSWAP32(x) : x;
+    memcpy(p, &x, sizeof x);
+}
+
+static inline void dw_store16be(void *p, uint16_t x) {
+    x = DW_BIG_ENDIAN_HOST ? x : (uint16_t)DW_BSWAP16(x);
+    memcpy(p, &x, sizeof x);
+}
+
+static inline void dw_store16le(void *p, uint16_t x) {
+    x = DW_BIG_ENDIAN_HOST ? (uint16_t)DW_BSWAP16(x) : x;
+    memcpy(p, &x, sizeof x);
+}
+
 #endif

@@ -1,0 +1,6 @@
+"""Byte order of values.  The docstrings are in swap.pyx."""
+
+from typing_extensions import Buffer
+
+def swap_words(data: Buffer, word_size: int) -> bytes: ...
+def word_size_of(vr: str) -> int: ...
