@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import multiprocessing
 import signal
 import sys
 from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import click
 
@@ -25,7 +28,9 @@ from dicomwire.ul.policy import AcceptorPolicy
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from multiprocessing.connection import Connection
+    from typing import Any
 
     from dicomwire.dictionary import UID
     from dicomwire.net.association import Association
@@ -33,6 +38,9 @@ if TYPE_CHECKING:
     from dicomwire.ul.items import SOPClassCommonExtendedNegotiation
 
     Unlisted = Callable[[UID, SOPClassCommonExtendedNegotiation | None], tuple[UID, ...] | None]
+
+WINDOW = 64  # requests under way at once that a requestor may ask for; they are answered in their order
+ENDING_S = 5.0  # for other processes to end
 
 
 @click.command("receive")
@@ -65,6 +73,14 @@ if TYPE_CHECKING:
 @click.option("--fsync", is_flag=True, help="Answer when the file is on the disk.")
 @click.option("--max-length", type=click.IntRange(0), default=0, metavar="BYTES", help="Longest file; without it any.")
 @click.option("--any-sop-class", is_flag=True, help="Take private SOP classes too.")
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 256),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Processes that share the port; the system gives each association to one of them.",
+)
 @click.option("--list", "listing", is_flag=True, help="Print each file that is stored.")
 @pdu_option
 @tls_options
@@ -81,6 +97,7 @@ def receive(
     fsync: bool,
     max_length: int,
     any_sop_class: bool,
+    processes: int,
     listing: bool,
     max_pdu: int,
     tls: bool,
@@ -96,23 +113,30 @@ def receive(
     """
     if (to is None) != ignore:
         raise click.UsageError("either --to FOLDER or --ignore expected")
-    context = server_tls(tls, certificate, key, authorities)
-    ae = ApplicationEntity(ae_title, max_pdu_length=max_pdu)
+    if processes > 1 and not port:
+        raise click.UsageError("--processes: a --port expected, which the processes share")
+    options = _Options(
+        host=host,
+        port=port,
+        ae_title=ae_title,
+        check_called_ae=check_called_ae,
+        storage={
+            "folder": None if ignore else to,
+            "template": template,
+            "duplicates": duplicates,
+            "fsync": fsync,
+            "max_length": max_length,
+        },
+        any_sop_class=any_sop_class,
+        listing=listing,
+        max_pdu=max_pdu,
+        tls=(tls, certificate, key, authorities),
+        verbose=verbose,
+        shares_port=processes > 1,
+    )
     try:
-        receiver = _Receiver(listing)
-        storage = Storage(
-            None if ignore else to,
-            template=template,
-            duplicates=duplicates,
-            fsync=fsync,
-            max_length=max_length,
-            on_stored=receiver.take,
-        )
-        policy = AcceptorPolicy(
-            ae_title=ae_title if check_called_ae else None,
-            unlisted=_private(storage) if any_sop_class else storage.unlisted,
-        )
-        run(receiver.serve(storage, ae, host, port, policy, context, verbose))
+        with _others(options, processes - 1):
+            _serve(options)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     except (DicomWireError, OSError) as error:
@@ -122,6 +146,64 @@ def receive(
         sys.exit(128 + signal.SIGINT)
     except asyncio.CancelledError:
         sys.exit(128 + signal.SIGTERM)
+
+
+@dataclass(frozen=True)
+class _Options:
+    """What each process of the command is told."""
+
+    host: str
+    port: int | None
+    ae_title: str
+    check_called_ae: bool
+    storage: dict[str, Any]
+    any_sop_class: bool
+    listing: bool
+    max_pdu: int
+    tls: tuple[bool, str | None, str | None, str | None]
+    verbose: bool
+    shares_port: bool
+
+
+def _serve(options: _Options, parent: Connection | None = None) -> None:
+    """Serve until interrupted, or until the process that started this one is gone."""
+    context = server_tls(*options.tls)
+    ae = ApplicationEntity(options.ae_title, max_pdu_length=options.max_pdu)
+    receiver = _Receiver(options, parent)
+    storage = Storage(**options.storage, on_stored=receiver.take)
+    policy = AcceptorPolicy(
+        ae_title=options.ae_title if options.check_called_ae else None,
+        unlisted=_private(storage) if options.any_sop_class else storage.unlisted,
+        asynchronous_operations_window=(WINDOW, 1),
+    )
+    run(receiver.serve(storage, ae, policy, context))
+
+
+@contextmanager
+def _others(options: _Options, count: int) -> Iterator[None]:
+    """Have other processes serve at the same port for the time being."""
+    if not count:
+        yield
+        return
+    spawning = multiprocessing.get_context("spawn")
+    ours, theirs = spawning.Pipe()
+    processes = [spawning.Process(target=_serve_beside, args=(options, theirs), daemon=True) for _ in range(count)]
+    for process in processes:
+        process.start()
+    theirs.close()
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.join(ENDING_S)
+        ours.close()
+
+
+def _serve_beside(options: _Options, parent: Connection) -> None:
+    with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
+        _serve(options, parent)
 
 
 def _private(storage: Storage) -> Unlisted:
@@ -134,15 +216,16 @@ def _private(storage: Storage) -> Unlisted:
 class _Receiver:
     """The server of the command, and what it says."""
 
-    def __init__(self, listing: bool) -> None:
-        self._listing = listing
+    def __init__(self, options: _Options, parent: Connection | None) -> None:
+        self._options = options
+        self._parent = parent
         self._files: Counter[Association] = Counter()
         self._bytes: Counter[Association] = Counter()
 
     def take(self, stored: Stored) -> None:
         self._files[stored.association] += 1
         self._bytes[stored.association] += stored.size
-        if self._listing:
+        if self._options.listing:
             say(safe(stored.path or f"{stored.sop_instance_uid} {'is there' if stored.is_duplicate else 'ignored'}"))
 
     def _report(self, association: Association) -> None:
@@ -156,35 +239,41 @@ class _Receiver:
         self,
         storage: Storage,
         ae: ApplicationEntity,
-        host: str,
-        port: int | None,
         policy: AcceptorPolicy,
         tls: ssl.SSLContext | None,
-        verbose: bool,
     ) -> None:
         """Serve until interrupted or terminated; what is under way then leaves nothing behind."""
+        options = self._options
         server = Server(
             ae,
-            host=host,
-            port=port,
+            host=options.host,
+            port=options.port,
             policy=policy,
             tls=tls,
-            trace=(lambda: Trace(say)) if verbose else None,
+            reuse_port=options.shares_port,
+            trace=(lambda: Trace(say)) if options.verbose else None,
             ended=self._report,
         )
         storage.register(server)
         task = asyncio.current_task()
         assert task is not None
+        loop = asyncio.get_running_loop()
         with contextlib.suppress(NotImplementedError):
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+            loop.add_signal_handler(signal.SIGTERM, task.cancel)
+        if self._parent is not None:  # nothing is ever sent: what comes is the end
+            loop.add_reader(self._parent.fileno(), task.cancel)
         await server.start()
-        where = "nothing is written" if storage.folder is None else f"to {safe(storage.folder)}"
-        say(f"{server.ae.title} listens on {server.host} port {server.port}, {where}")
+        if self._parent is None:
+            self._announce(server, storage)
         try:
             await server.serve_forever()
         except asyncio.CancelledError:
             await server.stop()
             raise
+
+    def _announce(self, server: Server, storage: Storage) -> None:
+        where = "nothing is written" if storage.folder is None else f"to {safe(storage.folder)}"
+        say(f"{server.ae.title} listens on {server.host} port {server.port}, {where}")
 
 
 @click.command("storescp")

@@ -45,6 +45,14 @@ SHOWN = 20  # failures that are printed one by one; the list of failures has all
     "--associations", type=click.IntRange(1, 1000), default=1, show_default=True, metavar="N", help="How many at once."
 )
 @click.option(
+    "--window",
+    type=click.IntRange(1, 65535),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Files under way at once on an association, as far as the peer allows it: for links with long delays.",
+)
+@click.option(
     "--failures",
     type=click.Path(dir_okay=False),
     metavar="FILE",
@@ -70,6 +78,7 @@ def send(
     called_ae: str,
     calling_ae: str,
     associations: int,
+    window: int,
     failures: str | None,
     skip_foreign: bool,
     timeout: float,
@@ -82,8 +91,8 @@ def send(
 ) -> None:
     """Send files, and all files in folders and below, to the application entity at HOST PORT (C-STORE, PS3.4 Annex B).
 
-    Each file goes as it is encoded; a peer that does not take its transfer syntax does not get it.  The exit status is
-    0 when every file was stored, 1 otherwise, 130 after Ctrl-C: then the files under way are still answered.
+    Each file goes as it is encoded, or, if it has no compressed pixel data, in the transfer syntax that the peer takes.  The
+    exit status is 0 when every file was stored, 1 otherwise, 130 after Ctrl-C: then the files under way are still answered.
     """
     wanted = list({os.path.abspath(path): path for path in (*_listed(failures), *walk(paths))}.values())
     if not wanted:
@@ -104,6 +113,7 @@ def send(
                         port,
                         called_ae_title=called_ae,
                         contexts=contexts,
+                        asynchronous_operations_window=(window, 1) if window > 1 else None,
                         tls=context,
                         trace=Trace(say) if verbose else None,
                     ),

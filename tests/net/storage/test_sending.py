@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+import dicomwire
+
 from dicomwire.dictionary import UID
 from dicomwire.dictionary.uids import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from dicomwire.net import AE, Association, Limits, Server
@@ -17,7 +19,7 @@ from dicomwire.net.storage.plan import walk
 from dicomwire.net.storage.sending import Sent
 from dicomwire.net.storage.sop_classes import storage_sop_classes
 from dicomwire.net.storage.writing import file_meta_information
-from tests.net.storage.instances import CT, MR, data_set, files_in
+from tests.net.storage.instances import CT, MR, PATIENT, data_set, files_in
 
 
 def write(folder: Path, count: int, **options: Any) -> list[Path]:
@@ -49,6 +51,7 @@ def test_a_context_for_each_kind(tmp_path: Path) -> None:
         (1, CT, (ExplicitVRLittleEndian,)),
         (3, CT, (ImplicitVRLittleEndian,)),
         (5, MR, (ExplicitVRLittleEndian,)),
+        (7, MR, (ImplicitVRLittleEndian,)),
     ]
     assert batch.paths == paths
     assert [(one.path, one.is_foreign) for one in plan.unreadable] == [
@@ -70,7 +73,7 @@ def test_more_kinds_than_an_association_carries(tmp_path: Path) -> None:
             file.write(data_set(instance, sop_class=sop_class))
         paths.append(path)
     plan = contexts_for([*paths, *paths])
-    assert [len(batch.contexts) for batch in plan.batches] == [128, 22]
+    assert [len(batch.contexts) for batch in plan.batches] == [128, 44]
     assert [len(batch.paths) for batch in plan.batches] == [256, 44]
     sent = asyncio.run(send(plan, tmp_path / "to"))
     assert sum(one.is_stored for one in sent) == 300
@@ -113,6 +116,22 @@ def test_each_file_is_sent_once(tmp_path: Path, associations: int, limit: int) -
     assert len(files_in(tmp_path / "to")) == 30
     assert len(seen) <= min(associations, limit)
     assert (len(seen) > 1) == (min(associations, limit) > 1)
+
+
+@pytest.mark.parametrize("accepted", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_a_peer_that_takes_one_transfer_syntax_gets_it(tmp_path: Path, accepted: UID) -> None:
+    for name, syntax in (("explicit", ExplicitVRLittleEndian), ("implicit", ImplicitVRLittleEndian)):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, 3, syntax=syntax, pixels=100_001)
+    paths = [*walk([tmp_path / "implicit"]), *walk([tmp_path / "explicit"])]
+    sent = asyncio.run(send(contexts_for(paths), tmp_path / "to", transfer_syntaxes=[accepted], duplicates="number"))
+    assert [one.error for one in sent if not one.is_stored] == []
+    names = files_in(tmp_path / "to")
+    assert len(names) == 6
+    for name in names:
+        stored = dicomwire.dcmread(tmp_path / "to" / name, policy="strict")
+        assert stored.file_meta.TransferSyntaxUID == accepted
+        assert (stored["PixelData"].length, stored.PatientName) == (100_002, PATIENT)
 
 
 def test_files_that_fail_do_not_stop_the_others(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from dicomwire.dictionary.uids import (
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    JPEG2000Lossless,
 )
 from dicomwire.dimse.messages import CStoreRQ
 from dicomwire.errors import AssociationAborted, DecodeError, LocalProtocolError, UnsupportedError
@@ -111,11 +112,36 @@ def test_the_file_s_own_transfer_syntax(tmp_path: Path, syntax: UID) -> None:
     assert dicomwire.dcmread(tmp_path / "1.2.3.4.dcm").file_meta.TransferSyntaxUID == syntax
 
 
+@pytest.mark.parametrize("accepted", SYNTAXES)
+@pytest.mark.parametrize("own", SYNTAXES)
+@pytest.mark.parametrize("pixels", [1000, 3 * PIECE])
+def test_another_transfer_syntax_where_the_file_s_own_was_not_accepted(
+    tmp_path: Path, own: UID, accepted: UID, pixels: int
+) -> None:
+    content = file_of(syntax=own, pixels=pixels)
+
+    async def store() -> None:
+        async with connected(tmp_path, ProposedContext(1, CT, (accepted,))) as association:
+            answer = await association.c_store(content)
+            assert (answer.status.code, answer.context.transfer_syntax) == (0, accepted)
+
+    asyncio.run(store())
+    stored, sent = dicomwire.dcmread(tmp_path / "1.2.3.4.dcm"), dicomwire.dcmread(content)
+    assert stored.file_meta.TransferSyntaxUID == accepted
+    for keyword in ("SOPClassUID", "SOPInstanceUID", "PatientName", "StudyInstanceUID", "SeriesInstanceUID", "Rows"):
+        assert stored[keyword].value == sent[keyword].value
+    assert [element.tag for element in stored] == [element.tag for element in sent]
+    words = bytes(sent["PixelData"].raw)
+    if (own == ExplicitVRBigEndian) != (accepted == ExplicitVRBigEndian):
+        words = bytes(byte for pair in zip(words[1::2], words[::2], strict=True) for byte in pair)
+    assert bytes(stored["PixelData"].raw) == words
+
+
 def test_what_was_not_accepted(tmp_path: Path) -> None:
     async def store() -> None:
         async with connected(tmp_path) as association:
-            with pytest.raises(UnsupportedError, match=r"Implicit VR Little Endian.*Explicit VR Little Endian"):
-                await association.c_store(file_of(syntax=ImplicitVRLittleEndian))
+            with pytest.raises(UnsupportedError, match=r"JPEG 2000.*Explicit VR Little Endian"):
+                await association.c_store(file_of(syntax=JPEG2000Lossless))
             with pytest.raises(LocalProtocolError, match="MR Image Storage"):
                 await association.c_store(file_of(sop_class=MR))
             with pytest.raises(FileNotFoundError):

@@ -230,8 +230,11 @@ class Outgoing:
                 self._reports.append(Sent(path, None, said(error)))
                 continue
             try:
-                self._opened = path, file, context_for(self._association, file)
-            except DicomWireError as error:
+                context = context_for(self._association, file)
+                if context.transfer_syntax != file.transfer_syntax:
+                    file.reencode(context.transfer_syntax)
+                self._opened = path, file, context
+            except (DicomWireError, OSError) as error:
                 file.close()
                 self._reports.append(Sent(path, None, said(error)))
         return not self._waiting.is_stopped

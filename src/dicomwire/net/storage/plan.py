@@ -6,7 +6,9 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from dicomwire.dictionary.uids import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from dicomwire.errors import DicomWireError, UnsupportedError
+from dicomwire.file import can_reencode
 from dicomwire.net.storage.source import glance
 from dicomwire.ul.items import ProposedContext
 from dicomwire.ul.policy import MAX_CONTEXTS
@@ -22,10 +24,15 @@ if TYPE_CHECKING:
 @dataclass(slots=True)
 class Batch:
     """Files that one association can carry, and the contexts to propose in it: one for each pair of SOP class and
-    transfer syntax, so that accepting one is not refusing another."""
+    transfer syntax, so that accepting one is not refusing another, and for files that can be encoded anew one with what
+    every peer has to take (PS3.5 section 10.1)."""
 
     contexts: tuple[ProposedContext, ...] = ()
     paths: list[StrPath] = field(default_factory=list)
+
+    def propose(self, sop_class_uid: UID, transfer_syntaxes: tuple[UID, ...]) -> None:
+        """Add a context."""
+        self.contexts += (ProposedContext(2 * len(self.contexts) + 1, sop_class_uid, transfer_syntaxes),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,9 @@ class Plan:
 def contexts_for(paths: Iterable[StrPath], *, max_contexts: int = MAX_CONTEXTS) -> Plan:
     """Look at the first bytes of each file and return what to propose for them.
 
-    Files that need more than `max_contexts` contexts make further batches.  Within a batch they keep their order.
+    Files that need more than `max_contexts` contexts make further batches.  Within a batch they keep their order.  What
+    is not encapsulated can be encoded anew: Explicit or Implicit VR Little Endian are proposed besides, where there is
+    room.
     """
     plan = Plan([], [])
     batch_of: dict[tuple[UID, UID], Batch] = {}
@@ -69,10 +78,28 @@ def contexts_for(paths: Iterable[StrPath], *, max_contexts: int = MAX_CONTEXTS) 
                 kinds = []
             batch = batch_of[kind] = plan.batches[-1]
             kinds.append(kind)
-            sop_class_uid, syntax = kind
-            batch.contexts += (ProposedContext(2 * len(kinds) - 1, sop_class_uid, (syntax,)),)
+            batch.propose(kind[0], (kind[1],))
         batch.paths.append(path)
+    for batch in plan.batches:
+        _propose_others(batch, max_contexts)
     return plan
+
+
+def _propose_others(batch: Batch, max_contexts: int) -> None:
+    """Propose, as far as there is room, what files can be encoded anew in for a peer that does not take their own."""
+    proposed: dict[UID, set[UID]] = {}
+    for context in batch.contexts:
+        proposed.setdefault(context.abstract_syntax, set()).update(context.transfer_syntaxes)
+    for sop_class_uid, syntaxes in proposed.items():
+        if len(batch.contexts) == max_contexts:
+            return
+        others = [
+            syntax
+            for syntax in (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
+            if syntax not in syntaxes and any(can_reencode(own, syntax) for own in syntaxes)
+        ]
+        if others:
+            batch.propose(sop_class_uid, tuple(others))
 
 
 def _is_foreign(path: StrPath, error: DicomWireError) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from _dicomwire.dataset import DataSet
@@ -11,6 +12,7 @@ from _dicomwire.identify import leading_uids, meta_uids
 from _dicomwire.part10 import dcmread, restore
 from dicomwire.dictionary import UID
 from dicomwire.errors import DecodeError, DicomWireError, UnsupportedError
+from dicomwire.file import reencode
 from dicomwire.net.storage.header import SOP_CLASS_UID, SOP_INSTANCE_UID, HeaderReader, rules_of
 
 if TYPE_CHECKING:
@@ -120,6 +122,28 @@ class FileToSend:
         self.descriptor = descriptor
         self.sop_class_uid, self.sop_instance_uid, self.transfer_syntax, self.offset = identity
         self.length = size - self.offset
+
+    def reencode(self, transfer_syntax: UID) -> None:
+        """Encode the data set anew, in a file without a name that takes the place of this one.
+
+        A DecodeError, and an OSError, come before anything is sent.
+        """
+        with tempfile.TemporaryFile(buffering=0) as other:
+            self.length = 0
+            for piece in reencode(self._pieces(), self.transfer_syntax, transfer_syntax):
+                view = memoryview(piece)
+                self.length += len(view)
+                while view:
+                    view = view[other.write(view) :]
+            self.close()
+            self.descriptor = os.dup(other.fileno())
+        self.transfer_syntax, self.offset = transfer_syntax, 0
+
+    def _pieces(self) -> Iterator[bytes]:
+        offset = self.offset
+        while piece := os.pread(self.descriptor, PIECE, offset):
+            offset += len(piece)
+            yield piece
 
     def close(self) -> None:
         """Close the file."""

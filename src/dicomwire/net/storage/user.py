@@ -1,11 +1,20 @@
-"""Storage user: instances sent by C-STORE as their files have them, not a byte decoded (PS3.4 Annex B, PS3.7 9.1.1)."""
+"""Storage user: instances sent by C-STORE as their files have them, or encoded anew for a peer that takes nothing else
+(PS3.4 Annex B, PS3.7 9.1.1).
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypedDict
 
+from dicomwire.dictionary.uids import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
 from dicomwire.dimse.messages import CStoreRQ
 from dicomwire.errors import LocalProtocolError, UnsupportedError
+from dicomwire.file import can_reencode, reencode
 from dicomwire.net.storage.source import open_instance
 
 if TYPE_CHECKING:
@@ -15,6 +24,9 @@ if TYPE_CHECKING:
     from dicomwire.net.invoking import Answer
     from dicomwire.net.storage.source import FileToSend, Instance, StorageSource
     from dicomwire.ul.negotiation import AcceptedContext
+
+# What data sets are encoded in anew, the best first: nothing is lost in explicit VR, and deflating takes its time.
+REENCODED = (ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian)
 
 
 class StoreOptions(TypedDict, total=False):
@@ -38,13 +50,14 @@ async def c_store(association: Association, source: StorageSource, **options: Un
 
     source    path, bytes of a file, binary stream, or a data set that was read; see `open_instance`
 
-    The data set goes in its own transfer syntax, in the context that was accepted for it and its SOP class.  Of a file
-    that is larger than a mebibyte only a piece is in memory at a time; reading it holds up the event loop as long as
+    The data set goes in its own transfer syntax, in the context that was accepted for it and its SOP class; where the
+    peer accepted only others, in one of those between which it can be encoded anew (docs/reencoding.md).  Of a file that is larger than a mebibyte only a piece is in memory at a time; reading it holds up the event loop as long as
     the disk takes for a piece.
 
-    UnsupportedError when the peer accepted the SOP class in other transfer syntaxes only, LocalProtocolError when it
-    accepted none, AssociationAborted when the association ends first, errors of reading as of `open_instance`.  All but
-    the third leave the association as it is, unless a file ends before its time.
+    UnsupportedError when that is impossible, LocalProtocolError when the peer accepted no context for the SOP class,
+    AssociationAborted when the association ends first, errors of reading as of `open_instance`.  All but the third leave
+    the association as it is, unless a file ends before its time, or turns out in mid-message to be no data set that can
+    be encoded anew.
     """
     association.check_established()
     with open_instance(source) as instance:
@@ -58,6 +71,11 @@ async def c_store(association: Association, source: StorageSource, **options: Un
             move_originator_message_id=options.get("move_originator_message_id"),
         )
         whole, timeout_s = instance.whole, options.get("timeout_s")
+        if context.transfer_syntax != instance.transfer_syntax:
+            pieces = reencode(instance.pieces(), instance.transfer_syntax, context.transfer_syntax)
+            return await association.request_in_parts(
+                message, pieces, context_id=context.context_id, timeout_s=timeout_s
+            )
         if whole is not None:
             return await association.request(message, whole, context_id=context.context_id, timeout_s=timeout_s)
         return await association.request_in_parts(
@@ -66,20 +84,22 @@ async def c_store(association: Association, source: StorageSource, **options: Un
 
 
 def context_for(association: Association, instance: Instance | FileToSend) -> AcceptedContext:
-    """Return the context to send an instance in, by SOP class and transfer syntax."""
+    """Return the context to send an instance in: in its own transfer syntax, or else in one to encode it anew in."""
     assert association.negotiated is not None
-    context = association.negotiated.context_for(instance.sop_class_uid, instance.transfer_syntax)
+    own = instance.transfer_syntax
+    context = association.negotiated.context_for(instance.sop_class_uid, own)
     if context is not None:
         return context
-    others = [
-        context.transfer_syntax.name
-        for context in association.negotiated.contexts_of(instance.sop_class_uid)
-        if context.is_scu
-    ]
+    others = [context for context in association.negotiated.contexts_of(instance.sop_class_uid) if context.is_scu]
+    for syntax in REENCODED:
+        for context in others:
+            if context.transfer_syntax == syntax and can_reencode(own, syntax):
+                return context
     if others:
+        accepted = ", ".join(context.transfer_syntax.name for context in others)
         raise UnsupportedError(
-            f"the instance is in {instance.transfer_syntax.name}, the peer accepted {', '.join(others)} for its SOP "
-            "class; instances are sent as they are encoded",
+            f"the instance is in {own.name}, the peer accepted {accepted} for its SOP class; pixel data are not decoded "
+            "to be sent",
             what="transfer syntax",
         )
     raise LocalProtocolError(
