@@ -65,7 +65,10 @@ def leading_uids(data, bint explicit_vr, bint little_endian):
     try:
         if not found:
             return None
-        return (<bytes>p[place[0]:place[0] + size[0]]).rstrip(b"\0 "), (<bytes>p[place[1]:place[1] + size[1]]).rstrip(b"\0 ")
+        return (
+            (<bytes>p[place[0]:place[0] + size[0]]).rstrip(b"\0 "),
+            (<bytes>p[place[1]:place[1] + size[1]]).rstrip(b"\0 "),
+        )
     finally:
         PyBuffer_Release(&view)
 

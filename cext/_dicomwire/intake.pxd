@@ -1,4 +1,4 @@
-"""Intake: a thread's window on sockets, and data sets that go from it to files without the GIL (PS3.8 section 9.3.5)."""
+"""Intake: a thread's window on sockets, and data sets that go from it to files without the GIL (PS3.8 9.3.5)."""
 from libc.stdint cimport uint8_t, uint64_t
 
 from .pdu cimport PDUStream

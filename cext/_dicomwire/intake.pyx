@@ -132,8 +132,8 @@ cdef class Intake:
     def receive(self, int socket, int wake, int timeout_ms):
         """Fill the window with what is there, or comes first: ENDED when `start` and `end` say what there is to read.
 
-        Otherwise SILENT after so many milliseconds without anything, WOKEN when there is something to read from ``wake``,
-        or CLOSED.
+        Otherwise SILENT after so many milliseconds without anything, WOKEN when there is something to read from
+        ``wake``, or CLOSED.
         """
         cdef ssize_t got
         cdef int why = IS_ENDED
@@ -157,9 +157,9 @@ cdef class Intake:
     def next_request(self, PDUReader reader not None, int socket, int wake, int timeout_ms):
         """Take the next command set, where it comes in a single fragment, and find the beginning of its data set.
 
-        REQUEST when both are there: `command` is the one, in presentation context `context_id`, and the window shows from
-        `data_start` to `data_end` what is there of the data set's first fragment, which is not taken.  Otherwise OTHER,
-        CLOSED, SILENT or WOKEN as of `pass_on`; the reader may have lost a command all the same, see `command`.
+        REQUEST when both are there: `command` is the one, in presentation context `context_id`, and the window shows
+        from `data_start` to `data_end` what is there of the data set's first fragment, which is not taken.  Otherwise
+        OTHER, CLOSED, SILENT or WOKEN as of `pass_on`; the reader may have lost a command all the same, see `command`.
         """
         cdef int why
         if reader.is_fed or reader.unfinished_control is not None:
@@ -240,7 +240,8 @@ cdef class Intake:
             before = <const uint8_t*>PyBytes_AS_STRING(first)
             length = PyBytes_GET_SIZE(first)
         with nogil:
-            result = self.run(&reader.stream, socket, wake, context_id, file, before, length, limit, timeout_ms, turn_ms)
+            result = self.run(&reader.stream, socket, wake, context_id, file, before, length, limit, timeout_ms,
+                              turn_ms)
         return result
 
     cdef int run(self, PDUStream* stream, int socket, int wake, int context_id, int file, const uint8_t* first,

@@ -17,8 +17,9 @@ from dicomwire.errors import DicomWireError
 from dicomwire.net.ae import ApplicationEntity
 from dicomwire.net.loop import run
 from dicomwire.net.settings import Timeouts
+from dicomwire.net.storage.outgoing import Sent
 from dicomwire.net.storage.plan import contexts_for, walk
-from dicomwire.net.storage.sending import Sent, send_files
+from dicomwire.net.storage.sending import send_files
 from dicomwire.net.trace import Trace
 from dicomwire.replacing import replacing
 
@@ -91,8 +92,9 @@ def send(
 ) -> None:
     """Send files, and all files in folders and below, to the application entity at HOST PORT (C-STORE, PS3.4 Annex B).
 
-    Each file goes as it is encoded, or, if it has no compressed pixel data, in the transfer syntax that the peer takes.  The
-    exit status is 0 when every file was stored, 1 otherwise, 130 after Ctrl-C: then the files under way are still answered.
+    Each file goes as it is encoded, or, unless its pixel data are compressed, in the transfer syntax that the peer
+    takes.  The exit status is 0 when every file was stored, 1 otherwise, 130 after Ctrl-C: then the files under way are still
+    answered.
     """
     wanted = list({os.path.abspath(path): path for path in (*_listed(failures), *walk(paths))}.values())
     if not wanted:

@@ -49,8 +49,8 @@ class DirectSink(Sink, Protocol):
         """
 
     def place(self, beginning: memoryview) -> tuple[int, int, bytes] | None:
-        """Return the same before the first byte, and what is to be written in front, if nothing but this piece has to be
-        seen, which is the beginning of the data set; None while all of it is to come by `write`.
+        """Return the same before the first byte, and what is to be written in front, if nothing has to be seen but this
+        piece, the beginning of the data set; None while all of it is to come by `write`.
         """
 
     def passed(self, length: int) -> object:

@@ -3,8 +3,8 @@
 The event loop of an association lends it when a request begins that is to be performed in threads
 (`Handlers.perform_in_threads`), and takes no part in it until it is given back: nothing is read, and what is to be sent
 waits.  The thread goes on with the same reader, state machine and assembler where the loop stopped, and leaves them to
-the loop, in mid-message if need be, when the peer sends anything but further such requests, sends nothing for a while, or
-does not take an answer; when the loop wants to send; and when the association is to end.
+the loop, in mid-message if need be, when the peer sends anything but further such requests, sends nothing for a while,
+or does not take an answer; when the loop wants to send; and when the association is to end.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ PATIENCE_MS = 20  # for the peer to send more, before the loop waits for it
 SHORT_PATIENCE_MS = 1  # the same while others wait
 
 STORE = int(CommandField.C_STORE_RQ)
-_WHOLE_COMMAND = 3
+P_DATA_TF, _WHOLE_COMMAND = 4, 3  # PDU type; message control header of a command in one fragment
 _AFFECTED_SOP_CLASS = b"\0\0\2\0"
 _COMMAND_FIELD = b"\0\0\0\1\2\0\0\0"
 
@@ -74,7 +74,7 @@ def lend(association: Association, chunk: memoryview) -> bool:
         return False
     if assembler.command is not None:
         field = int(assembler.command.command_field)
-    elif connection.is_between_pdus and assembler.is_idle and chunk[:1] == b"\4" and len(chunk) > 12:
+    elif connection.is_between_pdus and assembler.is_idle and len(chunk) > 12 and chunk[0] == P_DATA_TF:
         field = command_field(chunk, 12) if chunk[11] & 3 == _WHOLE_COMMAND else 0
     else:
         return False
@@ -221,8 +221,9 @@ class Loan:
             intake = worker.next_window()
             return intake, intake.receive(descriptor, worker.wake, patience)
         intake = worker.intake
+        file, limit = direct
         why = intake.pass_on(
-            connection.reader, descriptor, worker.wake, assembler.context_id, direct[0], None, direct[1], patience, TURN_MS
+            connection.reader, descriptor, worker.wake, assembler.context_id, file, None, limit, patience, TURN_MS
         )
         self._take_passed(intake, why, cast("DirectSink", sink))
         return intake, why
@@ -241,8 +242,8 @@ class Loan:
     def _perform_whole(self, intake: Intake, worker: Worker, descriptor: int, patience: int) -> int:
         """Receive and perform a request of which the usual command has come, and the beginning of the data set.
 
-        State machine and assembler are between two messages when it begins and when it ends, and need not be told.  They
-        are as soon as anything is not as usual; what is left in the window is for them then, for OTHER all of it.
+        State machine and assembler are between two messages when it begins and when it ends, and need not be told.
+        They are as soon as anything is not as usual; what is left in the window is for them then, for OTHER all of it.
         """
         association = self._association
         command = intake.command

@@ -9,10 +9,11 @@ from importlib import import_module
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dicomwire.net.storage.naming import Template, safe_name
+    from dicomwire.net.storage.outgoing import Sent
     from dicomwire.net.storage.plan import Batch, Plan, Unreadable, contexts_for
     from dicomwire.net.storage.provider import Storage
     from dicomwire.net.storage.receiving import Arriving, Stored
-    from dicomwire.net.storage.sending import Sent, send_files
+    from dicomwire.net.storage.sending import send_files
     from dicomwire.net.storage.sop_classes import storage_sop_classes, storage_transfer_syntaxes
     from dicomwire.net.storage.source import Instance, open_instance
     from dicomwire.net.storage.user import c_store
@@ -45,7 +46,8 @@ _WHERE = {
     "plan": ("Batch", "Plan", "Unreadable", "contexts_for"),
     "provider": ("Storage",),
     "receiving": ("Arriving", "Stored"),
-    "sending": ("Sent", "send_files"),
+    "outgoing": ("Sent",),
+    "sending": ("send_files",),
     "sop_classes": ("storage_sop_classes", "storage_transfer_syntaxes"),
     "source": ("Instance", "open_instance"),
     "user": ("c_store",),

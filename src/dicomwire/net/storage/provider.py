@@ -61,8 +61,8 @@ class Storage:
                   is sent.  It may return the status: B000H, say, or a failure, upon which a new file is removed.
     sop_classes   abstract syntaxes besides those of the standard, private ones say
     transfer_syntaxes   what to accept, the best first, instead of all that are known
-    threads       how many may receive and write beside the event loop, for all associations together; they call `on_header`
-                  and `on_stored`.  0: all is done in the event loop, which a slow disk holds up
+    threads       how many may receive and write beside the event loop, for all associations together; they call
+                  `on_header` and `on_stored`.  0: all is done in the event loop, which a slow disk holds up
 
     Files are written under a hidden temporary name in their folder, with mode 0600, and renamed when they are complete.
     The answers: A700H for a full disk and for limits, A900H for UIDs that are not the command's, C000H for bytes that

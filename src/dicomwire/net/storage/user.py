@@ -51,13 +51,14 @@ async def c_store(association: Association, source: StorageSource, **options: Un
     source    path, bytes of a file, binary stream, or a data set that was read; see `open_instance`
 
     The data set goes in its own transfer syntax, in the context that was accepted for it and its SOP class; where the
-    peer accepted only others, in one of those between which it can be encoded anew (docs/reencoding.md).  Of a file that is larger than a mebibyte only a piece is in memory at a time; reading it holds up the event loop as long as
-    the disk takes for a piece.
+    peer accepted only others, in one of those in which it can be encoded anew (docs/reencoding.md).  Of a file that is
+    larger than a mebibyte only a piece is in memory at a time; reading it holds up the event loop as long as the disk
+    takes for a piece.
 
     UnsupportedError when that is impossible, LocalProtocolError when the peer accepted no context for the SOP class,
-    AssociationAborted when the association ends first, errors of reading as of `open_instance`.  All but the third leave
-    the association as it is, unless a file ends before its time, or turns out in mid-message to be no data set that can
-    be encoded anew.
+    AssociationAborted when the association ends first, errors of reading as of `open_instance`.  All but the third
+    leave the association as it is, unless a file ends before its time, or turns out in mid-message to be no data set
+    that can be encoded anew.
     """
     association.check_established()
     with open_instance(source) as instance:
@@ -98,8 +99,8 @@ def context_for(association: Association, instance: Instance | FileToSend) -> Ac
     if others:
         accepted = ", ".join(context.transfer_syntax.name for context in others)
         raise UnsupportedError(
-            f"the instance is in {own.name}, the peer accepted {accepted} for its SOP class; pixel data are not decoded "
-            "to be sent",
+            f"the instance is in {own.name}, the peer accepted {accepted} for its SOP class; compressed pixel data are "
+            "sent as they are",
             what="transfer syntax",
         )
     raise LocalProtocolError(
