@@ -46,6 +46,11 @@ cdef extern from "<sys/mman.h>" nogil:
     void* MAP_FAILED
     enum: PROT_READ, MAP_SHARED
 
+cdef extern from "<sys/stat.h>" nogil:
+    struct file_status "stat":
+        int64_t st_size
+    int fstat(int, file_status*) noexcept
+
 cdef extern from "<unistd.h>" nogil:
     ssize_t pread(int, void*, size_t, int64_t) noexcept
 
@@ -188,6 +193,12 @@ cdef int fragment(Outlet* out, const uint8_t* data, size_t length, uint64_t* lef
             return flush(out)
 
 
+cdef inline bint is_shorter(int file, int64_t length) noexcept nogil:
+    """Whether a file has fewer bytes: a mapping shows zeros behind its end, as far as the last page goes."""
+    cdef file_status status
+    return fstat(file, &status) != 0 or status.st_size < length
+
+
 cdef int send_all(Outlet* out, const uint8_t* command, size_t command_length, uint8_t context_id, uint32_t most,
                   int file, int64_t offset, uint64_t length) noexcept nogil:
     cdef bint pads = length & 1         # fragments have even lengths (PS3.8 Annex E.1)
@@ -222,8 +233,12 @@ cdef int send_all(Outlet* out, const uint8_t* command, size_t command_length, ui
             return IS_UNREADABLE
         length -= part
         offset += <int64_t>part
-        outcome = fragment(out, <uint8_t*>window + skipped, part, &left, &pdu_left, context_id, most,
-                           pads and length == 0)
+        outcome = IS_CHANGED
+        if not is_shorter(file, offset):
+            outcome = fragment(out, <uint8_t*>window + skipped, part, &left, &pdu_left, context_id, most,
+                               pads and length == 0)
+            if outcome == IS_SENT and is_shorter(file, offset):
+                outcome = IS_CHANGED
         munmap(window, mapped)
         if outcome != IS_SENT:
             return outcome
@@ -238,7 +253,8 @@ def send_file(int socket, int wake, bytes command not None, uint8_t context_id, 
     ``max_pdu_length`` (0: any); a data set of an odd length ends in a zero (PS3.5 section A.5).  ``socket`` does not
     block; ``timeout_ms`` is how long the peer may take nothing.  The result is a pair: SENT, or what kept it from being
     sent, and then half a message is with the peer: LOST, STUCK, STOPPED by something to read from ``wake``, CHANGED
-    when the file ends too early, UNREADABLE; and the error number of the system for the latter.
+    when the file ends too early, which may have sent zeros in its place, UNREADABLE; and the error number of the
+    system for the latter.
 
     Other threads run meanwhile.  The caller sees to it that SIGPIPE is not delivered.
     """

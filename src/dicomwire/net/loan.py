@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from dicomwire.dimse.assembler import DirectSink, Message
     from dicomwire.net.association import Association
     from dicomwire.net.handlers import ThreadHandler
-    from dicomwire.net.workers import Worker, Workers
+    from dicomwire.net.workers import Digester, Worker, Workers
 
     StreamItem = Any
 
@@ -160,7 +160,9 @@ class Loan:
         except Exception as error:  # noqa: BLE001  whatever it is: nobody else will answer the peer
             _log.error("a thread raised %s", type(error).__name__, exc_info=True)
             self._then.append(partial(self._association.give_up, "an error in a thread"))
+            worker.intake.rest()  # what is left of it must not be taken for bytes of the next association
         finally:
+            self._digest_by(None)
             self._worker = None
         try:
             self._loop.call_soon_threadsafe(self._returned)
@@ -176,6 +178,7 @@ class Loan:
         descriptor = self.socket.fileno() if self.socket is not None else -1
         turn_ends = monotonic() + TURN_S
         chunk, self._chunk = self._chunk, b""
+        self._digest_by(worker.digester)
         items = reader.feed(chunk) if chunk else []
         while True:
             for at, item in enumerate(items):
@@ -199,11 +202,13 @@ class Loan:
                     why = self._perform_whole(intake, worker, descriptor, patience)
                     if why == ENDED and not self._is_over and not self._is_recalled and not workers.has_waiting:
                         why = intake.next_request(reader, descriptor, worker.wake, patience)
-                if intake.command is not None and why != ENDED and assembler.is_idle:
-                    self._pass(_command_run(intake))
+                # A command that was taken, and nobody was told of, comes before what is left.
+                items = [_command_run(intake)] if intake.command is not None and why != ENDED and assembler.is_idle else []
             else:
+                items = []
                 intake, why = self._receive_more(worker, descriptor, patience)
-            items = reader.feed(intake.rest()) if intake.start < intake.end else []
+            if intake.start < intake.end:
+                items += reader.feed(intake.rest())
             if why == WOKEN:
                 worker.awoken()
             if self._is_over or why in (SILENT, CLOSED):
@@ -268,8 +273,8 @@ class Loan:
         )
         try:
             sink = self._receiver(association, context.context_id, message)
-        except (ServiceError, OSError):
-            return OTHER  # it will be raised once more, and answered
+        except Exception:  # noqa: BLE001  it will be raised once more, and answered
+            return OTHER
         if not hasattr(sink, "place"):
             if sink is not None:
                 sink.discard()
@@ -302,7 +307,7 @@ class Loan:
         if why != ENDED:
             self._begin(intake, message, sink, worker)
             self._take_passed(intake, why, sink)
-            return why
+            return ENDED if intake.ended else why  # also a request whose file took no more is performed by then
         sink.passed(intake.passed)
         sink.finish()
         association.messages_taken += 1
@@ -318,8 +323,7 @@ class Loan:
         assert association.assembler is not None
         association.machine.receive_items((_command_run(intake),))
         association.assembler.begin(intake.context_id, message, sink)
-        if hasattr(sink, "digest_by"):
-            sink.digest_by(worker.digester)
+        self._digest_by(worker.digester)
 
     def _leave(self, items: Sequence[StreamItem]) -> None:
         """Leave what was received to the loop; the views in it are of a window that is used again."""
@@ -339,10 +343,16 @@ class Loan:
         ):
             return False
         self._pass(item)
-        sink = assembler.sink
-        if item.is_command and sink is not None and hasattr(sink, "digest_by"):
-            sink.digest_by(worker.digester)
+        if item.is_command:
+            self._digest_by(worker.digester)
         return True
+
+    def _digest_by(self, digester: Digester | None) -> None:
+        """Say who digests the data set that is being received: the worker's, as long as its windows hold the bytes."""
+        assembler = self._association.assembler
+        sink = assembler.sink if assembler is not None else None
+        if sink is not None and hasattr(sink, "digest_by"):
+            sink.digest_by(digester)
 
     def _pass(self, run: PDVRun) -> None:
         """Give a piece of a message to state machine and assembler, and perform the request that ends with it."""
@@ -399,7 +409,10 @@ class Loan:
             if type(outcome) is not int and inspect.isawaitable(outcome):
                 self.give_back(partial(self._association.finish, request, outcome))
                 return SUCCESS
-            return int(outcome)
+            status = int(outcome)
+            if not 0 <= status <= 0xFFFF:
+                raise ValueError("a status is a number from 0 to FFFFH")
+            return status
         except ServiceError as error:
             return error.status
         except Exception as error:  # noqa: BLE001  the handler's, whatever it is

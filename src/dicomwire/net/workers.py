@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import threading
-from queue import Empty, SimpleQueue
+from collections import deque
+from contextlib import suppress
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Protocol
 
 from _dicomwire.intake import Intake
@@ -33,16 +35,18 @@ class Workers:
         if count < 1:
             raise ValueError(f"at least one thread expected, found {count}")
         self.count = count
-        self._waiting: SimpleQueue[Loan] = SimpleQueue()
-        self._lock = threading.Lock()
+        self._waiting: deque[Loan] = deque()
+        self._change = threading.Condition(threading.Lock())
         self._running = 0
         self._idle = 0
 
     def submit(self, loan: Loan) -> None:
         """Have a thread work on this, as soon as one is free."""
-        self._waiting.put(loan)
-        with self._lock:
-            if self._idle or self._running == self.count:
+        with self._change:
+            self._waiting.append(loan)
+            # Not only whether a thread is idle: it may be the one that an earlier loan has woken.
+            if len(self._waiting) <= self._idle or self._running == self.count:
+                self._change.notify()
                 return
             self._running += 1
         threading.Thread(target=self._work, name="dicomwire.net.worker", daemon=True).start()
@@ -50,30 +54,26 @@ class Workers:
     @property
     def has_waiting(self) -> bool:
         """True while there is more to do than there are threads."""
-        return not self._waiting.empty()
+        return bool(self._waiting)
 
     def _work(self) -> None:
         with Worker() as worker:
-            while True:
-                try:
-                    loan = self._waiting.get_nowait()
-                except Empty:
-                    with self._lock:
-                        self._idle += 1
-                    try:
-                        loan = self._waiting.get(timeout=IDLE_S)
-                    except Empty:
-                        with self._lock:
-                            self._idle -= 1
-                            # Somebody may have counted on this thread between the time-out and the lock.
-                            if self._waiting.empty():
-                                self._running -= 1
-                                return
-                        continue
-                    with self._lock:
-                        self._idle -= 1
+            while (loan := self._next()) is not None:
                 if loan.run(worker, self):
                     self.submit(loan)
+                del loan  # an idle thread keeps no association
+
+    def _next(self) -> Loan | None:
+        """Return what to work on, None when there was nothing for a while and the thread is to end."""
+        with self._change:
+            while not self._waiting:
+                self._idle += 1
+                is_notified = self._change.wait(IDLE_S)
+                self._idle -= 1
+                if not self._waiting and not is_notified:
+                    self._running -= 1
+                    return None
+            return self._waiting.popleft()
 
 
 class Worker:
@@ -86,18 +86,24 @@ class Worker:
         self._intakes = [self.intake]
         self._jobs = [0] * WINDOWS  # of the digester, that look into each window
         self.wake, self._waker = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK) if hasattr(os, "pipe2") else os.pipe()
+        self._is_closed = False
+        self._closing = threading.Lock()
 
     def __enter__(self) -> Worker:
         return self
 
     def __exit__(self, *rest: object) -> None:
         self.digester.stop()
-        os.close(self.wake)
-        os.close(self._waker)
+        with self._closing:
+            self._is_closed = True
+            os.close(self.wake)
+            os.close(self._waker)
 
     def awaken(self) -> None:
-        """Make the thread look up from where it waits; called by others."""
-        os.write(self._waker, b"\0")
+        """Make the thread look up from where it waits; called by others, also when the thread has just ended."""
+        with self._closing, suppress(BlockingIOError):  # a pipe that is full wakes it as well
+            if not self._is_closed:
+                os.write(self._waker, b"\0")
 
     def awoken(self) -> None:
         """Make sure that it waits again next time."""

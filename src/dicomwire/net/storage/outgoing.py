@@ -122,8 +122,9 @@ class Outgoing:
     def recall(self, *, by_force: bool = False) -> None:
         """See `Borrower`."""
         self._is_recalled = True
-        if self._worker is not None:
-            self._worker.awaken()
+        worker = self._worker
+        if worker is not None:
+            worker.awaken()
         if by_force and self.socket is not None:
             try:
                 self.socket.shutdown(socket.SHUT_RDWR)
@@ -196,8 +197,9 @@ class Outgoing:
         try:
             self._loop.call_soon_threadsafe(self._tell, self._reports)
             self._loop.call_soon_threadsafe(self._returned)
-        except RuntimeError:
-            _log.debug("the event loop is closed")
+        except RuntimeError:  # the loop is closed, and with it everything that it had
+            if self.socket is not None:
+                self.socket.close()
 
     def _work(self, worker: Worker) -> None:
         assert self.socket is not None

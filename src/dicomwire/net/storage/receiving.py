@@ -178,9 +178,11 @@ class Receiving:
         """Return the answer to an error in writing to the file."""
         return _no_resources(OSError(number, os.strerror(number)))
 
-    def digest_by(self, digester: Digester) -> None:
-        """Have the bytes digested by another thread; `stored` waits for it."""
-        if self._digest is not None:
+    def digest_by(self, digester: Digester | None) -> None:
+        """Have the bytes digested by another thread, for which `stored` waits; None: not any more, which waits as well."""
+        if self._digest is not None and digester is not self._digester:
+            if self._digester is not None:
+                self._digester.wait()
             self._digester = digester
 
     # --- what the assembler tells
