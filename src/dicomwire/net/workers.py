@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from dicomwire.net.loan import Loan
 
-THREADS = 8  # by default; most of their time they wait for the system
+THREADS = max(4, min(32, (os.cpu_count() or 1) + 2))
+"""Threads by default: a few more than processors, since some wait for disks; many more only wait for each other."""
 IDLE_S = 10.0  # until a thread that has nothing to do ends
 WINDOWS = 4  # of a thread whose bytes are digested elsewhere: received, written, and digested twice
 

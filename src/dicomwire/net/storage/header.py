@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SOP_CLASS_UID, SOP_INSTANCE_UID = 0x00080016, 0x00080018
 PIXELS = 0x7FE00008  # Float Pixel Data, the first of the elements with pixels
+PIECE = 1 << 14  # bytes that are looked at, and kept, at once: most headers are shorter, and pixels follow
 HEADER_LIMIT = 64 << 20  # bytes of a header that is kept for a handler
 LONGEST_WAITED_FOR = 1024  # bytes of a value that the parser gives whole; UIDs are shorter
 
@@ -83,7 +84,7 @@ class HeaderReader:
 
     def feed(self, views: Iterable[memoryview]) -> bool:
         """Take the next bytes; True when the tag was reached.  Nothing of the views is kept but copies."""
-        for view in views:
+        for view in (whole[at : at + PIECE] for whole in views for at in range(0, len(whole), PIECE)):
             chunk: memoryview | bytes = view
             if self._inflater is not None:
                 try:
