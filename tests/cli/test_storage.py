@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import dicomwire
 from dicomwire.dictionary.uids import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from dicomwire.net.storage.writing import file_meta_information
 from tests.net.certificates import Authority, Issued
+from tests.net.peers import free_port
 from tests.net.storage.instances import CT, data_set, files_in
 
 COMMAND = [sys.executable, "-m", "dicomwire"]
@@ -96,6 +97,55 @@ def test_a_folder_from_one_to_the_other(tmp_path: Path, associations: int) -> No
         assert (tmp_path / "to" / name).read_bytes().endswith(
             data_set(str(read.SOPInstanceUID), syntax=name.split("/")[0])
         )
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="no /proc")
+def test_several_processes_share_a_port(tmp_path: Path) -> None:
+    write(tmp_path / "from", 60)
+    port = free_port()
+    with receiving("--to", tmp_path / "to", command=("receive", "--port", str(port), "--processes", "3")) as receiver:
+        children = children_of(receiver.process.pid)
+        wait_for(lambda: listeners(port) == 3)
+        sent = run("send", "127.0.0.1", port, tmp_path / "from", "--associations", "12", "--window", "4")
+        assert (sent.returncode, sent.stderr) == (0, "")
+        said = receiver.end(signal.SIGTERM)
+    assert len(files_in(tmp_path / "to")) == 60
+    counts = [int(found) for found in re.findall(r": (\d+) instances", said)]
+    assert sum(counts) == 60
+    assert len(children) >= 2
+    wait_for(lambda: listeners(port) == 0)
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="no /proc")
+def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
+    port = free_port()
+    with receiving("--to", tmp_path / "to", command=("receive", "--port", str(port), "--processes", "2")) as receiver:
+        wait_for(lambda: listeners(port) == 2)
+        receiver.process.kill()
+        wait_for(lambda: listeners(port) == 0)
+
+
+def test_processes_need_a_port(tmp_path: Path) -> None:
+    refused = run("receive", "--port", "0", "--processes", "2", "--to", tmp_path)
+    assert refused.returncode == 2
+    assert "--port" in refused.stderr
+
+
+def children_of(process: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
+
+def listeners(port: int) -> int:
+    """How many sockets listen on a port of this machine."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(row[3] == "0A" and row[1].endswith(f":{port:04X}") for row in rows)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "not within 20 s"
+        time.sleep(0.02)
 
 
 def test_failures_are_listed_and_sent_again(tmp_path: Path) -> None:
