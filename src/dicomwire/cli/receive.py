@@ -175,6 +175,7 @@ def _serve(options: _Options, parent: Connection | None = None) -> None:
         ae_title=options.ae_title if options.check_called_ae else None,
         unlisted=_private(storage) if options.any_sop_class else storage.unlisted,
         asynchronous_operations_window=(WINDOW, 1),
+        extended_negotiation=storage.extended_negotiation,
     )
     run(receiver.serve(storage, ae, policy, context))
 

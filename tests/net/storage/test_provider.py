@@ -27,12 +27,14 @@ from dicomwire.dictionary.uids import (
 from dicomwire.dimse.message import CommandMessage
 from dicomwire.dimse.messages import CStoreRQ
 from dicomwire.errors import ServiceError
-from dicomwire.net import AE, Association, Handlers, Server, Timeouts
+from dicomwire.net import AE, AcceptorPolicy, Association, Handlers, Server, Timeouts
 from dicomwire.net.storage import Arriving, Storage, Stored, storage_sop_classes, storage_transfer_syntaxes
 from dicomwire.net.storage.naming import BY_SERIES
+from dicomwire.ul.items import SOPClassExtendedNegotiation
 from tests.encoding import explicit
 from tests.net.storage.instances import CT, MR, PATIENT, data_set, files_in
 
+FIND = UID("1.2.840.10008.5.1.4.1.2.2.1")
 SYNTAXES = [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian]
 
 
@@ -78,6 +80,31 @@ def test_all_storage_sop_classes_and_transfer_syntaxes() -> None:
     assert theirs - set(classes) == set()
     assert storage_transfer_syntaxes()[:2] == (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
     assert len(storage_transfer_syntaxes()) == len(set(storage_transfer_syntaxes())) > 40
+
+
+def test_requestors_learn_that_all_is_kept() -> None:
+    async def ask() -> dict[str, bytes]:
+        storage = Storage(None)
+        server = Server("ARCHIVE", port=0, policy=AcceptorPolicy(extended_negotiation=storage.extended_negotiation))
+        storage.register(server)
+        server.support(FIND)
+        async with (
+            server,
+            AE("MODALITY").associate(
+                "127.0.0.1",
+                server.port,
+                contexts=[CT, FIND],
+                extended_negotiations=[
+                    SOPClassExtendedNegotiation(CT, b"\3\0\0\0\2\0"),
+                    SOPClassExtendedNegotiation(FIND, b"\1"),
+                ],
+            ) as association,
+        ):
+            assert association.negotiated is not None
+            return {str(item.sop_class_uid): item.information for item in association.negotiated.extended_negotiations}
+
+    # Level 2, signatures preserved, no coercion: PS3.4 Table B.3-1.
+    assert asyncio.run(ask()) == {CT: bytes((2, 0, 3, 0, 0, 0))}
 
 
 @pytest.mark.parametrize("syntax", SYNTAXES)

@@ -38,10 +38,12 @@ if TYPE_CHECKING:
     from dicomwire.dimse.message import CommandMessage
     from dicomwire.net.association import Association
     from dicomwire.net.handlers import Request
-    from dicomwire.ul.items import SOPClassCommonExtendedNegotiation
+    from dicomwire.ul.items import SOPClassCommonExtendedNegotiation, SOPClassExtendedNegotiation
 
     OnHeader = Callable[[Arriving], int | None]
     OnStored = Callable[[Stored], int | Awaitable[int | None] | None]
+
+KEPT_AS_SENT = bytes((2, 0, 3, 0, 0, 0))  # level 2 (full), signature level 3 (preserved), no coercion of elements
 
 
 class Storage:
@@ -128,6 +130,13 @@ class Storage:
         """For `AcceptorPolicy.unlisted`: take a SOP class that nobody registered if the requestor says it is stored."""
         is_storage = common is not None and common.service_class_uid == STORAGE_SERVICE_CLASS
         return self.transfer_syntaxes if is_storage else None
+
+    def extended_negotiation(self, asked: SOPClassExtendedNegotiation) -> bytes | None:
+        """For `AcceptorPolicy.extended_negotiation`: tell requestors who ask that all is kept as it was sent.
+
+        The Service-class-application-information of storage SOP classes (PS3.4 section B.3.1); None for others.
+        """
+        return KEPT_AS_SENT if asked.sop_class_uid in self.sop_classes else None
 
     # --- one instance
 
