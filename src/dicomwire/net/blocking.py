@@ -478,9 +478,13 @@ class AE:
         for context in self.supported_contexts if contexts is None else contexts:
             server.support(context.abstract_syntax, context.transfer_syntax, roles=context.roles)
         bound.register(server)
-        self._loop.call(server.start())
         running = ThreadedServer(self, server, self._loop)
-        self._servers.append(running)
+        self._servers.append(running)  # before anybody can connect, and then call `shutdown`
+        try:
+            self._loop.call(server.start())
+        except BaseException:
+            self._servers.remove(running)
+            raise
         if not block:
             return running
         try:
