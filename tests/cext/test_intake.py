@@ -114,10 +114,9 @@ def plain(items: list[ControlPDU | PDVRun | InvalidPDU]) -> list[Item]:
 
 
 def loop(line: Line, chunks: list[bytes], write: int) -> list[Item]:
-    """Do with a stream, chunk by chunk, what a thread does, and return what it carries; data sets go to ``write`` too."""
+    """Do with a stream, chunk by chunk, what a thread does; return what it carries, and write its data sets."""
     items: list[Item] = []
-    data_set_of = 0  # the context of the data set that has begun
-    where = 0
+    data_set_of = where = 0  # the context of the data set that has begun
 
     def taken(new: list[Item]) -> None:
         nonlocal data_set_of
