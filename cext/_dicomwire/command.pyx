@@ -518,10 +518,10 @@ cdef usual_store(const uint8_t* p, Py_ssize_t size):
                 instance = uid
                 found |= 32
         elif tag == 0x1030:
-            if length != MAX_TITLE:
-                return None             # of another length it is worth a finding
+            if length > MAX_TITLE or length & 1:
+                return None             # it is worth a finding
             text = trimmed(p + at, length)
-            if not is_plain(p + at, text) or p[at] == c" ":
+            if not is_plain(p + at, text) or (text and p[at] == c" "):
                 return None
             originator = _text(p + at, text)
         elif tag == 0x0000:

@@ -8,8 +8,8 @@ belong to the data set is left in the window for the reader, which therefore nev
 cimport cython
 from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint8_t, uint64_t
-from libc.string cimport memcpy
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcmp, memcpy
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
@@ -27,6 +27,9 @@ from .pdu cimport (
     next_piece,
     show_window,
 )
+
+cdef extern from "bswap.h" nogil:
+    uint32_t dw_load32le(const void*) noexcept
 
 cdef extern from "<sys/socket.h>" nogil:
     ssize_t recv(int, void*, size_t, int) noexcept
@@ -55,6 +58,20 @@ NOT_WRITTEN = IS_NOT_WRITTEN
 REQUEST = IS_REQUEST
 
 cdef str NOT_NOW = "the reader is being fed, or between two pieces of a control PDU"
+
+
+cdef const uint8_t* AFFECTED_SOP_CLASS = b"\0\0\2\0"
+cdef const uint8_t* IS_STORE = b"\0\0\0\1\2\0\0\0\1\0"      # (0000,0100), Command Field: C-STORE-RQ
+
+
+cdef bint is_store(const uint8_t* command, size_t length) noexcept nogil:
+    """Whether a command set is a C-STORE-RQ, its elements in their usual order: the answer to others is not to wait for
+    what comes behind them."""
+    cdef size_t sop_class
+    if length < 30 or memcmp(command + 12, AFFECTED_SOP_CLASS, 4) != 0:
+        return False
+    sop_class = dw_load32le(command + 16)
+    return sop_class <= length - 30 and memcmp(command + 20 + sop_class, IS_STORE, 10) == 0
 
 
 cdef int64_t now_ms() noexcept nogil:
@@ -155,7 +172,7 @@ cdef class Intake:
         return self.kept[:self.kept_length] if self.kept_length else None
 
     def next_request(self, PDUReader reader not None, int socket, int wake, int timeout_ms):
-        """Take the next command set, where it comes in a single fragment, and find the beginning of its data set.
+        """Take the next command set, if it is a C-STORE-RQ in a single fragment, and find the beginning of its data set.
 
         REQUEST when both are there: `command` is the one, in presentation context `context_id`, and the window shows
         from `data_start` to `data_end` what is there of the data set's first fragment, which is not taken.  Otherwise
@@ -198,7 +215,7 @@ cdef class Intake:
                 if kind == PDV_PIECE:
                     if not self.kept_length:
                         if (piece.flags == PIECE_COMMAND | PIECE_LAST | PIECE_ENDS
-                                and 0 < piece.length <= MOST_COMMAND):
+                                and piece.length <= MOST_COMMAND and is_store(piece.data, piece.length)):
                             memcpy(self.kept, piece.data, piece.length)
                             self.kept_length = piece.length
                             self.context_id = piece.context_id

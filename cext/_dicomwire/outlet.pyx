@@ -253,7 +253,9 @@ def send_file(int socket, int wake, bytes command not None, uint8_t context_id, 
     ``max_pdu_length`` (0: any); a data set of an odd length ends in a zero (PS3.5 section A.5).  ``socket`` does not
     block; ``timeout_ms`` is how long the peer may take nothing.  The result is a pair: SENT, or what kept it from being
     sent, and then half a message is with the peer: LOST, STUCK, STOPPED by something to read from ``wake``, CHANGED
+    sent, and then half a message is with the peer: LOST, STUCK, STOPPED by something to read from ``wake``, CHANGED
     when the file ends too early, which may have sent zeros in its place, UNREADABLE; and the error number of the
+    system for the latter.
     system for the latter.
 
     Other threads run meanwhile.  The caller sees to it that SIGPIPE is not delivered.

@@ -22,7 +22,9 @@ from tests.oracles.framing import Item, fragments, frame, merged, p_data
 
 COMMAND, LAST = 1, 2
 RELEASE_RQ = bytes.fromhex("05 00 00000004 00000000")
-STORE = bytes(range(100))  # nobody here looks into a command
+# Group length, Affected SOP Class UID and Command Field; nobody here looks at what is behind them.
+STORE = bytes(12) + b"\0\0\2\0\4\0\0\0" + b"1.2\0" + b"\0\0\0\1\2\0\0\0\1\0" + bytes(range(66))
+OTHER_COMMAND = STORE.replace(b"\2\0\0\0\1\0", b"\2\0\0\0\x20\0")
 NO_LIMIT = (1 << 64) - 1
 
 
@@ -108,14 +110,13 @@ def plain(items: list[ControlPDU | PDVRun | InvalidPDU]) -> list[Item]:
     return result
 
 
-# ------------------------------------------------------------------------------------------------------ split invariance
+# ----------------------------------------------------------------------------------------------------- split invariance
 
 
 def loop(line: Line, chunks: list[bytes], write: int) -> list[Item]:
-    """Do with a stream, chunk by chunk, what a thread does, and return what it carries; data sets go to ``write`` too."""
+    """Do with a stream, chunk by chunk, what a thread does; return what it carries, and write its data sets."""
     items: list[Item] = []
-    data_set_of = 0  # the context of the data set that has begun
-    where = 0
+    data_set_of = where = 0  # the context of the data set that has begun
 
     def taken(new: list[Item]) -> None:
         nonlocal data_set_of
@@ -208,6 +209,9 @@ STREAMS = {
     "a command that is too long to be kept": fragments(1, True, STORE * 20, 4000) + fragments(1, False, DATA, 999),
     "commands without data sets": p_data((1, COMMAND | LAST, STORE)) * 3 + message(DATA[:999], 333),
     "a control PDU in the middle": message(DATA[:999], 333)[:-100] + b"",
+    "commands that are no C-STORE-RQ": p_data((1, COMMAND | LAST, OTHER_COMMAND)) * 2
+    + message(DATA[:99], 40)
+    + p_data((1, COMMAND | LAST, OTHER_COMMAND), (1, LAST, b"identifier")),
     "a release at the end": message(DATA[:999], 333) + RELEASE_RQ,
     "a release after a half data set": p_data((1, COMMAND | LAST, STORE)) + p_data((1, 0, DATA[:400])) + RELEASE_RQ,
     "an association request that is long": message(DATA[:99], 333) + b"\1\0" + struct.pack(">I", 200) + bytes(200),
@@ -302,9 +306,33 @@ def test_whoever_writes_to_the_pipe_is_heard_when_nothing_comes(line: Line) -> N
     assert (line.pass_on(), line.intake.passed) == (ENDED, 4)
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        OTHER_COMMAND,
+        b"",
+        STORE[:33],
+        STORE[:29],
+        STORE[12:],
+        STORE.replace(b"\0\0\2\0", b"\0\0\3\0"),
+        STORE[:16] + b"\xff\xff\xff\xff" + STORE[20:],
+        STORE[:16] + b"\5\0\0\0" + STORE[20:],
+    ],
+)
+def test_other_commands_are_not_waited_with(line: Line, command: bytes) -> None:
+    line.peer.sendall(p_data((5, COMMAND | LAST, command)))
+    assert (line.next_request(10_000), line.intake.command) == (OTHER, None)
+    assert line.rest() == [("run", 5, True, True, command)]
+
+
+def test_a_command_that_ends_with_its_field(line: Line) -> None:
+    line.peer.sendall(p_data((5, COMMAND | LAST, STORE[:34])))
+    assert (line.next_request(), line.intake.command) == (SILENT, STORE[:34])
+
+
 @pytest.mark.parametrize("length", [1024, 1025])
 def test_longer_commands_are_left_to_the_reader(line: Line, length: int) -> None:
-    command = bytes(length)
+    command = STORE + bytes(length - len(STORE))
     line.peer.sendall(p_data((1, COMMAND | LAST, command), (1, LAST, b"data")))
     if length == 1024:
         assert (line.next_request(), line.intake.command) == (REQUEST, command)

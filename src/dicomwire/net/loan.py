@@ -26,7 +26,7 @@ from dicomwire.dimse.command import CommandField
 from dicomwire.dimse.message import Request as RequestMessage
 from dicomwire.dimse.message import Response
 from dicomwire.dimse.messages import CStoreRQ
-from dicomwire.dimse.status import PROCESSING_FAILURE, SUCCESS
+from dicomwire.dimse.status import PROCESSING_FAILURE, SUCCESS, StatusKind, kind_of
 from dicomwire.errors import DicomWireError, RemoteProtocolError, ServiceError
 from dicomwire.net.handlers import Request
 from dicomwire.net.performing import discard, refusal_to
@@ -203,7 +203,8 @@ class Loan:
                     if why == ENDED and not self._is_over and not self._is_recalled and not workers.has_waiting:
                         why = intake.next_request(reader, descriptor, worker.wake, patience)
                 # A command that was taken, and nobody was told of, comes before what is left.
-                items = [_command_run(intake)] if intake.command is not None and why != ENDED and assembler.is_idle else []
+                is_untold = intake.command is not None and why != ENDED and assembler.is_idle
+                items = [_command_run(intake)] if is_untold else []
             else:
                 items = []
                 intake, why = self._receive_more(worker, descriptor, patience)
@@ -410,8 +411,8 @@ class Loan:
                 self.give_back(partial(self._association.finish, request, outcome))
                 return SUCCESS
             status = int(outcome)
-            if not 0 <= status <= 0xFFFF:
-                raise ValueError("a status is a number from 0 to FFFFH")
+            if status and kind_of(status) in (StatusKind.UNKNOWN, StatusKind.PENDING):
+                raise ValueError("no status that a response may have")
             return status
         except ServiceError as error:
             return error.status

@@ -179,7 +179,7 @@ class Receiving:
         return _no_resources(OSError(number, os.strerror(number)))
 
     def digest_by(self, digester: Digester | None) -> None:
-        """Have the bytes digested by another thread, for which `stored` waits; None: not any more, which waits as well."""
+        """Have the bytes digested by another thread, for which `stored` waits; None waits at once, and does without."""
         if self._digest is not None and digester is not self._digester:
             if self._digester is not None:
                 self._digester.wait()
