@@ -443,7 +443,7 @@ def guards() -> list[Guard]:
     }
     for operation, why in whys.items():
         name = f"instructions_{operation}"
-        # 64 views at a time cost between 21,000 and 53,000 instructions, as the interpreter's other objects happen to lie.
+        # 64 views at a time cost between 21,000 and 53,000 instructions, as the other objects happen to lie.
         margin = 2.0 if operation == "feed_window" else 1.1
         listed.append(Guard(name, "instructions", margin, 0, why, counter.of(operation)))
     return listed

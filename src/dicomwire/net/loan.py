@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 TURN_MS = 100  # that a thread stays with one association while others wait
 TURN_S = TURN_MS / 1000
 PATIENCE_MS = 20  # for the peer to send more, before the loop waits for it
-SHORT_PATIENCE_MS = 1  # the same while others wait
+SHORT_PATIENCE_MS = 0  # the same while others wait: it gets another turn
 
 STORE = int(CommandField.C_STORE_RQ)
 P_DATA_TF, _WHOLE_COMMAND = 4, 3  # PDU type; message control header of a command in one fragment
@@ -96,6 +96,7 @@ class Loan:
         "_association",
         "_chunk",
         "_handlers",
+        "_heard",
         "_is_over",
         "_is_recalled",
         "_loop",
@@ -113,6 +114,7 @@ class Loan:
         self._loop = association.loop
         assert association.handlers is not None
         self._receiver = association.handlers.receiver(CommandField.C_STORE_RQ)
+        self._heard = monotonic()  # when something came
         self._is_recalled = False
         self._is_over = False  # something is for the loop to do before anything else
         self._worker: Worker | None = None
@@ -213,8 +215,12 @@ class Loan:
             if why == WOKEN:
                 worker.awoken()
             if self._is_over or why in (SILENT, CLOSED):
+                if why == SILENT and not self._is_over and not items and workers.has_waiting:
+                    if monotonic() < self._heard + PATIENCE_MS / 1000:
+                        return True  # others may have something to say meanwhile
                 self._leave(items)
                 return False
+            self._heard = monotonic()
 
     def _receive_more(self, worker: Worker, descriptor: int, patience: int) -> tuple[Intake, int]:
         """Receive more of a message that has begun, and write what goes straight to a file."""
