@@ -8,6 +8,7 @@ loop, with the association.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
@@ -35,7 +36,6 @@ from dicomwire.net.workers import Worker
 from dicomwire.ul.effects import Data
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
 
     from dicomwire.dimse.status import Status
@@ -102,6 +102,7 @@ class Outgoing:
         self._worker: Worker | None = None
         self._is_recalled = False
         self._is_over = False
+        self._is_lost = False  # the connection, of which the loop will hear when it reads
         self._opened: tuple[StrPath, FileToSend, AcceptedContext] | None = None
         self._under_way: dict[int, tuple[StrPath, AcceptedContext]] = {}
         self._answered = 0
@@ -163,9 +164,13 @@ class Outgoing:
 
     async def _lose(self) -> None:
         association = self._association
-        if association.is_sound:
+        if association.is_sound and not self._is_lost:
             association.give_up("files are under way that nobody waits for")
-        await association.closed()
+        try:
+            async with asyncio.timeout(association.timeouts.artim_s):
+                await association.closed()
+        except TimeoutError:
+            await association.terminate()
         error = association.ended_error()
         for path, _ in self._under_way.values():
             self._report(Sent(path, None, said(error)))
@@ -288,7 +293,7 @@ class Outgoing:
             text = f"the peer took nothing of what waits to be sent within {self._limit_s} s"
             self.give_back(partial(association.give_up, text))
         elif outcome != SENT:
-            self._is_over = True  # the connection is lost, as the loop will see
+            self._is_over = self._is_lost = True
 
     def _receive(self, worker: Worker, descriptor: int) -> None:
         """Take the answers that are there, or come next."""
@@ -310,7 +315,7 @@ class Outgoing:
                 self.give_back(partial(association.give_up, text))
                 return
         if why == CLOSED:
-            self._is_over = True
+            self._is_over = self._is_lost = True
         elif why == WOKEN:
             worker.awoken()
         items = reader.feed(intake.rest()) if intake.start < intake.end else []
