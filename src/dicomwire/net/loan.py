@@ -86,44 +86,27 @@ def lend(association: Association, chunk: memoryview) -> bool:
     return True
 
 
-class Loan:
-    """One association, from when it is lent to when it is given back.
+class Lent:
+    """An association that a thread has: what the event loop asks of it, and how it gets it back; see `Borrower`.
 
     socket   a descriptor of its own on the connection, None over TLS: then what was received is all there is to read
     """
 
-    __slots__ = (
-        "_association",
-        "_chunk",
-        "_handlers",
-        "_heard",
-        "_is_over",
-        "_is_recalled",
-        "_loop",
-        "_receiver",
-        "_then",
-        "_worker",
-        "socket",
-    )
+    __slots__ = ("_association", "_is_over", "_is_recalled", "_loop", "_then", "_worker", "socket")
 
-    def __init__(self, association: Association, handlers: Mapping[int, ThreadHandler], chunk: bytes) -> None:
+    def __init__(self, association: Association) -> None:
         self.socket: socket.socket | None = None
         self._association = association
-        self._handlers = handlers
-        self._chunk = chunk
         self._loop = association.loop
-        assert association.handlers is not None
-        self._receiver = association.handlers.receiver(CommandField.C_STORE_RQ)
-        self._heard = monotonic()  # when something came
         self._is_recalled = False
         self._is_over = False  # something is for the loop to do before anything else
-        self._worker: Worker | None = None
+        self._worker: Worker | None = None  # of the thread
         self._then: list[Callable[[], object]] = []  # what the loop is to do when it has the association again
 
     # --- what the loop does
 
     def recall(self, *, by_force: bool = False) -> None:
-        """Have it given back soon; `by_force` also when a handler works, or a peer is in the middle of a message."""
+        """Have it given back soon; `by_force` also when a peer is in the middle of a message, whose end is lost."""
         self._is_recalled = True
         worker = self._worker
         if worker is not None:
@@ -133,11 +116,6 @@ class Loan:
                 self.socket.shutdown(socket.SHUT_RDWR)
             except OSError as error:
                 _log.debug("shutdown: %s", error.strerror)
-
-    @property
-    def is_here(self) -> bool:
-        """True in the thread that has the association."""
-        return self._worker is not None and self._worker.ident == get_ident()
 
     def _returned(self) -> None:
         """The thread is done with it."""
@@ -153,6 +131,43 @@ class Loan:
 
     # --- what the thread does
 
+    @property
+    def is_here(self) -> bool:
+        """True in the thread that has the association."""
+        return self._worker is not None and self._worker.ident == get_ident()
+
+    def give_back(self, then: Callable[[], object]) -> None:
+        """Have the loop do something, and go on itself."""
+        self._then.append(then)
+        self._is_over = True
+
+    def _return(self) -> None:
+        """Give it back."""
+        try:
+            self._loop.call_soon_threadsafe(self._returned)
+        except RuntimeError:  # the loop is closed, and with it everything that it had
+            if self.socket is not None:
+                self.socket.close()
+
+    def _leave(self, items: Sequence[StreamItem]) -> None:
+        """Leave what was received to the loop; the views in it are of a window that is used again."""
+        for item in items:
+            self._then.append(partial(self._association.connection.take_items, (copied(item),)))
+
+
+class Loan(Lent):
+    """One association from when it is lent to when it is given back, by a thread that performs its requests."""
+
+    __slots__ = ("_chunk", "_handlers", "_heard", "_receiver")
+
+    def __init__(self, association: Association, handlers: Mapping[int, ThreadHandler], chunk: bytes) -> None:
+        super().__init__(association)
+        self._handlers = handlers
+        self._chunk = chunk
+        assert association.handlers is not None
+        self._receiver = association.handlers.receiver(CommandField.C_STORE_RQ)
+        self._heard = monotonic()  # when something came
+
     def run(self, worker: Worker, workers: Workers) -> bool:
         """Work on it; True when its turn is over, False when it was given back."""
         self._worker = worker
@@ -166,11 +181,7 @@ class Loan:
         finally:
             self._digest_by(None)
             self._worker = None
-        try:
-            self._loop.call_soon_threadsafe(self._returned)
-        except RuntimeError:  # the loop is closed, and with it everything that it had
-            if self.socket is not None:
-                self.socket.close()
+        self._return()
         return False
 
     def _work(self, worker: Worker, workers: Workers) -> bool:
@@ -215,9 +226,9 @@ class Loan:
             if why == WOKEN:
                 worker.awoken()
             if self._is_over or why in (SILENT, CLOSED):
-                if why == SILENT and not self._is_over and not items and workers.has_waiting:
-                    if monotonic() < self._heard + PATIENCE_MS / 1000:
-                        return True  # others may have something to say meanwhile
+                is_quiet = why == SILENT and not self._is_over and not items
+                if is_quiet and workers.has_waiting and monotonic() < self._heard + PATIENCE_MS / 1000:
+                    return True  # others may have something to say meanwhile
                 self._leave(items)
                 return False
             self._heard = monotonic()
@@ -332,11 +343,6 @@ class Loan:
         association.assembler.begin(intake.context_id, message, sink)
         self._digest_by(worker.digester)
 
-    def _leave(self, items: Sequence[StreamItem]) -> None:
-        """Leave what was received to the loop; the views in it are of a window that is used again."""
-        for item in items:
-            self._then.append(partial(self._association.connection.take_items, (copied(item),)))
-
     def _take(self, item: StreamItem, worker: Worker) -> bool:
         """Take a piece of a message; False for what the loop is to take."""
         association = self._association
@@ -380,11 +386,6 @@ class Loan:
             # Left without an answer the peer waits for ever, and its window stays closed.
             _log.error("no response could be sent: %s", error)
             self.give_back(association.abort)
-
-    def give_back(self, then: Callable[[], object]) -> None:
-        """Have the loop do something, and go on itself."""
-        self._then.append(then)
-        self._is_over = True
 
     def _perform(self, message: Message) -> None:
         """Perform a request and answer it; see `Performer`, which does the same in the loop."""

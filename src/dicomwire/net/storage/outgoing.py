@@ -9,14 +9,14 @@ loop, with the association.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
-import socket
 from collections import deque
 from dataclasses import dataclass
 from functools import partial
-from threading import Thread, get_ident
+from threading import Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,7 @@ from dicomwire.dimse.command import CommandField
 from dicomwire.dimse.messages import CStoreRQ, CStoreRSP
 from dicomwire.dimse.status import StatusKind, service_of, status_of
 from dicomwire.errors import DicomWireError, RemoteProtocolError
-from dicomwire.net.loan import copied
+from dicomwire.net.loan import Lent
 from dicomwire.net.storage.source import FileToSend, open_file
 from dicomwire.net.storage.user import context_for
 from dicomwire.net.workers import Worker
@@ -79,7 +79,7 @@ class Waiting(deque["StrPath"]):
     is_stopped = False
 
 
-class Outgoing:
+class Outgoing(Lent):
     """Sends files over an association until there are none, or it ends.
 
     waiting   files, of which others may take as well
@@ -89,26 +89,19 @@ class Outgoing:
     def __init__(self, association: Association, waiting: Waiting, report: Callable[[Sent], object]) -> None:
         negotiated = association.negotiated
         assert negotiated is not None
-        self.socket: socket.socket | None = None
-        self._association = association
+        super().__init__(association)
         self._waiting = waiting
         self._report = report
-        self._loop = association.loop
         self._done: asyncio.Future[None] = self._loop.create_future()
         self._window = negotiated.max_operations_invoked or MOST_UNDER_WAY
         self._max_pdu_length = negotiated.max_pdu_length_to_send
         self._limit_s = association.timeouts.dimse_s
-        self._ident = 0
-        self._worker: Worker | None = None
-        self._is_recalled = False
-        self._is_over = False
         self._is_lost = False  # the connection, of which the loop will hear when it reads
         self._opened: tuple[StrPath, FileToSend, AcceptedContext] | None = None
         self._under_way: dict[int, tuple[StrPath, AcceptedContext]] = {}
         self._answered = 0
         self._reports: list[Sent] = []
         self._reported = monotonic()
-        self._then: list[Callable[[], object]] = []
         self._statuses: dict[tuple[int, str], Status] = {}
 
     async def send(self) -> int:
@@ -120,42 +113,14 @@ class Outgoing:
 
     # --- what the loop does
 
-    def recall(self, *, by_force: bool = False) -> None:
-        """See `Borrower`."""
-        self._is_recalled = True
-        worker = self._worker
-        if worker is not None:
-            worker.awaken()
-        if by_force and self.socket is not None:
-            try:
-                self.socket.shutdown(socket.SHUT_RDWR)
-            except OSError as error:
-                _log.debug("shutdown: %s", error.strerror)
-
-    @property
-    def is_here(self) -> bool:
-        """See `Borrower`."""
-        return self._ident == get_ident()
-
-    def give_back(self, then: Callable[[], object]) -> None:
-        """See `Borrower`."""
-        self._then.append(then)
-        self._is_over = True
-
     def _tell(self, reports: list[Sent]) -> None:
         for sent in reports:
             self._report(sent)
 
     def _returned(self) -> None:
-        association = self._association
-        assert self.socket is not None
-        self.socket.close()
-        association.connection.take_back()
         try:
-            for then in self._then:
-                then()
+            super()._returned()
         finally:
-            association.connection.received_all()
             if not self._under_way:
                 self._finish()
             else:
@@ -183,14 +148,15 @@ class Outgoing:
     # --- what the thread does
 
     def _run(self) -> None:
-        self._ident = get_ident()
         # A peer that closes in mid-message must not end the process.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPIPE})
         try:
             with Worker() as worker:
                 self._worker = worker
-                self._work(worker)
-                self._worker = None
+                try:
+                    self._work(worker)
+                finally:
+                    self._worker = None
         except Exception as error:  # noqa: BLE001  whatever it is: the loop has to learn that this thread is over
             _log.error("a thread raised %s", type(error).__name__, exc_info=True)
             self._then.append(partial(self._association.give_up, "an error in a thread"))
@@ -199,12 +165,8 @@ class Outgoing:
             file.close()
             if not self._waiting.is_stopped:
                 self._waiting.appendleft(path)
-        try:
-            self._loop.call_soon_threadsafe(self._tell, self._reports)
-            self._loop.call_soon_threadsafe(self._returned)
-        except RuntimeError:  # the loop is closed, and with it everything that it had
-            if self.socket is not None:
-                self.socket.close()
+        self._visit()
+        self._return()
 
     def _work(self, worker: Worker) -> None:
         assert self.socket is not None
@@ -222,7 +184,8 @@ class Outgoing:
         """Have the loop report what became of files."""
         self._reported = monotonic()
         reports, self._reports = self._reports, []
-        self._loop.call_soon_threadsafe(self._tell, reports)
+        with contextlib.suppress(RuntimeError):  # of a loop that is closed, and has nobody who would listen
+            self._loop.call_soon_threadsafe(self._tell, reports)
 
     def _next(self) -> bool:
         """Open the next file that can be sent; False when there is none."""
@@ -322,8 +285,7 @@ class Outgoing:
         for at, item in enumerate(items):
             if self._is_over or not self._take(item):
                 self._is_over = True
-                for other in items[at:]:
-                    self._then.append(partial(association.connection.take_items, (copied(other),)))
+                self._leave(items[at:])
                 return
 
     def _take(self, item: StreamItem) -> bool:
