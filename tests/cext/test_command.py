@@ -379,7 +379,7 @@ def test_padding_of_uids_in_store_requests() -> None:
         assert found in (None, store_as_decoded(with_group_length(body)))
 
 
-@pytest.mark.parametrize("title", [b"", b"MOVER ", b"SIXTEEN LETTERS.", b"  ", b"                ", b"PADDED          "])
+@pytest.mark.parametrize("title", [b"", b"MOVER ", b"SIXTEEN LETTERS.", b"  ", b" " * 16, b"PADDED          "])
 def test_titles_in_store_requests(title: bytes) -> None:
     body = b"".join(part for _, part in sorted({**STORE_PARTS, 0x1030: element(0x1030, title)}.items()))
     found = store_request(with_group_length(body))

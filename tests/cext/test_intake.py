@@ -110,7 +110,7 @@ def plain(items: list[ControlPDU | PDVRun | InvalidPDU]) -> list[Item]:
     return result
 
 
-# ------------------------------------------------------------------------------------------------------ split invariance
+# ----------------------------------------------------------------------------------------------------- split invariance
 
 
 def loop(line: Line, chunks: list[bytes], write: int) -> list[Item]:
