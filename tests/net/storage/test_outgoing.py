@@ -19,8 +19,7 @@ from dicomwire.dimse.messages import CEchoRQ, CStoreRQ, CStoreRSP
 from dicomwire.dimse.status import StatusKind
 from dicomwire.net import AE, Server, Timeouts
 from dicomwire.net.connection import Connection
-from dicomwire.net.storage import Storage, contexts_for, send_files
-from dicomwire.net.storage.sending import Sent  # type: ignore[attr-defined]
+from dicomwire.net.storage import Sent, Storage, contexts_for, send_files
 from dicomwire.net.storage.writing import file_meta_information
 from dicomwire.ul.items import AsynchronousOperationsWindow
 from dicomwire.ul.pdu import AAbort, AReleaseRP, AReleaseRQ
@@ -343,7 +342,7 @@ def test_a_request_of_the_peer_meanwhile(run: Run, tmp_path: Path) -> None:
     async def script(raw: Raw) -> None:
         await raw.accept()
         while True:
-            _, request, _ = await raw.message()
+            await raw.message()
             await raw.send(message_bytes(1, CEchoRQ(message_id=3, affected_sop_class_uid=UID("1.2.840.10008.1.1"))))
             while await raw.pdu() is not None:
                 pass
