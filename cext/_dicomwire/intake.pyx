@@ -172,7 +172,7 @@ cdef class Intake:
         return self.kept[:self.kept_length] if self.kept_length else None
 
     def next_request(self, PDUReader reader not None, int socket, int wake, int timeout_ms):
-        """Take the next command set, if it is a C-STORE-RQ in a single fragment, and find the beginning of its data set.
+        """Take the next command set, if it is a C-STORE-RQ in one fragment, and find the beginning of its data set.
 
         REQUEST when both are there: `command` is the one, in presentation context `context_id`, and the window shows from
         `data_start` to `data_end` what is there of the data set's first fragment, which is not taken.  Otherwise OTHER,
