@@ -530,3 +530,33 @@ def test_arguments_are_checked(line: Line) -> None:
         line.intake.pass_on(None, 0, 0, 0, 0, None, 0, 0, 0)  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         line.intake.pass_on(line.reader, 0, 0, 0, 0, bytearray(1), 0, 0, 0)  # type: ignore[arg-type]
+
+
+def test_damaged_streams(tmp_path: Path) -> None:
+    """Row 50 of the malformed inputs: nothing is written or left that the slow twin does not find."""
+    noise = random.Random(50)
+    streams = [stream for stream in STREAMS.values() if len(stream) < 3000]
+    for count in range(400):
+        stream = bytearray(noise.choice(streams))
+        for _ in range(noise.choice((1, 1, 2, 4))):
+            at = noise.randrange(len(stream))
+            kind = noise.randrange(4)
+            if kind == 0:
+                stream[at] ^= 1 << noise.randrange(8)
+            elif kind == 1:
+                stream[at : at + 4] = noise.choice((bytes(4), b"\xff" * 4, b"\0\0\0\2", b"GET ", b"\4\0\0\0"))
+            elif kind == 2:
+                del stream[at : at + noise.randrange(1, 16)]
+            else:
+                stream[at:at] = noise.choice(streams)[: noise.randrange(200)]
+        whole = bytes(stream)
+        expected = merged(frame(whole, 300))
+        line = Line(noise.choice((7, 64, 300, 4096)))
+        write = os.open(tmp_path / str(count), os.O_RDWR | os.O_CREAT)
+        cuts = sorted(noise.randrange(len(whole) + 1) for _ in range(noise.randrange(6)))
+        chunks = [whole[start:stop] for start, stop in pairwise([0, *cuts, len(whole)])]
+        assert merged(loop(line, chunks, write)) == expected
+        data = b"".join(item[4] for item in expected if item[0] == "run" and not item[2])  # type: ignore[misc]
+        assert (tmp_path / str(count)).read_bytes() == data
+        os.close(write)
+        line.close()

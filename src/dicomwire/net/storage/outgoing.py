@@ -131,11 +131,11 @@ class Outgoing(Lent):
         association = self._association
         if association.is_sound and not self._is_lost:
             association.give_up("files are under way that nobody waits for")
-        try:
-            async with asyncio.timeout(association.timeouts.artim_s):
-                await association.closed()
-        except TimeoutError:
-            await association.terminate()
+        if association.is_sound:  # the loop is about to read what the thread has seen of the connection's end
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(association.timeouts.artim_s):
+                    await association.closed()
+        await association.terminate()
         error = association.ended_error()
         for path, _ in self._under_way.values():
             self._report(Sent(path, None, said(error)))

@@ -88,7 +88,7 @@ class _Batch:
 async def _send_over(association: Association, waiting: Waiting, report: Callable[[Sent], object]) -> int:
     """Send files until there are none or the association is over; return how many were answered."""
     assert association.negotiated is not None
-    if association.connection.is_lendable:
+    if association.is_sound and association.connection.is_lendable:
         answered = await Outgoing(association, waiting, report).send()
     else:
         window = min(association.negotiated.max_operations_invoked or MOST_UNDER_WAY, max(1, len(waiting)))
