@@ -26,6 +26,7 @@ class Transport(asyncio.Transport):
         self.written: list[bytes] = []
         self.calls: list[str] = []
         self.closing = False
+        self.looked = 0  # how often it was made to look at how much waits to be sent
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return default
@@ -55,6 +56,9 @@ class Transport(asyncio.Transport):
 
     def get_write_buffer_size(self) -> int:
         return 77
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        self.looked += 1
 
 
 class User:
@@ -121,6 +125,7 @@ def test_every_send_is_one_write() -> None:
         bench = Bench()
         bench.connection.perform([Send([b"one"]), Send([b"two", memoryview(b"three")])])
         assert bench.transport.written == [b"one", b"twothree"]
+        assert bench.transport.looked == 1
         bench.transport.close()
         bench.connection.perform([Send([b"late"])])
         assert len(bench.transport.written) == 2

@@ -340,11 +340,12 @@ class Connection(asyncio.BufferedProtocol):
             return  # connection_lost() comes, or came, and says so
         if len(buffers) == 1:
             self.transport.write(cast(bytes, buffers[0]))
-        elif len(buffers) <= BUFFERS_AT_ONCE:
-            self.transport.writelines(cast("Sequence[bytes]", buffers))
-        else:
-            for at in range(0, len(buffers), BUFFERS_AT_ONCE):
-                self.transport.writelines(cast("Sequence[bytes]", buffers[at : at + BUFFERS_AT_ONCE]))
+            return
+        for at in range(0, len(buffers), BUFFERS_AT_ONCE):
+            self.transport.writelines(cast("Sequence[bytes]", buffers[at : at + BUFFERS_AT_ONCE]))
+        if self._paused is None and self.unsent:
+            # CPython 3.12 and 3.13 forget in writelines() to say when much waits to be sent; this makes them look.
+            self.transport.set_write_buffer_limits()
 
     def close_by_force(self) -> None:
         """Close at once; what was not sent is lost."""
