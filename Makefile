@@ -110,8 +110,9 @@ fuzz: $(STAMPS)/group-fuzz testdata  ## bounded coverage-guided fuzzing of every
 smoke:  ## a few seconds of fuzzing for each decoder, where clang is
 	@if ! $(PY) -c 'import sys; sys.exit(sys.version_info >= (3, 14) or sys.platform != "linux")'; then \
 		echo "no atheris for this Python: not fuzzed"; \
-	elif command -v clang >/dev/null; then $(MAKE) --no-print-directory fuzz FUZZ_SECONDS=2 FUZZ_SEED=1 ARGS=; \
-	elif test -n "$(CI)"; then echo "clang is missing"; exit 1; else echo "no clang: not fuzzed"; fi
+	elif test -e "$$(clang -print-resource-dir 2>/dev/null)/lib/linux"; then $(MAKE) --no-print-directory fuzz FUZZ_SECONDS=2 FUZZ_SEED=1 ARGS=; \
+	elif test -n "$(CI)"; then echo "clang or its run time is missing"; exit 1; \
+	else echo "no clang with a run time: not fuzzed"; fi
 
 examples: build testdata  ## the generated examples of tests/fuzz, many more of them
 	HYPOTHESIS_PROFILE=fuzz $(PY) -m pytest tests/fuzz $(ARGS)
