@@ -721,6 +721,8 @@ cdef class Block:
                     break
             block.count = s.count
             block.entries = stepper_take(&s, &block.capacity)
+            # How an item ends is known where it was skimmed; whoever lists its own tape sees it at the root.
+            block.entries[0].flags |= self.entries[index].flags & UNDEFINED_LENGTH
             block.path = self._node(index)
             block.charset_kind = <int8_t>self.charset_of(index, &charset)
             block.charset = <object>charset if charset != NULL else None

@@ -535,9 +535,10 @@ def test_tape_prints_the_entries(make):
 
 @pytest.mark.sources
 def test_the_names_of_flags_are_those_of_the_tape():
-    source = Path(__file__).parents[2] / "cext/_dicomwire/tape.pxd"
-    block = source.read_text().partition("cdef enum EntryFlag:\n")[2].partition("\n\n")[0]
-    flags = {int(value): name for name, value in re.findall(r"^    ([A-Z_]+) = (\d+)", block, re.MULTILINE)}
+    source = Path(__file__).parents[2] / "cext/include/tape.h"
+    block = re.search(r"enum \{\s*(DW_UNDEFINED_LENGTH.*?)\}", source.read_text(), re.DOTALL)
+    assert block is not None
+    flags = {int(value): name for name, value in re.findall(r"DW_([A-Z_]+) = (\d+)", block[1])}
     names = tuple(flags[1 << bit].lower().replace("_", "-") for bit in range(8))
     assert names == TAPE_FLAGS
 

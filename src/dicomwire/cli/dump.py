@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 WARNINGS = 20  # deviations of one file that are printed; --json has all
 
-# Names of the flags of a tape entry, from the lowest bit (EntryFlag in tape.pxd).
+# Names of the flags of a tape entry, from the lowest bit (include/tape.h).
 TAPE_FLAGS = (
     "undefined-length", "end-unknown", "not-entered", "fragments",
     "implicit-in-un", "vr-guessed", "cut-short", "unordered",

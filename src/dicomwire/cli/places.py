@@ -46,8 +46,8 @@ class ItemExtents:
         for item in sequence:
             entries = item.tape()
             first = entries[0]
-            # An item that got a tape of its own is its root, without flags: its length is a known one.
-            extents.append((first[5], first[6], first[1] == ITEM and bool(first[4] & UNDEFINED_LENGTH)))
+            # An item that got a tape of its own is its root, which has the flag as well.
+            extents.append((first[5], first[6], bool(first[4] & UNDEFINED_LENGTH)))
             self._note(entries)
         return extents
 
