@@ -472,7 +472,7 @@ def test_small_messages_are_not_delayed(run: Run) -> None:
     run(test())
 
 
-IDLE_ASSOCIATION = 5000  # bytes, of which asyncio's transport and the socket are a third
+IDLE_ASSOCIATION = 6000  # bytes, of which asyncio's transport and the socket are a third; 5,400 on Python 3.13
 
 
 def test_idle_associations_are_small() -> None:
