@@ -185,6 +185,7 @@ cdef class Intake:
             why = self.find_request(&reader.stream, socket, wake, timeout_ms)
         return why
 
+    @cython.nonecheck(False)        # self is there, and looking needs the GIL
     cdef void look_again(self, PDUStream* stream) noexcept nogil:
         """What nobody has looked at counts as not received: the reader is shown it again."""
         self.start = stream.next - self.memory
@@ -192,6 +193,7 @@ cdef class Intake:
         stream.stop_offset -= <uint64_t>(stream.stop - stream.next)
         stream.stop = stream.next
 
+    @cython.nonecheck(False)        # self is there, and looking needs the GIL
     cdef int find_request(self, PDUStream* stream, int socket, int wake, int timeout_ms) noexcept nogil:
         cdef PDUStream before
         cdef Piece piece
@@ -261,6 +263,7 @@ cdef class Intake:
                               turn_ms)
         return result
 
+    @cython.nonecheck(False)        # self is there, and looking needs the GIL
     cdef int run(self, PDUStream* stream, int socket, int wake, int context_id, int file, const uint8_t* first,
                  size_t first_length, uint64_t limit, int timeout_ms, int turn_ms) noexcept nogil:
         cdef iovec[BUFFERS_AT_ONCE] buffers
