@@ -553,27 +553,33 @@ cdef usual_store(const uint8_t* p, Py_ssize_t size):
     return message_id, sop_class, instance, priority, originator, originator_id
 
 
+cdef bytes store_message(sop_class_uid, sop_instance_uid, const uint16_t* tags, const uint16_t* numbers):
+    """A command set of the two UIDs and four numbers between them, None where the UIDs are none that may be sent."""
+    cdef PlainUID sop_class, instance
+    cdef bytes message
+    cdef uint8_t* p
+    cdef int k
+    if not take_uid(&sop_class, sop_class_uid) or not take_uid(&instance, sop_instance_uid):
+        return None
+    message = PyBytes_FromStringAndSize(NULL, STORE_FIXED + sop_class.size + instance.size)
+    p = _header(<uint8_t*>PyBytes_AS_STRING(message), 0, 4)
+    _store32(p, <uint32_t>(STORE_FIXED - GROUP_LENGTH_SIZE + sop_class.size + instance.size))
+    p = put_uid(p + 4, 0x0002, &sop_class)
+    for k in range(4):
+        p = put_number(p, tags[k], numbers[k])
+    put_uid(p, 0x1000, &instance)
+    return message
+
+
 def store_response(uint16_t message_id, sop_class_uid, sop_instance_uid, uint16_t status):
     """The C-STORE-RSP to a C-STORE-RQ with these UIDs, None where they are none that a response may name.
 
     The same as `CStoreRQ.response` encodes, without the objects: a storage provider answers thousands in a second
     (PS3.7 section 9.3.1.2).
     """
-    cdef PlainUID sop_class, instance
-    cdef bytes response
-    cdef uint8_t* p
-    if not take_uid(&sop_class, sop_class_uid) or not take_uid(&instance, sop_instance_uid):
-        return None
-    response = PyBytes_FromStringAndSize(NULL, STORE_FIXED + sop_class.size + instance.size)
-    p = _header(<uint8_t*>PyBytes_AS_STRING(response), 0, 4)
-    _store32(p, <uint32_t>(STORE_FIXED - GROUP_LENGTH_SIZE + sop_class.size + instance.size))
-    p = put_uid(p + 4, 0x0002, &sop_class)
-    p = put_number(p, 0x0100, 0x8001)
-    p = put_number(p, 0x0120, message_id)
-    p = put_number(p, 0x0800, 0x0101)
-    p = put_number(p, 0x0900, status)
-    put_uid(p, 0x1000, &instance)
-    return response
+    cdef uint16_t[4] tags = [0x0100, 0x0120, 0x0800, 0x0900]
+    cdef uint16_t[4] numbers = [0x8001, message_id, 0x0101, status]
+    return store_message(sop_class_uid, sop_instance_uid, tags, numbers)
 
 
 def store_command(uint16_t message_id, sop_class_uid, sop_instance_uid, uint16_t priority=0):
@@ -581,21 +587,9 @@ def store_command(uint16_t message_id, sop_class_uid, sop_instance_uid, uint16_t
 
     The same as `CStoreRQ.encode` gives, without the objects (PS3.7 section 9.3.1.1).
     """
-    cdef PlainUID sop_class, instance
-    cdef bytes request
-    cdef uint8_t* p
-    if not take_uid(&sop_class, sop_class_uid) or not take_uid(&instance, sop_instance_uid):
-        return None
-    request = PyBytes_FromStringAndSize(NULL, STORE_FIXED + sop_class.size + instance.size)
-    p = _header(<uint8_t*>PyBytes_AS_STRING(request), 0, 4)
-    _store32(p, <uint32_t>(STORE_FIXED - GROUP_LENGTH_SIZE + sop_class.size + instance.size))
-    p = put_uid(p + 4, 0x0002, &sop_class)
-    p = put_number(p, 0x0100, 0x0001)
-    p = put_number(p, 0x0110, message_id)
-    p = put_number(p, 0x0700, priority)
-    p = put_number(p, 0x0800, 0x0001)
-    put_uid(p, 0x1000, &instance)
-    return request
+    cdef uint16_t[4] tags = [0x0100, 0x0110, 0x0700, 0x0800]
+    cdef uint16_t[4] numbers = [0x0001, message_id, priority, 0x0001]
+    return store_message(sop_class_uid, sop_instance_uid, tags, numbers)
 
 
 def store_answer(command):
