@@ -52,6 +52,7 @@ MODULES = (
     "identify",
     "intake",
     "outlet",
+    "flow",
 )
 
 PROFILE = os.environ.get("DICOMWIRE_BUILD", "release")

@@ -1,0 +1,3 @@
+"""Flows of a capture.  The docstrings are in flow.pyx."""
+
+class StreamSink: ...
