@@ -48,6 +48,7 @@ MODULES = (
     "pdu",
     "pdv",
     "command",
+    "cstore",
     "collector",
     "identify",
     "intake",

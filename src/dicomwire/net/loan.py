@@ -17,7 +17,7 @@ from threading import get_ident
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
-from _dicomwire.command import store_request, store_response
+from _dicomwire.cstore import store_request, store_response
 from _dicomwire.intake import CLOSED, ENDED, NOT_WRITTEN, OTHER, REQUEST, SILENT, WOKEN
 from _dicomwire.pdu import PDVRun
 from _dicomwire.pdv import fragment
