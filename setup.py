@@ -52,6 +52,7 @@ MODULES = (
     "collector",
     "identify",
     "intake",
+    "deposit",
     "outlet",
 )
 
