@@ -48,9 +48,11 @@ MODULES = (
     "pdu",
     "pdv",
     "command",
+    "cstore",
     "collector",
     "identify",
     "intake",
+    "deposit",
     "outlet",
     "flow",
 )

@@ -21,31 +21,23 @@ cdef inline bint is_short(uint8_t first, uint8_t second) noexcept nogil:
             or (first == c"U" and (second == c"I" or second == c"L")) or (first == c"L" and second == c"O"))
 
 
-def leading_uids(data, bint explicit_vr, bint little_endian):
-    """SOP Class UID and SOP Instance UID at the beginning of a data set, as bytes without padding, empty if missing.
-
-    None says no more than that somebody has to read the data set: it does not begin in the usual way, with short
-    elements of group 0008, or what is there ends before the element behind the UIDs.
-    """
-    cdef Py_buffer view
-    cdef const uint8_t* p
-    cdef Py_ssize_t at = 0, end
+cdef bint find_leading_uids(const uint8_t* p, Py_ssize_t end, bint explicit_vr, bint little_endian,
+                            LeadingUIDs* out) noexcept nogil:
+    cdef Py_ssize_t at = 0
     cdef uint32_t tag, length
-    cdef bint found = False
-    cdef Py_ssize_t[2] place = [0, 0]
-    cdef uint32_t[2] size = [0, 0]
     cdef int which
-    PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
-    p = <const uint8_t*>view.buf
-    end = view.len
+    out.offset[0] = out.offset[1] = 0
+    out.length[0] = out.length[1] = 0
     while end - at >= HEADER:
         if little_endian:
             tag = <uint32_t>dw_load16le(p + at) << 16 | dw_load16le(p + at + 2)
         else:
             tag = <uint32_t>dw_load16be(p + at) << 16 | dw_load16be(p + at + 2)
         if tag > SOP_INSTANCE_UID:
-            found = True
-            break
+            for which in range(2):
+                while out.length[which] and p[out.offset[which] + out.length[which] - 1] in (0, c" "):
+                    out.length[which] -= 1
+            return True
         if tag < 0x00080000:
             break
         if not explicit_vr:
@@ -59,15 +51,29 @@ def leading_uids(data, bint explicit_vr, bint little_endian):
             break
         if tag == SOP_CLASS_UID or tag == SOP_INSTANCE_UID:
             which = tag == SOP_INSTANCE_UID
-            place[which] = at
-            size[which] = length
+            out.offset[which] = at
+            out.length[which] = length
         at += length
+    return False
+
+
+def leading_uids(data, bint explicit_vr, bint little_endian):
+    """SOP Class UID and SOP Instance UID at the beginning of a data set, as bytes without padding, empty if missing.
+
+    None says no more than that somebody has to read the data set: it does not begin in the usual way, with short
+    elements of group 0008, or what is there ends before the element behind the UIDs.
+    """
+    cdef Py_buffer view
+    cdef const uint8_t* p
+    cdef LeadingUIDs found
+    PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+    p = <const uint8_t*>view.buf
     try:
-        if not found:
+        if not find_leading_uids(p, view.len, explicit_vr, little_endian, &found):
             return None
         return (
-            (<bytes>p[place[0]:place[0] + size[0]]).rstrip(b"\0 "),
-            (<bytes>p[place[1]:place[1] + size[1]]).rstrip(b"\0 "),
+            <bytes>p[found.offset[0]:found.offset[0] + found.length[0]],
+            <bytes>p[found.offset[1]:found.offset[1] + found.length[1]],
         )
     finally:
         PyBuffer_Release(&view)

@@ -17,7 +17,8 @@ from threading import get_ident
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
-from _dicomwire.command import store_request, store_response
+from _dicomwire.cstore import store_request, store_response
+from _dicomwire.deposit import STORED, UNUSUAL
 from _dicomwire.intake import CLOSED, ENDED, NOT_WRITTEN, OTHER, REQUEST, SILENT, WOKEN
 from _dicomwire.pdu import PDVRun
 from _dicomwire.pdv import fragment
@@ -25,7 +26,7 @@ from dicomwire.dictionary import UID
 from dicomwire.dimse.command import CommandField
 from dicomwire.dimse.message import Request as RequestMessage
 from dicomwire.dimse.message import Response
-from dicomwire.dimse.messages import CStoreRQ
+from dicomwire.dimse.messages import CStoreRQ, decode_message
 from dicomwire.dimse.status import PROCESSING_FAILURE, SUCCESS, StatusKind, kind_of
 from dicomwire.errors import DicomWireError, RemoteProtocolError, ServiceError
 from dicomwire.net.handlers import Request
@@ -33,15 +34,17 @@ from dicomwire.net.performing import discard, refusal_to
 from dicomwire.ul.effects import Data
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from typing_extensions import Buffer
 
+    from _dicomwire.deposit import Place
     from _dicomwire.intake import Intake
     from dicomwire.dimse.assembler import DirectSink, Message
     from dicomwire.net.association import Association
     from dicomwire.net.handlers import ThreadHandler
     from dicomwire.net.workers import Digester, Worker, Workers
+    from dicomwire.ul.negotiation import AcceptedContext
 
     StreamItem = Any
 
@@ -51,6 +54,7 @@ PATIENCE_MS = 20  # for the peer to send more, before the loop waits for it
 SHORT_PATIENCE_MS = 0  # the same while others wait: it gets another turn
 
 STORE = int(CommandField.C_STORE_RQ)
+LEAST_PDU_LENGTH = 256  # that the longest response to a C-STORE fits in
 P_DATA_TF, _WHOLE_COMMAND = 4, 3  # PDU type; message control header of a command in one fragment
 _AFFECTED_SOP_CLASS = b"\0\0\2\0"
 _COMMAND_FIELD = b"\0\0\0\1\2\0\0\0"
@@ -158,7 +162,7 @@ class Lent:
 class Loan(Lent):
     """One association from when it is lent to when it is given back, by a thread that performs its requests."""
 
-    __slots__ = ("_chunk", "_handlers", "_heard", "_receiver")
+    __slots__ = ("_chunk", "_deposits", "_handlers", "_heard", "_max_pdu_length", "_places", "_receiver")
 
     def __init__(self, association: Association, handlers: Mapping[int, ThreadHandler], chunk: bytes) -> None:
         super().__init__(association)
@@ -166,6 +170,9 @@ class Loan(Lent):
         self._chunk = chunk
         assert association.handlers is not None
         self._receiver = association.handlers.receiver(CommandField.C_STORE_RQ)
+        self._deposits = association.handlers.deposits
+        self._places: dict[int, tuple[Place | None, AcceptedContext | None]] = {}  # those that were asked for
+        self._max_pdu_length = association.max_pdu_length_to_send
         self._heard = monotonic()  # when something came
 
     def run(self, worker: Worker, workers: Workers) -> bool:
@@ -178,6 +185,7 @@ class Loan(Lent):
             _log.error("a thread raised %s", type(error).__name__, exc_info=True)
             self._then.append(partial(self._association.give_up, "an error in a thread"))
             worker.intake.rest()  # what is left of it must not be taken for bytes of the next association
+            worker.deposit.discard()
         finally:
             self._digest_by(None)
             self._worker = None
@@ -212,7 +220,7 @@ class Loan(Lent):
                 intake = worker.next_window()
                 why = intake.next_request(reader, descriptor, worker.wake, patience)
                 while why == REQUEST:
-                    why = self._perform_whole(intake, worker, descriptor, patience)
+                    why = self._store_whole(intake, worker, descriptor, patience)
                     if why == ENDED and not self._is_over and not self._is_recalled and not workers.has_waiting:
                         why = intake.next_request(reader, descriptor, worker.wake, patience)
                 # A command that was taken, and nobody was told of, comes before what is left.
@@ -262,12 +270,46 @@ class Loan(Lent):
             # A run without views: its bytes are where they are to go.
             self._pass(PDVRun(assembler.context_id, False, intake.ended, [], intake.passed))
 
-    def _perform_whole(self, intake: Intake, worker: Worker, descriptor: int, patience: int) -> int:
-        """Receive and perform a request of which the usual command has come, and the beginning of the data set.
+    def _store_whole(self, intake: Intake, worker: Worker, descriptor: int, patience: int) -> int:
+        """Receive and store an instance of which the usual command has come, and the beginning of the data set.
 
         State machine and assembler are between two messages when it begins and when it ends, and need not be told.
         They are as soon as anything is not as usual; what is left in the window is for them then, for OTHER all of it.
         """
+        association, deposit = self._association, worker.deposit
+        place, context = self._places.get(intake.context_id) or self._place(intake.context_id)
+        if place is None or context is None or not association.is_sound:
+            return self._perform_whole(intake, worker, descriptor, patience)
+        reader = association.connection.reader
+        why = deposit.receive(intake, reader, place, descriptor, worker.wake, patience, TURN_MS)
+        if why == UNUSUAL:
+            return self._perform_whole(intake, worker, descriptor, patience)
+        assert self._deposits is not None
+        if why == STORED:
+            association.messages_taken += 1
+            status = self._called(self._deposits.stored, (association, context, deposit))
+            if not self._is_over:
+                left = deposit.answer(descriptor, status, self._max_pdu_length)
+                if left is not None:
+                    self.give_back(partial(association.send_answer, [left]))
+            return ENDED
+        message = cast("CStoreRQ", decode_message(deposit.command))
+        sink = self._deposits.go_on(association, message, context, deposit, deposit.size - intake.passed)
+        return self._go_on(intake, why, message, context, sink, worker)
+
+    def _place(self, context_id: int) -> tuple[Place | None, AcceptedContext | None]:
+        """Return where instances of a context go, None where each has to be looked into, and the context."""
+        association = self._association
+        context = association.contexts.get(context_id)
+        place = None
+        fits = not 0 < self._max_pdu_length < LEAST_PDU_LENGTH
+        if context is not None and context.is_scp and self._deposits is not None and fits:
+            place = self._deposits.place(association, context)
+        self._places[context_id] = place, context
+        return place, context
+
+    def _perform_whole(self, intake: Intake, worker: Worker, descriptor: int, patience: int) -> int:
+        """Receive and perform a request that is as usual, but for a sink that has to look at the data set."""
         association = self._association
         command = intake.command
         assert command is not None
@@ -322,6 +364,13 @@ class Loan(Lent):
             patience,
             TURN_MS,
         )
+        return self._go_on(intake, why, message, context, sink, worker)
+
+    def _go_on(
+        self, intake: Intake, why: int, message: CStoreRQ, context: AcceptedContext, sink: DirectSink, worker: Worker
+    ) -> int:
+        """Perform a request whose data set is complete, or tell those who look after it of what is there."""
+        association = self._association
         if why != ENDED:
             self._begin(intake, message, sink, worker)
             self._take_passed(intake, why, sink)
@@ -329,8 +378,7 @@ class Loan(Lent):
         sink.passed(intake.passed)
         sink.finish()
         association.messages_taken += 1
-        handler = self._handlers[STORE]
-        status = self._called(handler, Request(association, message, None, context, sink))
+        status = self._called(self._handlers[STORE], (Request(association, message, None, context, sink),))
         if not self._is_over:
             self._send(self._encoded(context.context_id, message, None, status))
         return ENDED
@@ -405,26 +453,28 @@ class Loan(Lent):
         if response is None:
             # No other request is under way in the loop: this one need not be known there, unless it comes to be.
             request = Request(association, command, message.data, context, message.sink)
-            status = self._called(handler, request)
+            status = self._called(handler, (request,))
             if self._is_over:
                 return
         self._send(self._encoded(context.context_id, command, response, status))
 
-    def _called(self, handler: ThreadHandler, request: Request) -> int:
+    def _called(self, handler: Callable[..., int | Awaitable[int]], arguments: tuple[Any, ...]) -> int:
         """Call a handler and return its status; an awaitable goes to the loop, with the association."""
         try:
-            outcome = handler(request)
-            if type(outcome) is not int and inspect.isawaitable(outcome):
-                self.give_back(partial(self._association.finish, request, outcome))
-                return SUCCESS
-            status = int(outcome)
-            if status and kind_of(status) in (StatusKind.UNKNOWN, StatusKind.PENDING):
+            outcome = handler(*arguments)
+            if type(outcome) is not int:
+                if inspect.isawaitable(outcome):
+                    self.give_back(partial(self._association.finish, _request_of(arguments), outcome))
+                    return SUCCESS
+                outcome = int(outcome)
+            if outcome and kind_of(outcome) in (StatusKind.UNKNOWN, StatusKind.PENDING):
                 raise ValueError("no status that a response may have")
-            return status
+            return outcome
         except ServiceError as error:
             return error.status
         except Exception as error:  # noqa: BLE001  the handler's, whatever it is
-            _log.error("%s: the handler raised %s", request, type(error).__name__, exc_info=_log.isEnabledFor(10))
+            name, details = type(error).__name__, _log.isEnabledFor(10)
+            _log.error("%s: the handler raised %s", _request_of(arguments), name, exc_info=details)
             return PROCESSING_FAILURE
 
     def _encoded(
@@ -459,6 +509,14 @@ def _command_run(intake: Intake) -> PDVRun:
     command = intake.command
     assert command is not None
     return PDVRun(intake.context_id, True, True, [memoryview(command)], len(command))
+
+
+def _request_of(arguments: tuple[Any, ...]) -> Request:
+    """Return the request that a handler was called for, with itself or with what was stored for it."""
+    if len(arguments) == 1:
+        return cast("Request", arguments[0])
+    association, context, deposit = arguments
+    return Request(association, cast("CStoreRQ", decode_message(deposit.command)), None, context)
 
 
 def copied(item: StreamItem) -> StreamItem:

@@ -6,13 +6,16 @@ loop has lent it; it stays with that as long as messages keep coming, but no lon
 
 from __future__ import annotations
 
+import itertools
 import os
+import secrets
 import threading
 from collections import deque
 from contextlib import suppress
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Protocol
 
+from _dicomwire.deposit import Deposit
 from _dicomwire.intake import Intake
 
 if TYPE_CHECKING:
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 THREADS = max(4, min(32, (os.cpu_count() or 1) + 2))
 """Threads by default: a few more than processors, since some wait for disks; many more only wait for each other."""
 IDLE_S = 10.0  # until a thread that has nothing to do ends
+_token = secrets.token_hex(6)  # other processes may write into the same folders
+_numbers = itertools.count()  # of deposits
 WINDOWS = 4  # of a thread whose bytes are digested elsewhere: received, written, and digested twice
 
 
@@ -78,11 +83,14 @@ class Workers:
 
 
 class Worker:
-    """What a thread owns: windows to receive into, a pipe that wakes it, and somebody to digest for it."""
+    """What a thread owns: windows to receive into, the instance that it stores, a pipe that wakes it, and somebody to
+    digest for it.
+    """
 
     def __init__(self) -> None:
         self.ident = threading.get_ident()
         self.intake = Intake()
+        self.deposit = Deposit(f".{_token}-{os.getpid()}-{next(_numbers)}-".encode())
         self.digester = Digester()
         self._intakes = [self.intake]
         self._jobs = [0] * WINDOWS  # of the digester, that look into each window
@@ -95,6 +103,7 @@ class Worker:
 
     def __exit__(self, *rest: object) -> None:
         self.digester.stop()
+        self.deposit.discard()
         with self._closing:
             self._is_closed = True
             os.close(self.wake)

@@ -7,8 +7,9 @@ import hashlib
 import logging
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from dicomwire.dimse.messages import decode_message
 from dicomwire.dimse.status import OUT_OF_RESOURCES, PROCESSING_FAILURE, SUCCESS, StatusKind, kind_of
 from dicomwire.errors import DecodeError, ServiceError
 from dicomwire.net.storage.header import HeaderReader, has_uids, rules_of
@@ -31,7 +32,9 @@ DUPLICATE_SOP_INSTANCE = 0x0111
 INVALID_SOP_INSTANCE = 0x0117
 NO_LIMIT = (1 << 64) - 1
 
-_FIRST_STAYS = (Duplicates.KEEP, Duplicates.REFUSE)
+FIRST_STAYS = (Duplicates.KEEP, Duplicates.REFUSE)
+
+Begun = tuple[FileWriter | None, int]  # what somebody has begun to receive: its file, and the bytes in it
 
 _log = logging.getLogger("dicomwire.net.storage")
 
@@ -49,7 +52,6 @@ class Arriving:
     header: DataSet
 
 
-@dataclass(frozen=True, slots=True)
 class Stored:
     """An instance that has come.
 
@@ -60,14 +62,35 @@ class Stored:
     is_duplicate  True when another file had the name already, and was kept
     """
 
-    association: Association
-    message: CStoreRQ
-    context: AcceptedContext
-    path: str | None
-    size: int
-    digest: str | None
-    header: DataSet | None
-    is_duplicate: bool
+    __slots__ = ("_message", "association", "context", "digest", "header", "is_duplicate", "path", "size")
+
+    def __init__(
+        self,
+        association: Association,
+        message: CStoreRQ | bytes,
+        context: AcceptedContext,
+        path: str | None,
+        size: int,
+        digest: str | None = None,
+        header: DataSet | None = None,
+        is_duplicate: bool = False,
+    ) -> None:
+        self.association = association
+        self._message = message
+        self.context = context
+        self.path = path
+        self.size = size
+        self.digest = digest
+        self.header = header
+        self.is_duplicate = is_duplicate
+
+    @property
+    def message(self) -> CStoreRQ:
+        """The request, decoded when it is first asked for."""
+        message = self._message
+        if isinstance(message, bytes):
+            message = self._message = cast("CStoreRQ", decode_message(message))
+        return message
 
     @property
     def sop_class_uid(self) -> UID:
@@ -89,7 +112,7 @@ class Receiving:
     """The sink of one data set: checks its header, writes it to a file, counts and digests it.
 
     Where the name or a handler needs the header, the bytes are held until it has come; after that, and else from the
-    first byte on, they go from the receive buffer to the file.
+    first byte on, they go from the receive buffer to the file.  With `begun` it goes on with what has been looked at.
     """
 
     __slots__ = (
@@ -112,7 +135,14 @@ class Receiving:
         "size",
     )
 
-    def __init__(self, storage: Storage, association: Association, message: CStoreRQ, context: AcceptedContext) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        association: Association,
+        message: CStoreRQ,
+        context: AcceptedContext,
+        begun: Begun | None = None,
+    ) -> None:
         self.size = 0
         self.path: str | None = None
         self._place: str | None = None  # the name that it is to get
@@ -137,6 +167,11 @@ class Receiving:
         except ValueError:  # also of what is not ASCII
             raise ServiceError("a UID that is none", status=INVALID_SOP_INSTANCE) from None
         self._header: HeaderReader | None = None
+        if begun is not None:
+            self._file, self.size = begun
+            self._is_open = True
+            self._is_unseen = False
+            return
         self._is_unseen = storage.checks and rules_of(context.transfer_syntax).is_known
         if storage.keeps_header:
             self._begin_header()
@@ -312,7 +347,7 @@ class Receiving:
             return
         path = self._place = f"{storage.folder}/{storage.template.path(self._value_of)}"
         duplicates = storage.duplicates
-        if duplicates in _FIRST_STAYS and os.path.lexists(path):
+        if duplicates in FIRST_STAYS and os.path.lexists(path):
             self.is_duplicate = True
             if duplicates is Duplicates.REFUSE:
                 raise ServiceError("an instance with this UID is there", status=DUPLICATE_SOP_INSTANCE)
