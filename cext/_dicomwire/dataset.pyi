@@ -1,14 +1,18 @@
 """Views of a tape.  The docstrings are in dataset.pyx."""
 
-from collections.abc import Iterator
-from typing import ClassVar, final, overload
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar, final, overload
+
+from numpy.typing import NDArray
 
 from _dicomwire._dataset_attributes import _StandardAttributes
 from _dicomwire.errors import Deviation
 from dicomwire.dataset.private import PrivateBlock as _PrivateBlock
 from dicomwire.dictionary import UID as _UID
 from dicomwire.dictionary import Tag
+from dicomwire.pixel.arrays import Frames as _Frames
 
+_Array = NDArray[Any]
 _Key = str | int | tuple[int, int]
 
 def bind(keywords: dict[str, int]) -> None: ...
@@ -90,6 +94,21 @@ class DataSet(_StandardAttributes):
     def is_implicit_VR(self) -> bool: ...
     @property
     def is_little_endian(self) -> bool: ...
+    @property
+    def pixel_array(self) -> _Array: ...
+    @property
+    def frames(self) -> _Frames: ...
+    def decode(
+        self,
+        frames: int | slice | Iterable[int] | None = None,
+        *,
+        out: object = None,
+        raw: bool = False,
+        threads: int = 1,
+        fill: int | None = None,
+        transfer_syntax: str | None = None,
+        policy: str = "report",
+    ) -> _Array: ...
     def __copy__(self) -> DataSet: ...
     def __deepcopy__(self, memo: object) -> DataSet: ...
     def tape(self) -> list[tuple[int, int, str, int, int, int, int, int, int]]: ...

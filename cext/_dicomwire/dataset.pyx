@@ -525,6 +525,30 @@ cdef class DataSet:
         """Byte order of the encoding (PS3.5 section 7.3)."""
         return not self.block.encoding & BIG_ENDIAN
 
+    # ---------------------------------------------------------------------------------------------------------- pixels
+
+    @property
+    def pixel_array(self):
+        """The pixel data as a NumPy array, made anew each time: (frames, rows, columns, samples) without axes of one.
+
+        The axis of frames is left out where there is one frame, that of samples where there is one a pixel.  A
+        read-only view of the source wherever the encoding is that of the array; same as decode().  PS3.3 section C.7.6.3.
+        """
+        return hook("decode")(self)
+
+    @property
+    def frames(self):
+        """The frames of the pixel data, each an array decoded when it is asked for; see dicomwire.pixel.Frames."""
+        return hook("frames")(self)
+
+    def decode(self, frames=None, *, out=None, bint raw=False, int threads=1, fill=None, transfer_syntax=None,
+               policy="report"):
+        """Frames of the pixel data as one NumPy array: all, one by number, or several; see dicomwire.pixel.decode."""
+        return hook("decode")(self, frames, out=out, raw=raw, threads=threads, fill=fill,
+                              transfer_syntax=transfer_syntax, policy=policy)
+
+    # ------------------------------------------------------------------------------------------------------- inspection
+
     def tape(self):
         """The entries of the structural index as tuples, for people who want to see it.
 
