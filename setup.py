@@ -52,6 +52,9 @@ MODULES = (
     "identify",
     "intake",
     "outlet",
+    "exchange",
+    "jsonmodel",
+    "xmlmodel",
 )
 
 PROFILE = os.environ.get("DICOMWIRE_BUILD", "release")
