@@ -63,6 +63,9 @@ MODULES = (
     "deposit",
     "outlet",
     "flow",
+    "exchange",
+    "jsonmodel",
+    "xmlmodel",
 )
 
 PROFILE = os.environ.get("DICOMWIRE_BUILD", "release")

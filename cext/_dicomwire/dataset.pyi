@@ -1,7 +1,7 @@
 """Views of a tape.  The docstrings are in dataset.pyx."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar, Literal, final, overload
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, ClassVar, Literal, TypedDict, Unpack, final, overload
 
 from numpy.typing import NDArray
 
@@ -16,6 +16,20 @@ _Array = NDArray[Any]
 _Key = str | int | tuple[int, int]
 _Policy = Literal["strict", "report", "ignore"] | str
 _Elements = DataSet | Mapping[str, object] | Mapping[int, object] | Iterable[tuple[_Key, object]]
+
+class _ModelOptions(TypedDict, total=False):
+    bulk_data: Literal["inline", "omit"]
+    bulk_data_threshold: int
+    bulk_data_element_handler: Callable[[DataElement], str | None] | None
+
+class _JSONOptions(_ModelOptions, total=False):
+    number_strings: bool
+
+class _ReadingOptions(TypedDict, total=False):
+    bulk_data_uri_handler: Callable[[str, str, str], bytes | None] | None
+    transfer_syntax: str | None
+    max_depth: int
+    max_bytes: int
 
 def bind(keywords: dict[str, int]) -> None: ...
 
@@ -93,6 +107,16 @@ class DataSet(_StandardAttributes):
     def iterall(self) -> Iterator[DataElement]: ...
     def walk(self) -> Iterator[DataElement]: ...
     def to_dict(self) -> dict[str, object]: ...
+    def to_json(self, **options: Unpack[_JSONOptions]) -> str: ...
+    def to_json_dict(self, **options: Unpack[_JSONOptions]) -> dict[str, Any]: ...
+    @classmethod
+    def from_json(cls, source: object, **options: Unpack[_ReadingOptions]) -> DataSet: ...
+    def to_xml(self, **options: Unpack[_ModelOptions]) -> str: ...
+    @classmethod
+    def from_xml(cls, source: object, **options: Unpack[_ReadingOptions]) -> DataSet: ...
+    def to_pydicom(self) -> Any: ...
+    @classmethod
+    def from_pydicom(cls, dataset: object) -> DataSet: ...
     def dir(self, *filters: str) -> list[str]: ...
     def private_block(self, group: int, creator: str, *, create: bool = False) -> _PrivateBlock: ...
     @property

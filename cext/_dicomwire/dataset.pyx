@@ -844,6 +844,37 @@ cdef class DataSet:
         """The values as plain Python objects by keyword, nested ones too; see dicomwire.dataset.plain."""
         return hook("to_dict")(self)
 
+    def to_json(self, **options):
+        """The DICOM JSON Model object as text (PS3.18 Annex F); see dicomwire.dataset.json.iter_json for options."""
+        return hook("to_json")(self, **options)
+
+    def to_json_dict(self, **options):
+        """The DICOM JSON Model object as Python objects; options as for to_json."""
+        return hook("to_json_dict")(self, **options)
+
+    @classmethod
+    def from_json(cls, source, **options):
+        """The data set of a DICOM JSON Model object; see dicomwire.dataset.json.from_json for options."""
+        return hook("from_json")(source, **options)
+
+    def to_xml(self, **options):
+        """The NativeDicomModel document as text (PS3.19 Annex A.1); see dicomwire.dataset.xml.iter_xml for options."""
+        return hook("to_xml")(self, **options)
+
+    @classmethod
+    def from_xml(cls, source, **options):
+        """The data set of a NativeDicomModel document; see dicomwire.dataset.xml.from_xml for options."""
+        return hook("from_xml")(source, **options)
+
+    def to_pydicom(self):
+        """A pydicom Dataset with the same elements; see dicomwire.dataset.pydicom."""
+        return hook("to_pydicom")(self)
+
+    @classmethod
+    def from_pydicom(cls, dataset):
+        """The data set of a pydicom Dataset; see dicomwire.dataset.pydicom."""
+        return hook("from_pydicom")(dataset)
+
     def dir(self, *filters):
         """Keywords of the elements, sorted; with ``filters`` those that contain one of them, in any case."""
         words = sorted(word for word in (element.keyword for element in self) if word)

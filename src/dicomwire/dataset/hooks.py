@@ -7,6 +7,7 @@ from dicomwire.dictionary import keyword_for_tag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from _dicomwire.dataset import DataElement, DataSet, Sequence
@@ -31,6 +32,9 @@ def table() -> dict[str, object]:
         "is_big_endian": _is_big_endian,
         "keyword_for_tag": keyword_for_tag,
         "pop": _pop,
+        "from_json": _from_json,
+        "from_pydicom": _from_pydicom,
+        "from_xml": _from_xml,
         "private_block": _private_block,
         "private_vrs": _private_vrs,
         "read_meta": read_meta,
@@ -44,6 +48,10 @@ def table() -> dict[str, object]:
         "tag_of": _tag_of,
         "temporal_text": _temporal_text,
         "to_dict": _to_dict,
+        "to_json": _to_json,
+        "to_json_dict": _to_json_dict,
+        "to_pydicom": _to_pydicom,
+        "to_xml": _to_xml,
         "unknown_attribute": _unknown_attribute,
         "update": _update,
         "value_multiplicities": _Multiplicities(),
@@ -155,6 +163,48 @@ def _to_dict(data_set: DataSet) -> dict[str, object]:
     from dicomwire.dataset.plain import to_dict
 
     return to_dict(data_set)
+
+
+def _to_json(data_set: DataSet, **options: Any) -> str:
+    from dicomwire.dataset.json import to_json
+
+    return to_json(data_set, **options)
+
+
+def _to_json_dict(data_set: DataSet, **options: Any) -> dict[str, Any]:
+    from dicomwire.dataset.json import to_json_dict
+
+    return to_json_dict(data_set, **options)
+
+
+def _from_json(source: Any, **options: Any) -> DataSet:
+    from dicomwire.dataset.json import from_json
+
+    return from_json(source, **options)
+
+
+def _to_xml(data_set: DataSet, **options: Any) -> str:
+    from dicomwire.dataset.xml import to_xml
+
+    return to_xml(data_set, **options)
+
+
+def _from_xml(source: Any, **options: Any) -> DataSet:
+    from dicomwire.dataset.xml import from_xml
+
+    return from_xml(source, **options)
+
+
+def _to_pydicom(data_set: DataSet) -> object:
+    from dicomwire.dataset.pydicom import to_pydicom
+
+    return to_pydicom(data_set)
+
+
+def _from_pydicom(dataset: object) -> DataSet:
+    from dicomwire.dataset.pydicom import from_pydicom
+
+    return from_pydicom(dataset)
 
 
 def _private_block(data_set: DataSet, group: int, creator: str, block_number: int) -> PrivateBlock:
