@@ -53,6 +53,13 @@ MODULES = (
     "intake",
     "outlet",
     "flow",
+    "fields",
+    "order",
+    "heading",
+    "boundary",
+    "record",
+    "talk",
+    "rehearsal",
 )
 
 PROFILE = os.environ.get("DICOMWIRE_BUILD", "release")
