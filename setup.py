@@ -53,6 +53,7 @@ MODULES = (
     "intake",
     "outlet",
     "capture",
+    "ring",
     "flow",
 )
 

@@ -25,6 +25,7 @@ cdef struct Packet:
     uint64_t number             # in the source, from 1
     uint32_t interface          # of the capture's section
     uint16_t link_type
+    uint16_t vlan               # that the hardware took out of the frame, 0 without
     uint8_t fcs_length          # bytes of frame check sequence at the end, where the capture says so
 
 

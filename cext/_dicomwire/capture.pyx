@@ -177,6 +177,11 @@ cdef class CaptureReader(PacketSource):
         return self.end - self.start
 
     @property
+    def is_broken(self):
+        """Whether the capture cannot be read on; `check` says why."""
+        return self.fault != NO_FAULT
+
+    @property
     def is_between_records(self):
         """Whether a capture that ends here is complete."""
         return self.start == self.end and not self.to_skip and self.format != UNKNOWN_FORMAT
@@ -349,6 +354,7 @@ cdef class CaptureReader(PacketSource):
         packet.captured_length = length
         packet.wire_length = max(load32(p + 12, big), length)
         packet.interface = 0
+        packet.vlan = 0
         packet.link_type = self.interfaces.link_type
         packet.fcs_length = self.interfaces.fcs_length
         self.start += self.record_header + length
@@ -433,6 +439,7 @@ cdef class CaptureReader(PacketSource):
         packet.captured_length = captured
         packet.wire_length = max(packet.wire_length, captured)
         packet.interface = number
+        packet.vlan = 0
         packet.link_type = interface.link_type
         packet.fcs_length = interface.fcs_length
         return IS_PACKET

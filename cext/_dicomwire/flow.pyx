@@ -29,6 +29,7 @@ cdef extern from "bswap.h" nogil:
 
 cdef enum:
     BATCH = 32                      # packets taken from a source at once
+    TURN = 1 << 16                  # packets before the caller has a say; a live source might go on for ever
     SLAB = 64                       # flows allocated at once
     RECENT = 4096                   # packets among which copies are looked for; a power of 2
     FAR = 1 << 30                   # bytes: no window is greater (RFC 7323 section 2.3)
@@ -299,7 +300,8 @@ cdef class FlowTable:
         free(self.buckets)
 
     def run(self, PacketSource source not None):
-        """Take what packets there are; True if the sink paused first, so that there is more without filling the source.
+        """Take what packets there are; True if the sink paused first, or after many: there is more without filling the
+        source.
 
         A DecodeError of the source comes after all packets before it.
         """
@@ -351,6 +353,7 @@ cdef class FlowTable:
 
     @cython.nonecheck(False)
     cdef bint run_on(self, PacketSource source) noexcept nogil:
+        cdef int packets = 0
         self.is_paused = False
         while True:
             while self.batch_next < self.batch_count:
@@ -362,9 +365,10 @@ cdef class FlowTable:
             self.batch_next = self.batch_count = 0
             source.lent = 0
             self.sweep()
-            if self.is_paused:
+            if self.is_paused or packets >= TURN:
                 return True
             self.batch_count = source.take(self.batch, BATCH)
+            packets += self.batch_count
             if self.batch_count == 0:
                 return False
 

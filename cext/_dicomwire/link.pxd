@@ -149,7 +149,7 @@ cdef inline int find_datagram(const Packet* packet, Datagram* out) noexcept nogi
     cdef const uint8_t* p = packet.data
     cdef uint32_t captured = packet.captured_length, wire = packet.wire_length, at, family, kind = 0
     cdef int tags = 0
-    out.vlan = 0
+    out.vlan = packet.vlan
     if packet.link_type == LINK_ETHERNET:
         at = 12
     elif packet.link_type == LINK_LINUX_SLL:
@@ -181,7 +181,7 @@ cdef inline int find_datagram(const Packet* packet, Datagram* out) noexcept nogi
         while kind == 0x8100 or kind == 0x88A8 or kind == 0x9100 or kind == 0x9200:
             if captured < at + 4:
                 return TOO_SHORT
-            if tags == 0:
+            if tags == 0 and out.vlan == 0:
                 out.vlan = dw_load16be(p + at) & 0xFFF
             tags += 1
             if tags > MOST_TAGS:
