@@ -52,6 +52,7 @@ MODULES = (
     "identify",
     "intake",
     "outlet",
+    "capture",
     "flow",
 )
 
