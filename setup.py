@@ -52,6 +52,8 @@ MODULES = (
     "identify",
     "intake",
     "outlet",
+    "capture",
+    "ring",
     "flow",
     "fields",
     "order",
