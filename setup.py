@@ -53,6 +53,7 @@ MODULES = (
     "intake",
     "outlet",
     "flow",
+    "segments",
 )
 
 PROFILE = os.environ.get("DICOMWIRE_BUILD", "release")
