@@ -62,6 +62,7 @@ MODULES = (
     "record",
     "talk",
     "rehearsal",
+    "segments",
 )
 
 PROFILE = os.environ.get("DICOMWIRE_BUILD", "release")
