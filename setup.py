@@ -62,10 +62,20 @@ MODULES = (
     "intake",
     "deposit",
     "outlet",
+    "capture",
+    "ring",
     "flow",
     "exchange",
     "jsonmodel",
     "xmlmodel",
+    "fields",
+    "order",
+    "heading",
+    "boundary",
+    "record",
+    "talk",
+    "rehearsal",
+    "segments",
 )
 
 PROFILE = os.environ.get("DICOMWIRE_BUILD", "release")
