@@ -51,6 +51,7 @@ MODULES = (
     "cstore",
     "collector",
     "identify",
+    "digester",
     "intake",
     "deposit",
     "outlet",
