@@ -59,6 +59,7 @@ MODULES = (
     "cstore",
     "collector",
     "identify",
+    "digester",
     "intake",
     "deposit",
     "outlet",

@@ -1,9 +1,15 @@
 """Instances of C-STORE from a window to files of their own.  The docstrings are in deposit.pyx."""
 
-from typing import Final, final
+from typing import Final, Protocol, final
 
+from typing_extensions import Buffer
+
+from _dicomwire.digester import Digester
 from _dicomwire.intake import Intake
 from _dicomwire.pdu import PDUReader
+
+class _Hash(Protocol):
+    def update(self, data: Buffer, /) -> object: ...
 
 UNUSUAL: Final[int]
 STORED: Final[int]
@@ -47,6 +53,8 @@ class Deposit:
         wake: int,
         timeout_ms: int,
         turn_ms: int,
+        digester: Digester | None = None,
+        digest: _Hash | None = None,
     ) -> int: ...
     def answer(self, socket: int, status: int, max_pdu_length: int) -> bytes | None: ...
     def hand_over(self) -> tuple[int, str, str] | None: ...

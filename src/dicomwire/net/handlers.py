@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from dicomwire.dimse.command import CommandField
@@ -26,8 +27,9 @@ from dicomwire.dimse.command import CommandField
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+    from _dicomwire.dataset import DataSet
     from _dicomwire.deposit import Deposit, Place
-    from dicomwire.dimse.assembler import DirectSink, Sink
+    from dicomwire.dimse.assembler import DirectSink, Hash, Sink
     from dicomwire.dimse.message import CommandMessage, Response
     from dicomwire.dimse.message import Request as RequestMessage
     from dicomwire.dimse.messages import CStoreRQ
@@ -93,20 +95,58 @@ class Request:
         return f"<Request {self.message.command_field.label} in context {self.context.context_id}>"
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was found out about an instance before its data set is stored.
+
+    place    where it goes; None: a sink is needed after all
+    header   the elements before the pixel data, where somebody wants them
+    digest   what `hashlib` gives, where somebody wants one: fed with all bytes of the file
+    """
+
+    place: Place | None
+    header: DataSet | None
+    digest: Hash | None
+
+
 class Deposits(Protocol):
     """Where instances of C-STORE go that threads store without a sink, and who is told of them."""
 
     def place(self, association: Association, context: AcceptedContext) -> Place | None:
         """Return where instances of a context go, None where each needs a sink."""
 
-    def stored(self, association: Association, context: AcceptedContext, deposit: Deposit) -> int | Awaitable[int]:
+    @property
+    def looks(self) -> bool:
+        """Whether `look` has anything to do."""
+
+    def look(
+        self,
+        association: Association,
+        context: AcceptedContext,
+        place: Place,
+        command: bytes,
+        beginning: memoryview,
+    ) -> Look | None:
+        """Return what is to be known of an instance, from the beginning of its data set; None where a sink is needed.
+
+        ServiceError when the instance is refused.
+        """
+
+    def stored(
+        self, association: Association, context: AcceptedContext, deposit: Deposit, look: Look | None
+    ) -> int | Awaitable[int]:
         """Take note of an instance that has its name, and return what a thread's handler returns."""
 
     def go_on(
-        self, association: Association, message: CStoreRQ, context: AcceptedContext, deposit: Deposit, size: int
+        self,
+        association: Association,
+        message: CStoreRQ,
+        context: AcceptedContext,
+        look: Look | None,
+        begun: tuple[Deposit, int] | None = None,
     ) -> DirectSink:
-        """Return a sink with the file of an instance, of which so many bytes are not of the data set, that turns out
-        not to be as usual.
+        """Return a sink for an instance that turns out not to be as usual, with its file, and as many bytes as were
+        written of it.
         """
 
 

@@ -40,10 +40,10 @@ if TYPE_CHECKING:
 
     from _dicomwire.deposit import Place
     from _dicomwire.intake import Intake
-    from dicomwire.dimse.assembler import DirectSink, Message
+    from dicomwire.dimse.assembler import DirectSink, Message, Sink
     from dicomwire.net.association import Association
-    from dicomwire.net.handlers import ThreadHandler
-    from dicomwire.net.workers import Digester, Worker, Workers
+    from dicomwire.net.handlers import Look, ThreadHandler
+    from dicomwire.net.workers import Worker, Workers
     from dicomwire.ul.negotiation import AcceptedContext
 
     StreamItem = Any
@@ -187,7 +187,6 @@ class Loan(Lent):
             worker.intake.rest()  # what is left of it must not be taken for bytes of the next association
             worker.deposit.discard()
         finally:
-            self._digest_by(None)
             self._worker = None
         self._return()
         return False
@@ -199,11 +198,10 @@ class Loan(Lent):
         descriptor = self.socket.fileno() if self.socket is not None else -1
         turn_ends = monotonic() + TURN_S
         chunk, self._chunk = self._chunk, b""
-        self._digest_by(worker.digester)
         items = reader.feed(chunk) if chunk else []
         while True:
             for at, item in enumerate(items):
-                if self._is_recalled or not self._take(item, worker):
+                if self._is_recalled or not self._take(item):
                     self._leave(items[at:])
                     return False
                 if self._is_over:
@@ -217,7 +215,7 @@ class Loan(Lent):
                     return True
                 patience = SHORT_PATIENCE_MS
             if assembler.is_idle:
-                intake = worker.next_window()
+                intake = worker.intake
                 why = intake.next_request(reader, descriptor, worker.wake, patience)
                 while why == REQUEST:
                     why = self._store_whole(intake, worker, descriptor, patience)
@@ -248,13 +246,22 @@ class Loan(Lent):
         assert assembler is not None
         sink = assembler.sink
         direct = sink.direct() if sink is not None and hasattr(sink, "direct") else None
-        if direct is None:
-            intake = worker.next_window()
-            return intake, intake.receive(descriptor, worker.wake, patience)
         intake = worker.intake
-        file, limit = direct
+        if direct is None:
+            return intake, intake.receive(descriptor, worker.wake, patience)
+        file, limit, digest = direct
         why = intake.pass_on(
-            connection.reader, descriptor, worker.wake, assembler.context_id, file, None, limit, patience, TURN_MS
+            connection.reader,
+            descriptor,
+            worker.wake,
+            assembler.context_id,
+            file,
+            None,
+            limit,
+            patience,
+            TURN_MS,
+            worker.digester if digest is not None else None,
+            digest,
         )
         self._take_passed(intake, why, cast("DirectSink", sink))
         return intake, why
@@ -276,26 +283,48 @@ class Loan(Lent):
         State machine and assembler are between two messages when it begins and when it ends, and need not be told.
         They are as soon as anything is not as usual; what is left in the window is for them then, for OTHER all of it.
         """
-        association, deposit = self._association, worker.deposit
+        association, deposits = self._association, self._deposits
         place, context = self._places.get(intake.context_id) or self._place(intake.context_id)
-        if place is None or context is None or not association.is_sound:
+        if place is None or context is None or deposits is None or not association.is_sound:
             return self._perform_whole(intake, worker, descriptor, patience)
-        reader = association.connection.reader
-        why = deposit.receive(intake, reader, place, descriptor, worker.wake, patience, TURN_MS)
+        look: Look | None = None
+        if deposits.looks:
+            command = intake.command
+            assert command is not None
+            beginning = intake.view[intake.data_start : intake.data_end]
+            try:
+                look = deposits.look(association, context, place, command, beginning)
+            except ServiceError as error:
+                return self._refuse(intake, cast("CStoreRQ", decode_message(command)), context, worker, error)
+            if look is None or look.place is None:
+                return self._perform_whole(intake, worker, descriptor, patience, look)
+            place = look.place
+        deposit = worker.deposit
+        digest = look.digest if look is not None else None
+        why = deposit.receive(
+            intake,
+            association.connection.reader,
+            place,
+            descriptor,
+            worker.wake,
+            patience,
+            TURN_MS,
+            worker.digester if digest is not None else None,
+            digest,
+        )
         if why == UNUSUAL:
-            return self._perform_whole(intake, worker, descriptor, patience)
-        assert self._deposits is not None
+            return self._perform_whole(intake, worker, descriptor, patience, look)
         if why == STORED:
             association.messages_taken += 1
-            status = self._called(self._deposits.stored, (association, context, deposit))
+            status = self._called(deposits.stored, (association, context, deposit, look))
             if not self._is_over:
                 left = deposit.answer(descriptor, status, self._max_pdu_length)
                 if left is not None:
                     self.give_back(partial(association.send_answer, [left]))
             return ENDED
         message = cast("CStoreRQ", decode_message(deposit.command))
-        sink = self._deposits.go_on(association, message, context, deposit, deposit.size - intake.passed)
-        return self._go_on(intake, why, message, context, sink, worker)
+        begun = deposit, deposit.size - intake.passed
+        return self._go_on(intake, why, message, context, deposits.go_on(association, message, context, look, begun))
 
     def _place(self, context_id: int) -> tuple[Place | None, AcceptedContext | None]:
         """Return where instances of a context go, None where each has to be looked into, and the context."""
@@ -308,8 +337,13 @@ class Loan(Lent):
         self._places[context_id] = place, context
         return place, context
 
-    def _perform_whole(self, intake: Intake, worker: Worker, descriptor: int, patience: int) -> int:
-        """Receive and perform a request that is as usual, but for a sink that has to look at the data set."""
+    def _perform_whole(
+        self, intake: Intake, worker: Worker, descriptor: int, patience: int, look: Look | None = None
+    ) -> int:
+        """Receive and perform a request that is as usual, but for a sink that has to look at the data set.
+
+        Where that has been looked at, the sink takes it from there.
+        """
         association = self._association
         command = intake.command
         assert command is not None
@@ -331,10 +365,17 @@ class Loan(Lent):
             move_originator_application_entity_title=fields[4],
             move_originator_message_id=fields[5],
         )
-        try:
-            sink = self._receiver(association, context.context_id, message)
-        except Exception:  # noqa: BLE001  it will be raised once more, and answered
-            return OTHER
+        sink: Sink | None
+        if look is not None and self._deposits is not None:
+            try:
+                sink = self._deposits.go_on(association, message, context, look)
+            except ServiceError as refusal:
+                return self._refuse(intake, message, context, worker, refusal)
+        else:
+            try:
+                sink = self._receiver(association, context.context_id, message)
+            except Exception:  # noqa: BLE001  it will be raised once more, and answered
+                return OTHER
         if not hasattr(sink, "place"):
             if sink is not None:
                 sink.discard()
@@ -347,12 +388,12 @@ class Loan(Lent):
         except (ServiceError, OSError) as failure:
             error = failure
         if place is None:
-            self._begin(intake, message, sink, worker)
+            self._begin(intake, message, sink)
             if error is not None:
                 assert association.assembler is not None
                 association.assembler.give_up(error)
             return OTHER
-        file, limit, first = place
+        file, limit, digest, first = place
         why = intake.pass_on(
             association.connection.reader,
             descriptor,
@@ -363,16 +404,18 @@ class Loan(Lent):
             limit,
             patience,
             TURN_MS,
+            worker.digester if digest is not None else None,
+            digest,
         )
-        return self._go_on(intake, why, message, context, sink, worker)
+        return self._go_on(intake, why, message, context, sink)
 
     def _go_on(
-        self, intake: Intake, why: int, message: CStoreRQ, context: AcceptedContext, sink: DirectSink, worker: Worker
+        self, intake: Intake, why: int, message: CStoreRQ, context: AcceptedContext, sink: DirectSink
     ) -> int:
         """Perform a request whose data set is complete, or tell those who look after it of what is there."""
         association = self._association
         if why != ENDED:
-            self._begin(intake, message, sink, worker)
+            self._begin(intake, message, sink)
             self._take_passed(intake, why, sink)
             return ENDED if intake.ended else why  # also a request whose file took no more is performed by then
         sink.passed(intake.passed)
@@ -383,15 +426,25 @@ class Loan(Lent):
             self._send(self._encoded(context.context_id, message, None, status))
         return ENDED
 
-    def _begin(self, intake: Intake, message: CStoreRQ, sink: DirectSink, worker: Worker) -> None:
+    def _refuse(
+        self, intake: Intake, message: CStoreRQ, context: AcceptedContext, worker: Worker, error: ServiceError
+    ) -> int:
+        """Have a request answered with an error; its data set, of which nothing was taken, is passed over."""
+        association, assembler = self._association, self._association.assembler
+        assert self._deposits is not None
+        assert assembler is not None
+        self._begin(intake, message, self._deposits.go_on(association, message, context, None, (worker.deposit, 0)))
+        assembler.give_up(error)
+        return OTHER
+
+    def _begin(self, intake: Intake, message: CStoreRQ, sink: DirectSink) -> None:
         """Tell state machine and assembler of a command that they have not seen."""
         association = self._association
         assert association.assembler is not None
         association.machine.receive_items((_command_run(intake),))
         association.assembler.begin(intake.context_id, message, sink)
-        self._digest_by(worker.digester)
 
-    def _take(self, item: StreamItem, worker: Worker) -> bool:
+    def _take(self, item: StreamItem) -> bool:
         """Take a piece of a message; False for what the loop is to take."""
         association = self._association
         assembler = association.assembler
@@ -404,16 +457,7 @@ class Loan(Lent):
         ):
             return False
         self._pass(item)
-        if item.is_command:
-            self._digest_by(worker.digester)
         return True
-
-    def _digest_by(self, digester: Digester | None) -> None:
-        """Say who digests the data set that is being received: the worker's, as long as its windows hold the bytes."""
-        assembler = self._association.assembler
-        sink = assembler.sink if assembler is not None else None
-        if sink is not None and hasattr(sink, "digest_by"):
-            sink.digest_by(digester)
 
     def _pass(self, run: PDVRun) -> None:
         """Give a piece of a message to state machine and assembler, and perform the request that ends with it."""
@@ -515,7 +559,7 @@ def _request_of(arguments: tuple[Any, ...]) -> Request:
     """Return the request that a handler was called for, with itself or with what was stored for it."""
     if len(arguments) == 1:
         return cast("Request", arguments[0])
-    association, context, deposit = arguments
+    association, context, deposit, _ = arguments
     return Request(association, cast("CStoreRQ", decode_message(deposit.command)), None, context)
 
 

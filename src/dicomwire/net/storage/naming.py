@@ -89,9 +89,9 @@ class Template:
     def around_instance(self, value_of: Callable[[str], str]) -> tuple[str, str] | None:
         """Return what is in front of and behind the UID of an instance, where that is a safe name, in its path.
 
-        None where it occurs more than once, or where fields are of the data set.
+        None where it occurs more than once.
         """
-        if self.keywords or sum(field == "SOPInstanceUID" for _, field in self._parts) != 1:
+        if sum(field == "SOPInstanceUID" for _, field in self._parts) != 1:
             return None
         sides = ["", ""]
         side = 0

@@ -15,17 +15,18 @@ from collections.abc import Awaitable
 from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
+from _dicomwire.cstore import store_request
 from _dicomwire.deposit import LATER, NEW, REPLACES, Place
 from dicomwire.dictionary import UID
 from dicomwire.dimse.command import CommandField
 from dicomwire.dimse.messages import CStoreRQ
 from dicomwire.dimse.status import SUCCESS, StatusKind, kind_of
 from dicomwire.errors import ServiceError
-from dicomwire.net.handlers import Handlers
+from dicomwire.net.handlers import Handlers, Look
 from dicomwire.net.server import Server
-from dicomwire.net.storage.header import PIXELS, SOP_INSTANCE_UID, rules_of
+from dicomwire.net.storage.header import PIXELS, SOP_INSTANCE_UID, header_at_once, rules_of
 from dicomwire.net.storage.naming import UID_ONLY, Template
-from dicomwire.net.storage.receiving import FIRST_STAYS, Arriving, Receiving, Stored
+from dicomwire.net.storage.receiving import FIRST_STAYS, Arriving, Receiving, Stored, ask_about, value_in
 from dicomwire.net.storage.sop_classes import (
     STORAGE_SERVICE_CLASS,
     storage_sop_classes,
@@ -107,6 +108,7 @@ class Storage:
         self.keeps_header = on_header is not None or (folder is not None and bool(self.template.keywords))
         self.header_until = PIXELS if on_header is not None else self._last_tag() + 1
         self.workers = Workers(threads) if threads else None
+        self.looks = self.keeps_header or digest is not None
         self._place = lru_cache(256)(self._place_of)
         if digest is not None:
             hashlib.new(digest).hexdigest()
@@ -161,19 +163,53 @@ class Storage:
     # --- one instance that is as usual, in a thread: see `Deposits`
 
     def place(self, association: Association, context: AcceptedContext) -> Place | None:
-        """Return where instances of a context go that need not be looked into, None where they need."""
-        if self.keeps_header or self.digest is not None:
-            return None
+        """Return where instances of a context go, None where each needs a sink; names of the data set are empty."""
+        return self._place_with(association, context, ("",) * len(self.template.keywords))
+
+    def look(
+        self, association: Association, context: AcceptedContext, place: Place, command: bytes, beginning: memoryview
+    ) -> Look | None:
+        """Read the header, where it is wanted, and ask `on_header`; None where it has not come as usual, and at once.
+
+        ServiceError when the instance is refused.
+        """
+        chosen: Place | None = place
+        header = None
+        if self.keeps_header:
+            request = store_request(command)
+            if request is None or request[1] != context.abstract_syntax:
+                return None
+            syntax = context.transfer_syntax
+            header = header_at_once(beginning, syntax, request[1], request[2], self.header_until, self.checks)
+            if header is None:
+                return None
+            if self.on_header is not None:
+                ask_about(self.on_header, Arriving(association, command, context, header))
+            if self.template.keywords:
+                values = tuple([value_in(header, field) for field in self.template.keywords])
+                chosen = self._place_with(association, context, values)
+        return Look(chosen, header, hashlib.new(self.digest) if self.digest is not None else None)
+
+    def _place_with(
+        self, association: Association, context: AcceptedContext, values: tuple[str, ...]
+    ) -> Place | None:
         return self._place(
-            context.abstract_syntax, context.transfer_syntax, association.calling_ae_title, association.called_ae_title
+            context.abstract_syntax,
+            context.transfer_syntax,
+            association.calling_ae_title,
+            association.called_ae_title,
+            values,
         )
 
-    def _place_of(self, sop_class: str, transfer_syntax: str, calling: str, called: str) -> Place | None:
+    def _place_of(
+        self, sop_class: str, transfer_syntax: str, calling: str, called: str, of_data_set: tuple[str, ...]
+    ) -> Place | None:
         values = {
             "SOPClassUID": sop_class,
             "TransferSyntaxUID": transfer_syntax,
             "CallingAETitle": calling,
             "CalledAETitle": called,
+            **dict(zip(self.template.keywords, of_data_set, strict=True)),
         }
         names = self.template.around_instance(values.__getitem__)
         rules = rules_of(transfer_syntax)
@@ -198,19 +234,36 @@ class Storage:
         except ValueError:  # titles and UIDs that are not ASCII, or too long: a sink answers them
             return None
 
-    def stored(self, association: Association, context: AcceptedContext, deposit: Deposit) -> int | Awaitable[int]:
+    def stored(
+        self, association: Association, context: AcceptedContext, deposit: Deposit, look: Look | None
+    ) -> int | Awaitable[int]:
         """Tell the user of an instance that has its name, and return the status to answer."""
         if self.on_stored is None:
             return SUCCESS
-        path = deposit.path if self.folder is not None else None
-        return self._outcome(Stored(association, deposit.command, context, path, deposit.size))
+        stored = Stored(association, deposit.command, context, None, deposit.size)
+        if self.folder is not None:
+            stored.path = deposit.path
+        if look is not None:
+            stored.header = look.header
+            if look.digest is not None:
+                stored.digest = look.digest.hexdigest()
+        return self._outcome(stored)
 
     def go_on(
-        self, association: Association, message: CStoreRQ, context: AcceptedContext, deposit: Deposit, size: int
+        self,
+        association: Association,
+        message: CStoreRQ,
+        context: AcceptedContext,
+        look: Look | None,
+        begun: tuple[Deposit, int] | None = None,
     ) -> Receiving:
-        """Return a sink that goes on with what a deposit has begun."""
+        """Return a sink that goes on with what is known of an instance, and with what a deposit has begun."""
+        if begun is None:
+            return Receiving(self, association, message, context, look)
+        deposit, size = begun
         file = deposit.hand_over()
-        return Receiving(self, association, message, context, (None if file is None else FileWriter.of(*file), size))
+        taken = (None if file is None else FileWriter.of(*file), size)
+        return Receiving(self, association, message, context, look, taken)
 
     async def _store_synced(self, request: Request) -> int:
         """Wait for the disk in a thread, beside other associations."""
