@@ -65,6 +65,7 @@ MODULES = (
     "outlet",
     "capture",
     "ring",
+    "fragmented",
     "flow",
     "exchange",
     "jsonmodel",
