@@ -26,7 +26,7 @@ from dicomwire.errors import AssociationAborted
 from dicomwire.net import AE, Association, Handlers, Request, Server, Timeouts, loan
 from dicomwire.net.settings import Limits
 from dicomwire.net.storage import Storage, Stored
-from dicomwire.net.storage.writing import FileWriter
+from dicomwire.file.writing import FileWriter
 from dicomwire.net.workers import Workers
 from dicomwire.ul.items import AsynchronousOperationsWindow, RoleSelection
 from dicomwire.ul.pdu import AAbort, AReleaseRP, AReleaseRQ

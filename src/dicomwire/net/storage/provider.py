@@ -29,7 +29,7 @@ from dicomwire.net.storage.sop_classes import (
     storage_sop_classes,
     storage_transfer_syntaxes,
 )
-from dicomwire.net.storage.writing import FOLDER_MODE, Duplicates
+from dicomwire.file.writing import FOLDER_MODE, Duplicates
 from dicomwire.net.workers import THREADS, Workers
 
 if TYPE_CHECKING:
