@@ -7,6 +7,8 @@ cdef class Transaction:
     cdef Exchange* e
     cdef readonly object facts
     cdef public object parent           # of a sub-operation: association and message ID of what asked for it
+    cdef public object stored           # of a C-MOVE: its C-STOREs that were seen, by class of status
+    cdef public object time_since_request_ns    # of a commitment's report: since it was asked for
     cdef object cell(self, unsigned int tag, unsigned char origin)
     cdef object text(self, unsigned int tag, unsigned char origin)
     cdef object _first_uid(self, unsigned int tag)

@@ -131,6 +131,17 @@ cdef class Transaction:
         return known(t if t != UNKNOWN_TIME else self.e.response.first_ns)
 
     @property
+    def end_ns(self):
+        """The last packet."""
+        cdef int64_t t = self.e.request.last_ns
+        return known(max(t, self.e.response.last_ns))
+
+    @property
+    def time_since_request(self):
+        """Of a report on storage commitment: milliseconds since it was asked for."""
+        return ms(self.time_since_request_ns)
+
+    @property
     def time(self):
         """The same in ISO 8601, UTC."""
         return self.facts.iso_time(self.time_ns)
@@ -755,7 +766,7 @@ TRANSACTION_FIELDS = (
     "is_cut_short", "status", "status_category", "statuses", "error", "error_comment", "error_id",
     "offending_elements", "event_type_id", "action_type_id", "is_req_aborted", "is_rsp_aborted", "abort",
     "is_cancelled", "is_sub_operation", "parent", "parent_message_id", "move_destination", "move_originator",
-    "sub_operations", "responses", "pending", "req_transfer_time", "processing_time", "rsp_transfer_time",
+    "sub_operations", "stored", "time_since_request", "responses", "pending", "req_transfer_time", "processing_time", "rsp_transfer_time",
     "time_to_first_pending", "time_to_final", "round_trip_time", "round_trip_time_min", "round_trip_time_max",
     "req_bytes", "rsp_bytes", "req_l2_bytes", "rsp_l2_bytes", "req_size", "rsp_size", "req_command_size",
     "req_data_set_size", "req_pixel_data_size", "rsp_command_size", "rsp_data_set_size", "req_pkts", "rsp_pkts",

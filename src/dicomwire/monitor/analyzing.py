@@ -74,18 +74,19 @@ class Monitor:
             from dicomwire.monitor.extracting import Extractor
 
             self.extractor = Extractor(extract_to)
+        self.joiner = Joiner()
         self.talk = Talk(
             TABLE,
             Facts,
             self.policy,
             hl7=self._meet_hl7,
             extractor=self.extractor,
+            on_move=self.joiner.begin_retrieve,
             keeps_elements=show_phi,
             most_held=max_held_bytes,
             most_open=max_open_transactions,
         )
         self.table = FlowTable(self.talk, max_connections=max_connections, max_held_bytes=max_held_bytes)
-        self.joiner = Joiner()
         self.summary = Summary(self)
         self._reader: CaptureReader | None = None
 
@@ -131,7 +132,8 @@ class Monitor:
         yield self.summary
 
     def _take(self) -> Iterator[Any]:
-        return self._count(self.talk.take())
+        yield from self._count(self.talk.take())
+        self.talk.check()
 
     def _count(self, records: list[Any]) -> Iterator[Any]:
         for record in records:
