@@ -52,7 +52,16 @@ MODULES = (
     "identify",
     "intake",
     "outlet",
+    "capture",
+    "ring",
     "flow",
+    "fields",
+    "order",
+    "heading",
+    "boundary",
+    "record",
+    "talk",
+    "rehearsal",
     "segments",
 )
 

@@ -22,7 +22,8 @@ from typing import Any
 QUICK_S = 0.5
 SLOW_S = 1.5
 VERY_SLOW_S = 6.0
-MEMORY = ("MB growth", "kB each")  # of an acceptor's process: of its peak in all rounds, and for each association
+# Of an acceptor's process: of its peak in all rounds, and for each association; the whole peak of a process.
+MEMORY = ("MB growth", "kB each", "MB peak")
 
 
 @dataclass

@@ -19,6 +19,7 @@ cdef enum GapKind:
     LOST = 0                        # acknowledged by the receiver, not in the capture
     CUT = 1                         # the capture keeps the front of packets only (snaplen)
     EVICTED = 2                     # a bound of memory was reached
+    UNCONFIRMED = 3                 # not acknowledged either when the connection ended, or nobody was seen to acknowledge
 
 cdef enum EndKind:                  # how a stream or a connection ended
     FIN = 0
@@ -44,7 +45,7 @@ cdef struct Side:                   # one direction: what the sender ``side`` pu
     uint64_t packets                # with retransmissions and bare acknowledgements; mirrored duplicates are not counted
     uint64_t wire_bytes             # of these packets, link headers included
     uint64_t payload_bytes          # seen for the first time
-    uint64_t delivered              # bytes of the stream given so far, gaps included: the offset of what comes next
+    uint64_t delivered              # bytes of the stream given before this call, gaps included: the offset of what comes next
     uint64_t acknowledged           # bytes of this stream that the other side has acknowledged
     uint64_t lost_bytes             # in gaps
     uint64_t gaps
