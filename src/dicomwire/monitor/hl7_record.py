@@ -87,8 +87,10 @@ class HL7Record:
         self.application_time_ns = _span(request.end, application.begin) if request and application else None
         final = application or accept
         self.ack_time_ns = _span(request.begin, final.end) if request and final else None
-        round_trips = exchange.conversation.take_round_trips() or (None, None, None)
-        self.round_trip_time_ns, self.round_trip_time_min_ns, self.round_trip_time_max_ns = round_trips
+        round_trips = exchange.conversation.take_round_trips()
+        self.round_trip_time_ns = round_trips and round_trips[0]
+        self.round_trip_time_min_ns = round_trips and round_trips[1]
+        self.round_trip_time_max_ns = round_trips and round_trips[2]
 
     def _take_counts(self, exchange: Exchange, request: Sent | None, answers: list[Sent]) -> None:
         self.responses = len(answers)

@@ -7,7 +7,7 @@ from binascii import b2a_base64
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Protocol, TextIO
+    from typing import IO, Any, Protocol
 
     class Record(Protocol):
         """What a monitor gives: its kind, and all of its fields by name."""
@@ -38,7 +38,7 @@ def json_text(value: object) -> str:
 class JSONLines:
     """Writes records to a text stream, a line each; ``flush`` after every one shows them as they come."""
 
-    def __init__(self, stream: TextIO, *, flush: bool = False) -> None:
+    def __init__(self, stream: IO[str], *, flush: bool = False) -> None:
         self._stream = stream
         self._flush = flush
 

@@ -17,7 +17,7 @@ from dicomwire.hl7.acknowledgement import meaning_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any, TextIO
+    from typing import IO, Any
 
     from dicomwire.monitor.jsonlines import Record
 
@@ -81,7 +81,7 @@ def _count(number: int, word: str, plural: str = "") -> str:
 class Lines:
     """Writes records to a text stream; ``colours`` as the terminal can show them, None for none at all."""
 
-    def __init__(self, stream: TextIO, *, colours: ColorSystem | None = None, flush: bool = False) -> None:
+    def __init__(self, stream: IO[str], *, colours: ColorSystem | None = None, flush: bool = False) -> None:
         self._stream = stream
         self._colours = colours
         self._flush = flush
@@ -271,7 +271,11 @@ def summary_lines(record: Any) -> list[str]:
         text = ", ".join(f"{number:,} {shown(name)}" for name, number in group.items() if number)
         rows.append((title, text or "none"))
     rows.append(("dropped", f"{fields['drops']:,} packets"))
-    rows += [(name.replace("_", " "), f"{number:,}") for name, number in counts.items() if number and name != "packets"]
+    rows += [
+        (name.replace("_", " "), f"{number:,}")
+        for name, number in counts.items()
+        if number and name not in ("packets", "connections")
+    ]
     if fields["left_out"]:
         rows.append(("left out", f"{fields['left_out']:,} times, for want of room"))
     rows.append(("took", f"{duration(fields['elapsed_s'] * 1000)}, {size(fields['bytes_per_s'])}/s"))
