@@ -141,7 +141,7 @@ class Lines:
         style = {"release": "good", "capture_end": "quiet"}.get(end["kind"], "bad")
         text = {"release": "released", "capture_end": "open when the capture ended"}.get(end["kind"])
         text = text or shown(record.error, end["kind"])
-        yield style, f"{text} by the {record.ended_by}" if record.ended_by else text
+        yield style, f"{text}, by the {record.ended_by}" if record.ended_by else text
         parts = [_count(record.transactions, "transaction"), size(record.bytes)]
         if record.time_ns is not None and record.end_time_ns is not None:
             parts.append(duration((record.end_time_ns - record.time_ns) / 1e6))
