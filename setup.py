@@ -55,6 +55,14 @@ MODULES = (
     "capture",
     "ring",
     "flow",
+    "fields",
+    "order",
+    "heading",
+    "boundary",
+    "record",
+    "talk",
+    "rehearsal",
+    "segments",
 )
 
 PROFILE = os.environ.get("DICOMWIRE_BUILD", "release")

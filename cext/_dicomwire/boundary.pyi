@@ -1,0 +1,6 @@
+"""Detection of protocols.  The docstrings are in boundary.pyx."""
+
+from typing_extensions import Buffer
+
+def protocol_of(data: Buffer, port: int = 0, other_port: int = 0) -> int: ...
+def boundary_in(data: Buffer, is_dicom: bool = True) -> tuple[int, int]: ...

@@ -1,0 +1,33 @@
+"""Records of conversations: Python objects over the structs of `conversation`, whose attributes are made when asked."""
+from libc.stdint cimport uint32_t, uint64_t
+
+from .conversation cimport Conversation, Exchange, GapNode
+
+cdef class Transaction:
+    cdef Exchange* e
+    cdef readonly object facts
+    cdef public object parent           # of a sub-operation: association and message ID of what asked for it
+    cdef object cell(self, unsigned int tag, unsigned char origin)
+    cdef object text(self, unsigned int tag, unsigned char origin)
+    cdef object _first_uid(self, unsigned int tag)
+    cdef object _study(self)
+    cdef object _count(self, unsigned int tag)
+    cdef list _keys(self, unsigned char wanted)
+    cdef int _add_key(self, dict item, object policy, object tag, object text) except -1
+    cdef bint _is_broken_off(self)
+    cdef uint64_t _while_requested(self, const uint32_t* before, const uint32_t* at_response, const uint32_t* at_end)
+    cdef uint64_t _while_answered(self, const uint32_t* at_response, const uint32_t* at_end)
+    cdef object _raw(self, int i)
+    @staticmethod
+    cdef Transaction wrap(Exchange* exchange, object facts)
+
+cdef class Gap:
+    cdef GapNode* g
+    cdef readonly object facts
+    @staticmethod
+    cdef Gap wrap(GapNode* gap, object facts)
+
+cdef class Ending:
+    cdef Conversation* c
+    @staticmethod
+    cdef Ending wrap(Conversation* conversation)
