@@ -54,6 +54,7 @@ MODULES = (
     "outlet",
     "capture",
     "ring",
+    "fragmented",
     "flow",
     "fields",
     "order",
