@@ -702,6 +702,11 @@ cdef class FlowTable:
         segment.was_held = False
         if flow != NULL:
             side = 0 if flow.first_is_low == is_low else 1
+            if flow.list >= LINGERING or self.now_ns - flow.touched_ns > SECOND:
+                if self.now_ns - flow.touched_ns > self.patience_ns[flow.list]:
+                    self.forget(flow, IDLE)
+                if flow.list == LINGERING and self.is_not_over(flow, side, tcp):
+                    self.forget(flow, RST)
             if tcp.flags & TCP_SYN and not tcp.flags & TCP_RST:
                 if not self.takes_syn(flow, side, tcp, &segment):
                     return
@@ -881,6 +886,8 @@ cdef class FlowTable:
             self.answer(flow, side, self.sink.opened(&flow.connection, segment), True)
         if segment.has_ack:
             self.take_ack(flow, side, tcp, segment)
+            if peer.fin_acknowledged:
+                self.settle(flow, 1 - side, segment)
         if not tcp.flags & (TCP_SYN | TCP_RST):
             if tcp.window == 0:
                 if own.zero_window_since_ns == UNKNOWN_TIME:
@@ -903,8 +910,6 @@ cdef class FlowTable:
             half.fin_offset = <uint64_t>offset + tcp.length
             half.top = max(half.top, half.fin_offset)
         self.settle(flow, side, segment)
-        if peer.fin_acknowledged:
-            self.settle(flow, 1 - side, segment)
         if tcp.flags & TCP_RST:
             self.take_rst(flow, side, offset, segment)
         if flow.list == LINGERING and half.fin_acknowledged and peer.fin_acknowledged:

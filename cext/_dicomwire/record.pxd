@@ -1,5 +1,5 @@
 """Records of conversations: Python objects over the structs of `conversation`, whose attributes are made when asked."""
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint32_t
 
 from .conversation cimport Conversation, Exchange, GapNode
 
@@ -17,8 +17,7 @@ cdef class Transaction:
     cdef list _keys(self, unsigned char wanted)
     cdef int _add_key(self, dict item, object policy, object tag, object text) except -1
     cdef bint _is_broken_off(self)
-    cdef uint64_t _while_requested(self, const uint32_t* before, const uint32_t* at_response, const uint32_t* at_end)
-    cdef uint64_t _while_answered(self, const uint32_t* at_response, const uint32_t* at_end)
+    cdef uint32_t _grown(self, const uint32_t* before, const uint32_t* at_end, bint of_sender)
     cdef object _raw(self, int i)
     @staticmethod
     cdef Transaction wrap(Exchange* exchange, object facts)

@@ -662,45 +662,39 @@ cdef class Transaction:
     def rsp_pkts(self):
         return self.e.response.packets
 
-    cdef uint64_t _while_requested(self, const uint32_t* before, const uint32_t* at_response, const uint32_t* at_end):
-        cdef int side = self.e.requestor
-        if self.e.flags & RESPONSE_SEEN:
-            return at_response[side] - before[side]
+    cdef uint32_t _grown(self, const uint32_t* before, const uint32_t* at_end, bint of_sender):
+        cdef int side = self.e.requestor if of_sender else 1 - self.e.requestor
         return at_end[side] - before[side]
-
-    cdef uint64_t _while_answered(self, const uint32_t* at_response, const uint32_t* at_end):
-        cdef int side = 1 - self.e.requestor
-        return at_end[side] - at_response[side] if self.e.flags & RESPONSE_SEEN else 0
 
     @property
     def req_rto(self):
-        """Retransmission time-outs of the request's sender, until the first response."""
-        return self._while_requested(self.e.at_request.timeouts, self.e.at_response.timeouts, self.e.at_end.timeouts)
+        """Retransmission time-outs of the request's sender, from the first packet of the transaction to the last."""
+        return self._grown(self.e.at_request.timeouts, self.e.at_end.timeouts, True)
 
     @property
     def rsp_rto(self):
-        return self._while_answered(self.e.at_response.timeouts, self.e.at_end.timeouts)
+        """The same of who answered."""
+        return self._grown(self.e.at_request.timeouts, self.e.at_end.timeouts, False)
 
     @property
     def req_retransmissions(self):
-        """Segments that the request's sender sent again, until the first response."""
-        return self._while_requested(self.e.at_request.retransmissions, self.e.at_response.retransmissions,
-                                     self.e.at_end.retransmissions)
+        """Segments that the request's sender sent again during the transaction."""
+        return self._grown(self.e.at_request.retransmissions, self.e.at_end.retransmissions, True)
 
     @property
     def rsp_retransmissions(self):
-        return self._while_answered(self.e.at_response.retransmissions, self.e.at_end.retransmissions)
+        """The same of who answered."""
+        return self._grown(self.e.at_request.retransmissions, self.e.at_end.retransmissions, False)
 
     @property
     def req_zero_wnd(self):
-        """Times that the request's sender closed its window, until the first response."""
-        return self._while_requested(self.e.at_request.zero_windows, self.e.at_response.zero_windows,
-                                     self.e.at_end.zero_windows)
+        """Times that the request's sender closed its window during the transaction."""
+        return self._grown(self.e.at_request.zero_windows, self.e.at_end.zero_windows, True)
 
     @property
     def rsp_zero_wnd(self):
-        """Times that the response's sender closed its window, from its first response on."""
-        return self._while_answered(self.e.at_response.zero_windows, self.e.at_end.zero_windows)
+        """The same of who answered: it does while it receives the request."""
+        return self._grown(self.e.at_request.zero_windows, self.e.at_end.zero_windows, False)
 
     @property
     def client_zero_wnd(self):

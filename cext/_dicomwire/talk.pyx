@@ -1007,7 +1007,6 @@ cdef class Talk(StreamSink):
             e.response.packets = 0
             e.response.wire_bytes = e.response.stream_bytes = 0
             e.response.last_frame = 0
-            e.at_response = m.tally
             if not e.flags & REQUEST_SEEN:
                 e.at_request = m.tally
         e.responses += 1

@@ -181,7 +181,7 @@ def analyze(
 ) -> Iterator[Any]:
     """Records of the DICOM and HL7 traffic in a capture file, a pipe (``-``), a file object or on an interface.
 
-    They come as soon as they are complete, the Summary at the end.  ``follow`` goes on with a file that is still
+    They come as soon as they are complete, the Summary at the end; of an interface that is after a KeyboardInterrupt.  ``follow`` goes on with a file that is still
     written.  Other options are those of `Monitor`.  Raises OSError for a source that cannot be read, DecodeError for
     one that is no capture; what is wrong with the traffic itself is in the records.
     """
@@ -189,7 +189,15 @@ def analyze(
     opened = source if hasattr(source, "fill") else open_source(source, follow=follow)
     with opened:
         monitor.summary.source = opened
-        while (filled := opened.fill()) is not Filled.ENDED:
+        while True:
+            try:
+                filled = opened.fill()
+            except KeyboardInterrupt:
+                if not opened.is_live:
+                    raise
+                break  # how a live capture ends
+            if filled is Filled.ENDED:
+                break
             yield from monitor.run(opened.packets)
             if opened.is_live and filled is Filled.SILENT:
                 yield from monitor.advance(time.time_ns())
