@@ -51,7 +51,7 @@ MODULES = (
     "cstore",
     "collector",
     "identify",
-    "digester",
+    "writer",
     "intake",
     "deposit",
     "outlet",
