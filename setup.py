@@ -59,7 +59,7 @@ MODULES = (
     "cstore",
     "collector",
     "identify",
-    "digester",
+    "writer",
     "intake",
     "deposit",
     "outlet",
