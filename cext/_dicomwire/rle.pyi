@@ -4,5 +4,15 @@ from collections.abc import Sequence
 
 from typing_extensions import Buffer
 
-def decode_segments(source: Buffer, offsets: Sequence[int], target: Buffer, samples: int, word: int) -> None: ...
+def decode_segments(
+    source: Buffer,
+    offsets: Sequence[int],
+    target: Buffer,
+    samples: int,
+    word: int,
+    *,
+    up: int = 0,
+    down: int = 0,
+    signed: bool = False,
+) -> None: ...
 def encode_segments(source: Buffer, rows: int, samples: int, word: int) -> list[bytes]: ...

@@ -121,7 +121,7 @@ def test_what_cannot_be_written_is_refused():
 LOOPS = [
     "dw_shift_swapped_u16", "dw_shift_swapped_i16", "dw_shift_u16", "dw_shift_i16", "dw_shift_u8", "dw_turn_16",
     "dw_turn_32", "dw_dirt_u16", "dw_dirt_i16", "dw_unpack_pairs12", "dw_interleave3_8", "dw_interleave3_16",
-    "dw_join_2", "dw_ybr_to_rgb_8",
+    "dw_join_u16", "dw_join_i16", "dw_ybr_to_rgb_8",
 ]  # fmt: skip
 
 
