@@ -1,7 +1,8 @@
 """Tasks on pixel data: arrays handed over, and handed over and summed; kernels beside plain C and NumPy.
 
 With 12 of 16 bits stored, dicomwire looks whether the unused bits are clean before it hands a view over; the others
-do not look, or copy.  Inputs are written once into build/corpus/pixels.  Every answer is compared with the samples that were put in, untimed.
+do not look, or copy.  Inputs are written once into build/corpus/pixels.  Every answer is compared with the samples that
+were put in, untimed.
 A view is handed over without a look at its pixels: the tasks that sum them say what that is worth.
 """
 
@@ -16,8 +17,17 @@ from typing import Any
 import numpy as np
 
 from benchmarks.compare.runner import Entry, Goal, Task
-from benchmarks.encode import CT_IMAGE_STORAGE, EXPLICIT_BE, EXPLICIT_LE, PIXEL_DATA, UID_ROOT, Counts, Element
-from benchmarks.encode import file_meta, writer_for
+from benchmarks.encode import (
+    CT_IMAGE_STORAGE,
+    EXPLICIT_BE,
+    EXPLICIT_LE,
+    PIXEL_DATA,
+    UID_ROOT,
+    Counts,
+    Element,
+    file_meta,
+    writer_for,
+)
 from benchmarks.workloads import CORPUS
 from benchmarks.yardsticks import Buffer, pixels
 
@@ -203,7 +213,9 @@ def file_task(name: str, size: str, *, stored: int, is_summed: bool) -> Task:
 def series_task(name: str, size: str, *, stored: int, is_summed: bool) -> Task:
     """CT slices, a file each."""
     frame = slices(1, bits=stored)[0]
-    paths = [write(f"ct-{stored}-{number:04}", Image(stored=stored), 1, frame.tobytes()) for number in range(FILES[size])]
+    paths = [
+        write(f"ct-{stored}-{number:04}", Image(stored=stored), 1, frame.tobytes()) for number in range(FILES[size])
+    ]
 
     def run(read: Callable[[str], Array]) -> Callable[[], Any]:
         if is_summed:
@@ -215,7 +227,8 @@ def series_task(name: str, size: str, *, stored: int, is_summed: bool) -> Task:
     return Task(
         name=name, title=f"{len(paths)} files of 512 x 512, {stored} of 16 bits stored: opened, arrays {what}",
         unit="file", units=len(paths), entries=toolkits(run, np.asarray(expected)),
-        goals=[Goal("best peer", 1.3 if is_summed else 5)] if stored == 16 else [], size_bytes=frame.nbytes * len(paths),
+        goals=[Goal("best peer", 1.3 if is_summed else 5)] if stored == 16 else [],
+        size_bytes=frame.nbytes * len(paths),
     )  # fmt: skip
 
 
@@ -373,7 +386,9 @@ def kernel_task(name: str, size: str, which: str, *, is_fresh: bool) -> Task:
             return theirs.pixel_array
 
         if which != "twelve":  # which it does not read
-            entries.append(Entry("pydicom", "peer", with_pydicom, version=pydicom.__version__, toolkit="pydicom", compare=check))
+            entries.append(
+                Entry("pydicom", "peer", with_pydicom, version=pydicom.__version__, toolkit="pydicom", compare=check)
+            )
     entries.append(Entry("C", "limit", plain, own_clock=True))
     where = "new memory" if is_fresh else "memory that has been touched"
     return Task(
@@ -402,7 +417,9 @@ def _kernel(which: str, *, is_fresh: bool) -> Callable[[str, str], Task]:
 
 _MAKERS: dict[str, Callable[[str, str], Task]] = {
     **{
-        f"pixels-{'ct' if is_series else 'native'}{'-12' if stored == 12 else ''}{'-summed' if is_summed else ''}": _whole(
+        "-".join(
+            filter(None, ("pixels", "ct" if is_series else "native", "12" * (stored == 12), "summed" * is_summed))
+        ): _whole(
             stored, is_summed=is_summed, is_series=is_series
         )
         for is_series in (False, True)

@@ -1,13 +1,17 @@
 """Frames of RLE.  The docstrings are in rle.pyx."""
 
 from collections.abc import Sequence
+from typing import Any
 
+from numpy.typing import NDArray
 from typing_extensions import Buffer
 
+_Memory = Buffer | NDArray[Any]
+
 def decode_segments(
-    source: Buffer,
+    source: _Memory,
     offsets: Sequence[int],
-    target: Buffer,
+    target: _Memory,
     samples: int,
     word: int,
     *,
@@ -15,4 +19,4 @@ def decode_segments(
     down: int = 0,
     signed: bool = False,
 ) -> None: ...
-def encode_segments(source: Buffer, rows: int, samples: int, word: int) -> list[bytes]: ...
+def encode_segments(source: _Memory, rows: int, samples: int, word: int) -> list[bytes]: ...

@@ -84,7 +84,8 @@ def decode_segments(source, offsets, target, int samples, int word, *, int up=0,
                 if bad < 0 and down and (word != 2 or samples > 1):  # the others are done
                     dw_mask_words(<uint8_t*>filled.buf, count * <size_t>samples, word, up, down, signed)
             if bad >= 0:
-                raise PixelError(f"RLE segment {bad} has {done} bytes, {count} are needed; PS3.5 G.3", offset=places[bad])
+                raise PixelError(f"RLE segment {bad} has {done} bytes, {count} are needed; PS3.5 G.3",
+                                 offset=places[bad])
         finally:
             free(planes)
             PyBuffer_Release(&filled)

@@ -72,5 +72,5 @@ def test_partial_range():
     ],
 )
 def test_lengths_that_do_not_fit_are_refused(call):
-    with pytest.raises(ValueError, match="need|expected"):
+    with pytest.raises(ValueError, match=r"need|expected"):
         call()

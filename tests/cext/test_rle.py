@@ -101,5 +101,5 @@ def test_no_run_crosses_a_row():
     ],
 )
 def test_what_does_not_fit_is_refused(call):
-    with pytest.raises(ValueError, match="offset|expected|rows"):
+    with pytest.raises(ValueError, match=r"offset|expected|rows"):
         call()

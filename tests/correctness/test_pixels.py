@@ -120,7 +120,10 @@ def test_codec_vectors_decode_to_their_source():
         stored = int(bits)
         samples = 1 if channels == "GRAYSCALE" else 3
         side = 256
-        source = folder / f"Explicit_VR_Little_Endian-{'GRAYSCALE' if samples == 1 else 'RGB'}-{16 if stored == 12 else bits}.raw"
+        source = (
+            folder
+            / f"Explicit_VR_Little_Endian-{'GRAYSCALE' if samples == 1 else 'RGB'}-{16 if stored == 12 else bits}.raw"
+        )
         expected = np.frombuffer(source.read_bytes(), "<u2" if stored > 8 else "u1").astype(np.int64)
         side = int((len(expected) // samples) ** 0.5)
         expected = expected.reshape((side, side, samples) if samples > 1 else (side, side))
@@ -128,7 +131,7 @@ def test_codec_vectors_decode_to_their_source():
             expected = expected >> 4
         photometric = "MONOCHROME2" if samples == 1 else "RGB"
         if channels == "YBR":
-            # The transformation of JPEG 2000 is the codec's; of JPEG it is ours or the codec's, and of lossless JPEG no one's.
+            # The transformation of JPEG 2000 is the codec's.
             photometric = "YBR_RCT" if "2000" in name else "YBR_FULL"
         data = compressed(
             [path.read_bytes()], expected.shape, syntax, allocated=16 if stored > 8 else 8, stored=stored,

@@ -93,7 +93,8 @@ def test_rle_of_pydicom_is_decoded():
         values = smooth(shape)
         ds = pydicom.dcmread(io.BytesIO(compressed([b"\0\0"], shape, RLE)))
         ds.PlanarConfiguration = 0
-        encoded = RLELosslessEncoder.encode(values, rows=shape[0], columns=shape[1], samples_per_pixel=len(shape) * 2 - 3,
+        encoded = RLELosslessEncoder.encode(values, rows=shape[0], columns=shape[1],
+                                            samples_per_pixel=len(shape) * 2 - 3,
                                             bits_allocated=8, bits_stored=8, pixel_representation=0, number_of_frames=1,
                                             photometric_interpretation="RGB" if len(shape) == 3 else "MONOCHROME2",
                                             planar_configuration=0, encoding_plugin="pydicom")  # fmt: skip
@@ -140,7 +141,7 @@ def test_offsets_of_rle_segments():
 
 
 def test_rle_without_room_for_segments():
-    with pytest.raises(PixelError, match="24 RLE segments|12 Bits|segments"):
+    with pytest.raises(PixelError, match="24 RLE segments"):
         _ = read(compressed([rle_header(15, 64)], (4, 4, 3), RLE, allocated=64)).pixel_array
     with pytest.raises(PixelError, match="no RLE frame"):
         encode_frame(np.zeros((2, 2, 16), np.uint8))
@@ -247,7 +248,9 @@ def test_colours_of_jpeg_ls_and_jpeg_2000_follow_the_data_set(imagecodecs):
     coded = imagecodecs.jpeg2k_encode(values, codecformat="j2k", reversible=True, mct=True)
     assert read_header(coded).has_colour_transform
     for photometric in ("YBR_RCT", "RGB"):
-        assert np.array_equal(read(compressed([coded], values.shape, J2K_LOSSLESS, photometric=photometric)).pixel_array, values)
+        assert np.array_equal(
+            read(compressed([coded], values.shape, J2K_LOSSLESS, photometric=photometric)).pixel_array, values
+        )
 
 
 @pytest.mark.parametrize("syntax", [JPEG_LS, LOSSLESS, J2K_LOSSLESS])
@@ -328,7 +331,10 @@ def test_codestreams_that_are_no_frame_of_the_data_set(imagecodecs):
 @pytest.mark.parametrize("syntax", [J2K, JPEG])
 def test_a_codestream_that_ends_early_is_told(imagecodecs, syntax):
     """Decoders make up what is missing."""
-    encode = {J2K: lambda a: imagecodecs.jpeg2k_encode(a, codecformat="j2k", reversible=True), JPEG: imagecodecs.jpeg8_encode}
+    encode = {
+        J2K: lambda a: imagecodecs.jpeg2k_encode(a, codecformat="j2k", reversible=True),
+        JPEG: imagecodecs.jpeg8_encode,
+    }
     coded = encode[syntax](smooth((64, 64)))
     frames = read(compressed([coded[: len(coded) // 2]], (64, 64), syntax)).frames
     try:
@@ -419,7 +425,12 @@ def test_a_users_codec_comes_first(imagecodecs):
 
 @pytest.mark.parametrize(
     "answer",
-    [np.zeros((4, 5), np.uint8), np.zeros((4, 4), np.uint16), np.zeros((4, 4), np.float32), np.zeros((4, 4, 3), np.uint8)],
+    [
+        np.zeros((4, 5), np.uint8),
+        np.zeros((4, 4), np.uint16),
+        np.zeros((4, 4), np.float32),
+        np.zeros((4, 4, 3), np.uint8),
+    ],
 )
 def test_what_codecs_give_is_checked(imagecodecs, answer):
     bad = codecs.Codec("bad", lambda data, header: answer)

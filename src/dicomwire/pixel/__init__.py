@@ -1,4 +1,4 @@
-"""Pixel data: where each frame lies in the source, and arrays of what it holds (PS3.5 section 8, PS3.3 section C.7.6.3).
+"""Pixel data: where each frame lies in the source, and arrays of what it holds (PS3.5 8, PS3.3 C.7.6.3).
 
 What makes arrays is imported when it is first asked for: frames as they are encoded need no NumPy.
 """

@@ -3,8 +3,8 @@
     from dicomwire.pixel import codecs
     codecs.register("jpeg2000", codecs.Codec("mine", my_decode))
 
-``my_decode(data, header)`` gets a codestream as bytes, wrappers taken off, and its ``headers.Codestream``; it returns an
-array (rows, columns) or (rows, columns, samples) of integers and is called from several threads.  What it returns is
+``my_decode(data, header)`` gets a codestream as bytes, wrappers taken off, and its ``headers.Codestream``; it returns
+an array (rows, columns) or (rows, columns, samples) of integers and is called from several threads.  What it returns is
 checked against the data set, so that a codec need not do that.  The codec that was registered last is asked first; the
 name is a family ("jpeg", "jpeg-ls", "jpeg2000", "htj2k", "jpeg-xl", "deflate") or the UID of one transfer syntax.
 """
@@ -33,9 +33,9 @@ class Codec:
     """A decoder of one family of codestreams.
 
     name            for messages
-    decode          as in the module's docstring; with ``converts_colour`` it also takes ``ybr=`` and ``rgb=``: whether the
-                    samples of the codestream are Y, CB, CR, and whether R, G, B are wanted of them; with ``takes_out``
-                    also ``out=``: an array of the right shape and type to decode into, which it may leave aside
+    decode          as in the module's docstring; with ``converts_colour`` it also takes ``ybr=`` and ``rgb=``: whether
+                    the samples of the codestream are Y, CB, CR, and whether R, G, B are wanted of them; with
+                    ``takes_out`` also ``out=``: an array of the right shape and type to decode into, which it may leave aside
     """
 
     __slots__ = ("converts_colour", "decode", "name", "takes_out")
@@ -109,10 +109,10 @@ def _jpeg() -> Codec:
 
     def decode(data: bytes, header: Codestream, *, ybr: bool, rgb: bool, out: NDArray[Any] | None) -> NDArray[Any]:
         if header.samples != 3:
-            return jpeg8_decode(data, out=out)  # type: ignore[no-any-return]
+            return jpeg8_decode(data, out=out)
         space = ybr_space if ybr else rgb_space
         wanted = ybr_space if ybr and not rgb else rgb_space
-        return jpeg8_decode(data, colorspace=space, outcolorspace=wanted, out=out)  # type: ignore[no-any-return]
+        return jpeg8_decode(data, colorspace=space, outcolorspace=wanted, out=out)
 
     return Codec("imagecodecs.jpeg8", decode, converts_colour=True, takes_out=True)
 
@@ -126,7 +126,9 @@ def _jpeg_ls() -> Codec:
 def _jpeg2000() -> Codec:
     from imagecodecs import jpeg2k_decode
 
-    return Codec("imagecodecs.jpeg2k", lambda data, header, out: jpeg2k_decode(data, numthreads=1, out=out), takes_out=True)
+    return Codec(
+        "imagecodecs.jpeg2k", lambda data, header, out: jpeg2k_decode(data, numthreads=1, out=out), takes_out=True
+    )
 
 
 def _htj2k() -> Codec:
@@ -138,7 +140,9 @@ def _htj2k() -> Codec:
 def _jpeg_xl() -> Codec:
     from imagecodecs import jpegxl_decode
 
-    return Codec("imagecodecs.jpegxl", lambda data, header, out: jpegxl_decode(data, numthreads=1, out=out), takes_out=True)
+    return Codec(
+        "imagecodecs.jpegxl", lambda data, header, out: jpegxl_decode(data, numthreads=1, out=out), takes_out=True
+    )
 
 
 _BUILT_IN: dict[str, Callable[[], Codec]] = {

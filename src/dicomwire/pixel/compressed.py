@@ -1,7 +1,7 @@
 """Frames of encapsulated pixel data to arrays: the codec's answer made what the data set describes.
 
-The header of a codestream is read before anything is decoded (PS3.5 section A.4): another size, other samples or more bits
-than there is room for are errors, other numbers of bits and signs are deviations.
+The header of a codestream is read before anything is decoded (PS3.5 section A.4): another size, other samples or more
+bits than there is room for are errors, other numbers of bits and signs are deviations.
 """
 
 from __future__ import annotations
@@ -84,7 +84,9 @@ class CompressedFrames:
         first = bytes(self._encoded[0].fragments[0][:12]) if len(self._encoded) else b""
         guessed = find_transfer_syntax(_SYNTAX_OF_KIND.get(codestream_kind(first) or "", ""))
         if guessed is None:
-            raise UnsupportedError("encapsulated pixel data of an unknown transfer syntax; PS3.5 A.4", what="transfer syntax")
+            raise UnsupportedError(
+                "encapsulated pixel data of an unknown transfer syntax; PS3.5 A.4", what="transfer syntax"
+            )
         return guessed
 
     def view(self, numbers: Sequence[int], *, raw: bool, fill: int | None) -> Array | None:
@@ -126,7 +128,9 @@ class CompressedFrames:
             except Exception as error:
                 # Codecs raise what they like; their text is about the codestream.
                 name = self._codec.name if self._codec is not None else self._syntax.family
-                raise PixelError(f"{name} cannot decode frame {number}: {type(error).__name__}: {error}", frame=number) from error
+                raise PixelError(
+                    f"{name} cannot decode frame {number}: {type(error).__name__}: {error}", frame=number
+                ) from error
 
         in_threads(wanted, work, threads)
 
@@ -144,7 +148,9 @@ class CompressedFrames:
         if image.is_subsampled and len(data) * 8 < bits:
             bits = bits * 2 // 3
         if len(data) * 8 < bits:
-            raise PixelError(f"frame {number} needs {-(-bits // 8)} bytes, {len(data)} are there; PS3.5 A.4", frame=number)
+            raise PixelError(
+                f"frame {number} needs {-(-bits // 8)} bytes, {len(data)} are there; PS3.5 A.4", frame=number
+            )
         pixels = NativePixels(
             image, lambda offset, length: memoryview(data)[offset : offset + length], len(data), bits,
             big_endian=False, is_words=False,
@@ -163,7 +169,9 @@ class CompressedFrames:
         image = self._image
         expected = self._syntax.family
         if header.kind != expected and {header.kind, expected} != {"jpeg2000", "htj2k"}:
-            raise PixelError(f"frame {number} is {header.kind}, the transfer syntax says {expected}; PS3.5 10", frame=number)
+            raise PixelError(
+                f"frame {number} is {header.kind}, the transfer syntax says {expected}; PS3.5 10", frame=number
+            )
         if (header.rows, header.columns) != (image.rows, image.columns):
             raise PixelError(
                 f"frame {number}: the codestream has {header.rows} x {header.columns} pixels, Rows and Columns are "
@@ -171,12 +179,14 @@ class CompressedFrames:
             )  # fmt: skip
         if header.samples not in (0, image.samples):
             raise PixelError(
-                f"frame {number}: the codestream has {header.samples} components, Samples per Pixel is {image.samples}; "
+                f"frame {number}: the codestream has {header.samples} components, Samples per Pixel is "
+                f"{image.samples}; "
                 "PS3.5 8.2", frame=number,
             )  # fmt: skip
         if header.precision > 8 * image.word or image.allocated in (1, 12):
             raise PixelError(
-                f"frame {number}: the codestream has {header.precision} bits, Bits Allocated is {image.allocated}; PS3.5 8.2",
+                f"frame {number}: the codestream has {header.precision} bits, Bits Allocated is "
+                f"{image.allocated}; PS3.5 8.2",
                 frame=number,
             )
         if header.precision not in (0, image.stored):

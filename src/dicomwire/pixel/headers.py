@@ -32,8 +32,8 @@ class Codestream:
     """
 
     __slots__ = (
-        "adobe_transform", "columns", "component_ids", "has_colour_transform", "is_jfif", "kind", "precision", "process",
-        "rows", "samples", "signed", "start",
+        "adobe_transform", "columns", "component_ids", "has_colour_transform", "is_jfif", "kind", "precision",
+        "process",         "rows", "samples", "signed", "start",
     )  # fmt: skip
 
     def __init__(self, kind: str, rows: int, columns: int, samples: int, precision: int) -> None:
@@ -94,7 +94,9 @@ def _jpeg(view: memoryview) -> Codestream:
     samples = view[at + 9]
     if size != 8 + 3 * samples:
         raise PixelError(f"a JPEG frame header of {size} bytes for {samples} components; ISO/IEC 10918-1 B.2.2")
-    found = Codestream("jpeg-ls" if code == 0xF7 else "jpeg", _u16(view, at + 5), _u16(view, at + 7), samples, view[at + 4])
+    found = Codestream(
+        "jpeg-ls" if code == 0xF7 else "jpeg", _u16(view, at + 5), _u16(view, at + 7), samples, view[at + 4]
+    )
     found.process = -1 if code == 0xF7 else code - 0xC0
     found.component_ids = bytes(view[at + 10 + 3 * i] for i in range(samples))
     found.is_jfif, found.adobe_transform = jfif, adobe

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from itertools import pairwise
 
 from _dicomwire.rle import decode_segments, encode_segments
 from dicomwire.errors import PixelError
@@ -23,7 +24,7 @@ MOST_SEGMENTS = 15
 def segment_offsets(frame: bytes | memoryview, segments: int) -> list[int]:
     """Where each segment begins in a frame, and after them its length: as decode_segments takes them.
 
-    Raises PixelError for another number of segments, and for offsets that do not ascend in the frame (PS3.5 section G.5).
+    Raises PixelError for another number of segments, and for offsets that do not ascend in it (PS3.5 section G.5).
     """
     if len(frame) < HEADER:
         raise PixelError(f"an RLE frame has {len(frame)} bytes, its header {HEADER}; PS3.5 G.5")
@@ -31,7 +32,7 @@ def segment_offsets(frame: bytes | memoryview, segments: int) -> list[int]:
     if count != segments:
         raise PixelError(f"an RLE frame has {count} segments: expected {segments}; PS3.5 G.2")
     places = [*offsets[:segments], len(frame)]
-    if places[0] < HEADER or any(a > b for a, b in zip(places, places[1:], strict=False)):
+    if places[0] < HEADER or any(a > b for a, b in pairwise(places)):
         raise PixelError(f"offsets of RLE segments do not ascend from {HEADER} to {len(frame)}; PS3.5 G.5")
     return places
 

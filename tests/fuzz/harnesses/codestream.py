@@ -1,4 +1,4 @@
-"""Any bytes have the header of a compressed image, whose numbers are bounded, or raise a PixelError; so do RLE frames."""
+"""Any bytes have the header of a compressed image, whose numbers are bounded, or raise PixelError; so do RLE frames."""
 
 import numpy as np
 
@@ -36,7 +36,10 @@ J2K = (
     b"\xff\x4f\xff\x51\0\x29\0\0\0\0\0\x10\0\0\0\x10\0\0\0\0\0\0\0\0\0\0\0\x10\0\0\0\x10\0\0\0\0\0\0\0\0\0\1\7\1\1"
     b"\xff\x52\0\x0c\0\0\0\1\1\5\4\4\0\1\xff\x90"
 )
-JPEG = b"\xff\xd8\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0\xff\xc0\0\x0b\x08\0\x10\0\x10\1\1\x11\0\xff\xda\0\x08\1\1\0\0\x3f\0\xff\xd9"
+JPEG = (
+    b"\xff\xd8\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0\xff\xc0\0\x0b\x08\0\x10\0\x10\1\1\x11\0"
+    b"\xff\xda\0\x08\1\1\0\0\x3f\0\xff\xd9"
+)
 JP2 = b"\0\0\0\x0cjP  \r\n\x87\n\0\0\0\x14ftypjp2 \0\0\0\0jp2 \0\0\0\0jp2c"
 JXL = b"\0\0\0\x0cJXL \r\n\x87\n\0\0\0\x14ftypjxl \0\0\0\0jxl \0\0\0\x20jxlc"
 

@@ -1,4 +1,4 @@
-"""Any file gives arrays of the described shape or one of our errors, and the same ones frame by frame and into memory."""
+"""Any file gives arrays of the described shape or one of our errors, the same ones frame by frame and into memory."""
 
 import numpy as np
 
@@ -38,7 +38,7 @@ def run(data: bytes) -> None:
         for number in {0, count - 1} if count else ():
             assert frames.decode(number, raw=raw).tobytes() == whole[number].tobytes()
         filled = frames.decode(raw=raw, fill=1)
-        assert filled.shape[-len(frames.shape):] == frames.shape
+        assert filled.shape[-len(frames.shape) :] == frames.shape
     except DicomWireError:
         pass
 
@@ -58,7 +58,8 @@ def starts() -> list[bytes]:
         for bits in (8, 16)
     ]
     describe = b"".join(optional(tag, value) for tag, value in (
-        (0x00280010, 4), (0x00280011, 4), (0x00280100, 8), (0x00280101, 8), (0x00280102, 7), (0x00280103, 0)))  # fmt: skip
+        (0x00280010, 4), (0x00280011, 4), (0x00280100, 8), (0x00280101, 8), (0x00280102, 7),
+        (0x00280103, 0)))  # fmt: skip
     rle = encapsulated([RLE_FRAME + b"\xf1\7", RLE_FRAME + b"\x0f" + bytes(range(16)) + b"\0"], syntax=RLE, frames="2")
     mark = rle.index(b"\xe0\x7f\x10\0OB")
     files.append(rle[:mark] + describe + rle[mark:])
