@@ -99,7 +99,8 @@ def read_palette(data_set: DataSet, *, is_signed: bool = False) -> LookupTable:
         entries, first, bits = _descriptor(data_set, descriptor, is_signed=is_signed)
         segmented = f"Segmented{colour}PaletteColorLookupTableData"
         if segmented in data_set:
-            values = expand_segments(_segments(data_set, segmented, bits), entries)
+            codes = _segments(data_set, segmented, bits)
+            values = expand_segments(codes, entries, is_bytes=bits <= 8)
         else:
             values = _entries(data_set, f"{colour}PaletteColorLookupTableData", entries, bits)
         columns.append(values)
@@ -119,18 +120,18 @@ def _segments(data_set: DataSet, keyword: str, bits: int) -> list[int]:
     return [int(code) for code in codes]
 
 
-def expand_segments(codes: Sequence[int], entries: int) -> Array:
-    """The entries of a segmented palette, of which there must be so many; codes are words, or bytes for 8 bits.
+def expand_segments(codes: Sequence[int], entries: int, *, is_bytes: bool = False) -> Array:
+    """The entries of a segmented palette, of which there must be so many; codes are words, or bytes for 8 bits.  The offset of an
+    indirect segment counts codes, as GDCM and pydicom have it.
 
     Discrete segments (0) hold values, linear ones (1) lead from the value before to theirs, indirect ones (2) repeat
     earlier segments.  Raises PixelError for other codes and for what goes beyond either end.  PS3.3 section C.7.9.2.
     """
     out: list[int] = []
-    is_bytes = bool(len(codes)) and max(codes) < 256
     at = 0
     while at + 1 < len(codes) and len(out) < entries:
         if codes[at] == 2:
-            if (is_bytes and at + 6 > len(codes)) or (not is_bytes and at + 4 > len(codes)):
+            if at + (6 if is_bytes else 4) > len(codes):
                 raise PixelError("an indirect segment of a palette is cut short; PS3.3 C.7.9.2")
             count = codes[at + 1]
             if is_bytes:
