@@ -974,7 +974,7 @@ cdef class DataSet:
         """The pixel data as a NumPy array, made anew each time: (frames, rows, columns, samples) without axes of one.
 
         The axis of frames is left out where there is one frame, that of samples where there is one a pixel.  A
-        read-only view of the source wherever the encoding is that of the array; same as decode().  PS3.3 section C.7.6.3.
+        read-only view of the source where the encoding is that of the array; same as decode().  PS3.3 section C.7.6.3.
         """
         return hook("decode")(self)
 

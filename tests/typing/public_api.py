@@ -118,3 +118,18 @@ for part in iter_multipart([b""], "multipart/related; boundary=a"):
 content_type, body = write_multipart([Path("a.dcm"), b"", ({"Content-Location": "a"}, [b""])])
 assert_type(content_type, str)
 assert_type(body.content_length, int | None)
+
+# pixels
+from typing import Any  # noqa: E402
+
+import numpy as np  # noqa: E402
+from numpy.typing import NDArray  # noqa: E402
+
+from dicomwire.pixel import Frames, ImagePixel  # noqa: E402
+
+assert_type(ds.pixel_array, NDArray[Any])
+assert_type(ds.decode([1, 2], out=bytearray(8), threads=2), NDArray[Any])
+assert_type(ds.frames, Frames)
+assert_type(ds.frames[0], NDArray[Any])
+assert_type(ds.frames.dtype, np.dtype[Any])
+assert_type(ds.frames.description, ImagePixel)
