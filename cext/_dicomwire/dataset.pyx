@@ -206,7 +206,7 @@ cdef class DataElement:
         value = value_at(self.block, self.index)
         if isinstance(value, list):
             return len(<list>value)
-        if self.block.entries[self.index].length == 0 and not isinstance(value, Sequence):
+        if self.block.entries[self.index].length == 0 and not isinstance(value, (Sequence, Fragments)):
             return 0
         return 0 if value is None or isinstance(value, str) and not value else 1
 

@@ -471,6 +471,8 @@ cdef class Plan:
             entry = block.entries + i
             tag = entry.tag
             last = entry.next >= stop
+            if block.sparse:
+                start = entry.offset - entry.header_size        # what stands before was not wanted
             if at < count and edits.changes[at].tag <= tag:
                 self.take(block.source, start, entry.offset - entry.header_size - start)
                 start = entry.offset - entry.header_size
@@ -673,7 +675,7 @@ cdef uint64_t _end_of(Block block, uint32_t index) except? 0:
         return block.entries[index].offset + block.entries[index].length
     if block.stop_tag and block.complete and block.resume_pos:
         return block.resume_pos
-    if block.path is not None or block.source.size_known and block.end < block.source.size:
+    if block.path is not None:
         return block.end
     if block.source.inflater is not None and not block.source.size_known:
         block.source.read_all()
@@ -700,25 +702,18 @@ cdef bint _has_delimiter(Block block, uint32_t index, uint64_t end) except -1:
 
 
 cdef uint64_t _end_of_child(Block block, uint32_t index, uint32_t item) except? 0:
-    """Where what belongs to an element ends: at the next one's header, or with the item."""
+    """Where what belongs to an element ends: at the next one's header, or with its value and a delimiter."""
     cdef TapeEntry* entry = block.entries + index
     cdef TapeEntry* following
-    if block.sparse:
-        if entry.flags & END_UNKNOWN:
-            block.resume()
-            entry = block.entries + index
-        return entry.offset + entry.length + (
-            8 if entry.flags & UNDEFINED_LENGTH and _delimiter_at(
-                block, entry.offset + entry.length, SEQUENCE_DELIMITER) else 0)
-    if entry.next < block.entries[item].next:
+    if not block.sparse and entry.next < block.entries[item].next:
         following = block.entries + entry.next
         return following.offset - following.header_size
     if entry.flags & END_UNKNOWN:
         block.resume()
-        return _end_of_child(block, index, item)
-    if item == 0 and not block.complete:
-        return entry.offset + entry.length + (8 if entry.flags & UNDEFINED_LENGTH else 0)
-    return _end_of(block, item)
+        entry = block.entries + index
+    return entry.offset + entry.length + (
+        8 if entry.flags & UNDEFINED_LENGTH and _delimiter_at(
+            block, entry.offset + entry.length, SEQUENCE_DELIMITER) else 0)
 
 
 cdef Block _converted(Block block, uint32_t index, int encoding):

@@ -27,7 +27,7 @@ def one() -> bytes:
         + element(0x00100010, "PN", b"Doe^John")
         + element(0x00100020, "LO", b"12345 ")
         + element(0x00280010, "US", b"\2\0")
-        + sequence(0x00400275, item(element(0x00400009, "SH", b"STEP") + sequence(0x00400008, item(inner))))
+        + sequence(0x00400275, item(sequence(0x00400008, item(inner)) + element(0x00400009, "SH", b"STEP")))
     )
 
 
