@@ -44,6 +44,8 @@ MODULES = (
     "fragments",
     "dataset",
     "part10",
+    "plan",
+    "splice",
     "events",
     "walker",
     "parser",

@@ -712,6 +712,10 @@ cdef class DataSet:
         for tag in self.keys():
             remove(self.block, self.index, <uint32_t>tag)
 
+    def save_as(self, filename, **options):
+        """Write the data set as a file; see :func:`dicomwire.dcmwrite` for the options."""
+        hook("dcmwrite")(filename, self, **options)
+
     def copy(self):
         """A data set that can be changed without changing this one; what was read is not copied."""
         return self.__copy__()

@@ -437,7 +437,7 @@ cdef object kept_bytes(object value):
         return b""
     if not view.c_contiguous:
         return view.tobytes()
-    if view.nbytes > LONGEST:
+    if view.nbytes > <Py_ssize_t>LONGEST:
         raise EncodeError(f"a value of {view.nbytes} bytes", section="PS3.5 7.1.1")
     return view.cast("B").toreadonly()
 
