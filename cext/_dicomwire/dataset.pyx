@@ -1407,6 +1407,29 @@ cdef class Sequence:
             stop = self.block.entries[self.index].next
         raise IndexError("item number out of range")
 
+    def offsets(self):
+        """Absolute offsets of the items' tags in the source, in bytes, in their order; -1 for one that was set."""
+        cdef list found = []
+        cdef uint32_t i
+        cdef object part
+        if self.block.edits is not None:
+            members = members_of(self.block, self.index)
+            if members is not None:
+                for part in members:
+                    if isinstance(part, int):
+                        found.append(self.block.entries[<uint32_t>part].offset
+                                     - self.block.entries[<uint32_t>part].header_size)
+                    else:
+                        found.append(-1)
+                return found
+        if self.block.entries[self.index].flags & END_UNKNOWN:
+            self.block.go_on(ALL, True)
+        i = self.index + 1
+        while i < self.block.entries[self.index].next:
+            found.append(self.block.entries[i].offset - self.block.entries[i].header_size)
+            i = self.block.entries[i].next
+        return found
+
     def __setitem__(self, key, value):
         cdef list members = own_members(self.block, self.index)
         self._touch()
