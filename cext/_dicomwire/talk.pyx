@@ -15,7 +15,7 @@ from .boundary cimport (
     DICOM, HTTP, ISCL, MLLP, MOST_TAIL, OTHER_PROTOCOL, TLS, UNDECIDED, find_boundary, guess_protocol, is_dicom_port,
 )
 from .conversation cimport (
-    AT_START, BOUNDARY_GUESSED, BY_ABORT, BY_CAPTURE_END, BY_EVICTION, BY_FIN, BY_REJECTION, BY_RELEASE, BY_RST,
+    ANSWER_LOST, AT_START, AWAITS_REQUEST, BOUNDARY_GUESSED, BY_ABORT, BY_CAPTURE_END, BY_EVICTION, BY_FIN, BY_REJECTION, BY_RELEASE, BY_RST,
     CANCELLED, CONVERSATION, DATA_SET_MISSING, DATA_SET_UNANNOUNCED, ENDED_EARLY, EXCHANGE, FINAL_SEEN, GAP_NODE,
     HAS_PARENT, HEADING_BROKEN, HEADING_DEFLATED, ID_REUSED, IN_COMMAND, IN_DATA_SET, IS_SUB_OPERATION, MOST_CONTROLS, NO_MESSAGE,
     NOT_ENDED, OBJECT, REQUEST_BEGUN_BEFORE, REQUEST_DONE, REQUEST_FAULTY, REQUEST_GAP, REQUEST_SEEN, RESPONSE_BEFORE,
@@ -472,12 +472,13 @@ cdef class Talk(StreamSink):
                     m.data_set_size += length
                     if m.file != NULL:
                         self.skip_file(half, length)
-                    if m.heading.phase == READING and (half.held_length or m.heading.at < at + length):
+                    if m.heading.phase == READING and half.held_length:
+                        self.look_at_held(half)
+                    if m.heading.phase == READING and m.heading.at < at + length:
                         m.heading.phase = BROKEN_HEADING
-                        self.release_half(half)
                     elif m.heading.phase == DEFLATED:
                         m.heading.phase = BROKEN_HEADING
-                        self.release_half(half)
+                    self.release_half(half)
                 else:
                     m.command_size += length
                     m.is_damaged = True
@@ -486,6 +487,8 @@ cdef class Talk(StreamSink):
             s.pdv_left -= <uint32_t>length
             if s.pdv_left == 0:
                 s.phase = AT_PDV if s.pdu_left else AT_PDU
+                if s.phase == AT_PDU:
+                    half.pdus[<int>P_DATA_TF] += 1
                 piece.data = <const uint8_t*>s       # no byte of it is looked at
                 piece.length = 0
                 piece.kind = PDV_PIECE
@@ -504,14 +507,17 @@ cdef class Talk(StreamSink):
         else:
             self.note_gap(c, side, length, kind, False)
             lose_order(&c.order)
+            self.doubt_answers(c, side, length)
             half.mode = SEARCHING
             half.is_uncertain = True
             half.searched = 0
+            if m.heading.phase != NO_HEADING and m.heading.phase != READ:
+                self.look_at_held(half)
+                if m.heading.phase != READ:
+                    m.heading.phase = BROKEN_HEADING
             self.release_half(half)
             m.gaps += 1
             m.lost_bytes += length
-            if m.heading.phase != NO_HEADING and m.heading.phase != READ:
-                m.heading.phase = BROKEN_HEADING
             if m.stage == IN_COMMAND:
                 self.leave_message(c, side)
         return PAUSE if self.waiting > MANY_WAITING else GO_ON
@@ -711,7 +717,6 @@ cdef class Talk(StreamSink):
             if kind == PDV_PIECE:
                 if s.pdu_offset != half.pdu_offset:
                     half.pdu_offset = s.pdu_offset
-                    half.pdus[<int>P_DATA_TF] += 1
                     half.longest_pdu = max(half.longest_pdu, s.pdu_length)
                     if s.pdu_length > c.half[1 - side].maximum_length != 0:
                         half.too_long += 1
@@ -719,6 +724,7 @@ cdef class Talk(StreamSink):
                         self.judge(c, side, P_DATA_TF, s.pdu_offset + PDU_HEADER + s.pdu_length)
                 self.take_fragment(c, side, &piece)
                 if s.phase == AT_PDU:
+                    half.pdus[<int>P_DATA_TF] += 1
                     start_passage(&half.lead, self.segment)
             elif kind == CONTROL_PIECE:
                 if half.message.stage != NO_MESSAGE:
@@ -764,7 +770,7 @@ cdef class Talk(StreamSink):
         cdef int pdu_type = s.header[0]
         cdef Control* control
         cdef Bytes* kept = NULL
-        cdef bint is_lost = half.is_rejected
+        cdef bint is_lost = half.is_rejected, is_asynchronous = False
         half.is_rejected = False
         half.pdus[pdu_type] += 1
         self.judge(c, side, pdu_type, s.pdu_offset + PDU_HEADER + s.pdu_length)
@@ -803,8 +809,9 @@ cdef class Talk(StreamSink):
                 self.refused += 1
                 return
             c.is_stale = True
-            half.maximum_length = announced_length(kept.data, kept.length)
+            half.maximum_length = read_user_information(kept.data, kept.length, &is_asynchronous)
             if pdu_type == A_ASSOCIATE_AC:
+                c.is_asynchronous = is_asynchronous
                 read_contexts(c)
 
     # --------------------------------------------------------------------------------------------------------- messages
@@ -908,6 +915,10 @@ cdef class Talk(StreamSink):
                 e.has_message_id = fields.present & HAS_ANSWERED_ID != 0
                 e.context_id = m.context_id
                 e.flags |= REQUEST_BEGUN_BEFORE
+                if self.segment.has_ack and self.segment.acknowledged > self.connection.side[1 - side].delivered:
+                    # Who answers has received what the capture has not shown yet.
+                    e.flags |= AWAITS_REQUEST
+                    e.awaited = self.segment.acknowledged
                 if asking.has_headless:
                     asking.has_headless = False
                     e.request = asking.headless
@@ -942,20 +953,27 @@ cdef class Talk(StreamSink):
         cdef Message* m = &half.message
         cdef Exchange* e
         cdef Exchange* other
-        cdef int open_count = 0
+        half.requests += 1
         # A message ID may be used again once it was answered; else the answer belongs to the newer request.
         other = half.last
         while other != NULL:
             if other.has_message_id and other.message_id == fields.message_id and fields.present & HAS_MESSAGE_ID:
-                other.flags |= ID_REUSED
-                self.finish(other)
                 break
             other = other.previous
-        e = self.new_exchange(c, side)
+        if other != NULL and other.flags & AWAITS_REQUEST and other.command == fields.command:
+            other.flags &= ~<uint32_t>(AWAITS_REQUEST | REQUEST_BEGUN_BEFORE)
+            e = other
+            free_cells(&e.cells)
+            e.cells.length = e.cells.room = 0
+        else:
+            if other != NULL:
+                other.flags |= ID_REUSED
+                self.finish(other)
+            self.finish_doubtful(c, side)
+            e = self.new_exchange(c, side)
         m.exchange = e
         if e == NULL:
             return
-        half.requests += 1
         e.command = fields.command
         e.context_id = m.context_id
         e.message_id = fields.message_id
@@ -998,9 +1016,22 @@ cdef class Talk(StreamSink):
         cdef Half* half = &c.half[side]
         cdef Message* m = &half.message
         cdef int i
-        cdef uint16_t length = 0
         cdef bint is_pending = False
+        cdef Exchange* older
+        cdef Exchange* after
         m.exchange = e
+        if e.flags & ANSWER_LOST and e.command not in (C_FIND, C_GET, C_MOVE):
+            # Its only answer is here: the gap hid something else.
+            e.flags &= ~<uint32_t>(ANSWER_LOST | RESPONSE_GAP)
+            e.gaps -= e.doubted_gaps
+            e.lost_bytes -= e.doubted_bytes
+        if not c.is_asynchronous:
+            older = c.half[1 - side].first
+            while older != NULL and older != e:
+                after = <Exchange*>older.node.next
+                if older.flags & ANSWER_LOST and not older.flags & FINAL_SEEN:
+                    self.finish(older)
+                older = after
         if not e.flags & RESPONSE_SEEN:
             e.flags |= RESPONSE_SEEN
             e.response = m.passage
@@ -1096,6 +1127,14 @@ cdef class Talk(StreamSink):
                 self.end_message(c, side)
 
     @cython.nonecheck(False)
+    cdef void look_at_held(self, Half* half) noexcept nogil:
+        """Read as much of a heading as is there: no more follows, or not what is next."""
+        cdef Message* m = &half.message
+        if m.exchange != NULL and m.heading.phase == READING and half.held_length and m.stage == IN_DATA_SET:
+            read_heading(&m.heading, &self.scratch, &m.exchange.cells, half.held, half.held_length, False)
+        half.held_length = 0
+
+    @cython.nonecheck(False)
     cdef void end_headless(self, Conversation* c, int side) noexcept nogil:
         """Go on behind a command set of which nothing can be known."""
         cdef Message* m = &c.half[side].message
@@ -1140,7 +1179,7 @@ cdef class Talk(StreamSink):
                     e.flags |= RESPONSE_BEFORE      # the request is under way: its end is waited for
                     if c.half[1 - side].message.exchange != e:
                         self.finish(e)
-                else:
+                elif not e.flags & AWAITS_REQUEST:
                     self.finish(e)
             return
         if m.gaps:
@@ -1261,6 +1300,32 @@ cdef class Talk(StreamSink):
         self.push(&e.node)
 
     @cython.nonecheck(False)
+    cdef void doubt_answers(self, Conversation* c, int side, uint64_t length) noexcept nogil:
+        """A gap in the stream of ``side`` may hide answers to what waits for them."""
+        cdef Exchange* e = c.half[1 - side].first
+        cdef Exchange* in_hand = c.half[side].message.exchange
+        while e != NULL:
+            if e.flags & REQUEST_DONE and not e.flags & FINAL_SEEN and e != in_hand:
+                e.flags |= ANSWER_LOST | RESPONSE_GAP
+                e.gaps += 1
+                e.lost_bytes += length
+                e.doubted_gaps += 1
+                e.doubted_bytes += length
+            e = <Exchange*>e.node.next
+
+    @cython.nonecheck(False)
+    cdef void finish_doubtful(self, Conversation* c, int side) noexcept nogil:
+        """A new request: who waits for an answer before the next has had those that a gap may hide."""
+        cdef Exchange* e = c.half[side].first
+        cdef Exchange* after
+        while e != NULL:
+            after = <Exchange*>e.node.next
+            if (e.flags & ANSWER_LOST and not c.is_asynchronous and not e.flags & FINAL_SEEN
+                    or e.flags & AWAITS_REQUEST and self_end(&c.half[side]) > e.awaited):
+                self.finish(e)
+            e = after
+
+    @cython.nonecheck(False)
     cdef void end_all(self, Conversation* c, int cause, int side) noexcept nogil:
         """The association or the connection is at its end: so is all that is open."""
         cdef int i
@@ -1271,6 +1336,7 @@ cdef class Talk(StreamSink):
             m = &c.half[i].message
             if m.stage != NO_MESSAGE and m.exchange != NULL:
                 e = m.exchange
+                self.look_at_held(&c.half[i])
                 m.passage.stream_bytes = self_end(&c.half[i]) - m.start if self_end(&c.half[i]) > m.start else 0
                 e.gaps += m.gaps
                 e.lost_bytes += m.lost_bytes
@@ -1552,23 +1618,23 @@ cdef void begin_heading(Conversation* c, Message* m, uint8_t origin, bint only_k
         h.is_guessed = True
 
 
-cdef uint32_t announced_length(const uint8_t* pdu, uint32_t n) noexcept nogil:
-    """Maximum length of the user information of an A-ASSOCIATE-RQ or -AC; 0 where nothing is said (PS3.8 D.1)."""
-    cdef uint32_t at = 74, length, end
-    while at + 4 <= n:
-        length = dw_load16be(pdu + at + 2)
-        if pdu[at] != 0x50:
-            at += 4 + length
-            continue
-        end = min(n, at + 4 + length)
-        at += 4
-        while at + 4 <= end:
-            length = dw_load16be(pdu + at + 2)
-            if pdu[at] == 0x51 and length == 4 and at + 8 <= end:
-                return dw_load32be(pdu + at + 4)
-            at += 4 + length
+cdef uint32_t read_user_information(const uint8_t* pdu, uint32_t n, bint* is_asynchronous) noexcept nogil:
+    """Maximum length of an A-ASSOCIATE-RQ or -AC, 0 where nothing is said, and whether it has a window (PS3.8 D.1)."""
+    cdef uint32_t at = 74, length, end, maximum_length = 0
+    while at + 4 <= n and pdu[at] != 0x50:
+        at += 4 + dw_load16be(pdu + at + 2)
+    if at + 4 > n:
         return 0
-    return 0
+    end = min(n, at + 4 + dw_load16be(pdu + at + 2))
+    at += 4
+    while at + 4 <= end:
+        length = dw_load16be(pdu + at + 2)
+        if pdu[at] == 0x51 and length == 4 and at + 8 <= end:
+            maximum_length = dw_load32be(pdu + at + 4)
+        elif pdu[at] == 0x53:
+            is_asynchronous[0] = True
+        at += 4 + length
+    return maximum_length
 
 
 cdef void read_contexts(Conversation* c) noexcept nogil:
