@@ -182,7 +182,10 @@ class Conversation:
 
     def gap(self, side: int, length: int, moment: Moment) -> list[HL7Record]:
         """So many bytes of a side are not in the capture."""
-        self._deframers[side].gap(length)
+        deframer = self._deframers[side]
+        self.exchanges.held_bytes -= deframer.pending_bytes
+        deframer.gap(length)
+        self.exchanges.held_bytes += deframer.pending_bytes
         self._offsets[side] += length
         self._gaps += 1
         self._lost_bytes += length
