@@ -21,15 +21,16 @@ cdef inline bint _is_item(uint8_t item_type) noexcept nogil:
     return item_type in (0x10, 0x20, 0x21, 0x50)
 
 
-cdef int _fits_associate(const uint8_t* p, size_t n, uint32_t length) noexcept nogil:
+cdef int _fits_associate(const uint8_t* p, size_t n, uint32_t length, bint in_the_middle) noexcept nogil:
     cdef size_t i
+    cdef uint8_t least = 0x20 if in_the_middle else 0
     if not LEAST_ASSOCIATE <= length <= MOST_ASSOCIATE:
         return FITS_NOT
     if n > 7 and not p[7] & 1:
         return FITS_NOT         # the bit of protocol version 1
     for i in range(TITLES, min(n, <size_t>TITLES + 32)):
-        if p[i] and not 0x20 <= p[i] < 0x7F:
-            return FITS_NOT
+        if p[i] < least or p[i] and not 0x20 <= p[i] < 0x7F:
+            return FITS_NOT     # devices fill titles with NUL, too, but so are images
     if n <= ITEMS:
         return FITS_SO_FAR
     return FITS if _is_item(p[ITEMS]) else FITS_NOT
@@ -77,7 +78,7 @@ cdef int fits_pdu(const uint8_t* p, size_t n, bint in_the_middle) noexcept nogil
         return FITS_SO_FAR
     length = dw_load32be(p + 2)
     if pdu_type <= A_ASSOCIATE_AC:
-        return _fits_associate(p, n, length)
+        return _fits_associate(p, n, length, in_the_middle)
     if pdu_type == P_DATA_TF:
         return _fits_data(p, n, length, in_the_middle)
     if length != 4:

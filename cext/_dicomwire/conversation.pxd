@@ -88,11 +88,9 @@ cdef struct Exchange:           # a request and its responses
     uint64_t lost_bytes
     uint32_t gaps
     Tally at_request            # before its first packet
-    Tally at_response           # before the first packet of the first response
     Tally at_end                # behind the last packet of the last response, or of what there is
     int64_t first_pending_ns    # first packet of the first pending response
     int64_t final_ns            # first packet of the final response
-    int64_t response_start_ns   # first packet of the response in hand
     int64_t response_transfer_ns        # all responses
     int64_t rtt_median_ns, rtt_min_ns, rtt_max_ns
     uint32_t responses

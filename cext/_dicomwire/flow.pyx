@@ -15,9 +15,11 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
 from .capture cimport Packet, PacketSource
+from .fragmented cimport FragmentTable
 from .link cimport (
     IS_IP, MALFORMED, NOT_IP, NO_SCALE, TCP_ACK, TCP_FIN, TCP_PROTOCOL, TCP_PSH, TCP_RST, TCP_SYN, TOO_SHORT,
     UNKNOWN_LINK, Datagram, TCPSegment, dw_load16be, dw_load32be, find_datagram, find_segment,
+    pass_extensions,
 )
 
 import secrets
@@ -33,6 +35,7 @@ cdef enum:
     SLAB = 64                       # flows allocated at once
     RECENT = 4096                   # packets among which copies are looked for; a power of 2
     FAR = 1 << 30                   # bytes: no window is greater (RFC 7323 section 2.3)
+    NEAR_ID = 1024                  # IP identifications apart that are of packets on their way together
     STRAYS = 2                      # far segments in a row, each behind the one before, that begin another connection
     LAST = 1 << 20                  # bytes that are given again from before what was seen first
 
@@ -41,8 +44,9 @@ cdef enum:                          # lists of flows, each from the one least re
     ACTIVE = 1
     UNUSED = 2                      # both streams are ignored
     LINGERING = 3                   # both streams have ended, their last packets may still come
-    SHELLS = 4                      # forgotten by the sink; kept to know late packets by
-    LISTS = 5
+    DONE = 4                        # these, too, are there; copies of them may still come
+    SHELLS = 5                      # forgotten by the sink; kept to know late packets by
+    LISTS = 6
 
 cdef uint64_t NOWHERE = 0xFFFFFFFFFFFFFFFFu
 cdef int64_t SECOND = 1000000000
@@ -82,6 +86,8 @@ cdef struct Half:                   # of a flow: what one side sends
     uint32_t stray_next             # the sequence number behind the last far segment
     uint8_t strays
     uint16_t window                 # as last said by this side
+    uint16_t identification         # of the IP datagram in hand, 0 if it has none
+    uint16_t newest_identification  # of the one with the bytes at ``seen_end``
     bint is_known                   # ``base`` is
     bint is_guessed                 # from what the other side acknowledges
     bint is_ended
@@ -238,12 +244,12 @@ cdef class FlowTable:
     cdef readonly bint last_wins
     cdef readonly int64_t first_ns, last_ns     # of packets; the clock is ``now_ns``
     cdef int64_t now_ns, doubtful_ns
-    cdef int64_t[5] patience_ns             # of each list
+    cdef int64_t[6] patience_ns             # of each list
     cdef int64_t hold_ns
     cdef Flow** buckets
     cdef uint64_t bucket_mask
     cdef uint64_t seed
-    cdef FlowList[5] lists
+    cdef FlowList[6] lists
     cdef Half* oldest_holder
     cdef Half* newest_holder
     cdef Flow* spare
@@ -252,6 +258,7 @@ cdef class FlowTable:
     cdef uint32_t slab_count, slab_capacity
     cdef uint32_t count
     cdef Recent* recent
+    cdef FragmentTable fragments
     cdef Packet[BATCH] batch
     cdef int batch_next, batch_count
     cdef Counters counters
@@ -264,6 +271,7 @@ cdef class FlowTable:
         if max_connections < 1:
             raise ValueError("no connection is allowed")
         self.sink = sink
+        self.fragments = FragmentTable()
         self.max_connections = max_connections
         self.max_held_bytes = max_held_bytes
         self.max_stream_held_bytes = max_stream_held_bytes
@@ -273,6 +281,7 @@ cdef class FlowTable:
         self.patience_ns[ACTIVE] = <int64_t>(min(max(idle_s, 0.001), 1e9) * 1e9)
         self.patience_ns[UNUSED] = min(self.patience_ns[ACTIVE], 300 * SECOND)
         self.patience_ns[LINGERING] = SECOND
+        self.patience_ns[DONE] = COPY_NS
         self.patience_ns[SHELLS] = 60 * SECOND
         self.hold_ns = 10 * SECOND
         self.seed = secrets.randbits(64)
@@ -346,6 +355,7 @@ cdef class FlowTable:
     def counts(self):
         """What was seen so far, by name."""
         result = dict(self.counters)
+        result["lost_datagrams"] = self.fragments.lost
         result["connections_now"] = self.count - self.lists[SHELLS].count
         return result
 
@@ -394,6 +404,7 @@ cdef class FlowTable:
         cdef Datagram datagram
         cdef TCPSegment tcp
         cdef int found
+        cdef uint32_t wire_length = packet.wire_length
         self.counters.packets += 1
         self.counters.wire_bytes += packet.wire_length
         self.counters.captured_bytes += packet.captured_length
@@ -402,16 +413,21 @@ cdef class FlowTable:
         self.set_clock(packet.time_ns)
         found = find_datagram(packet, &datagram)
         if found == IS_IP:
-            if datagram.protocol != TCP_PROTOCOL:
-                self.counters.not_tcp += 1
-                return
             if datagram.more_fragments or datagram.fragment_offset:
                 self.counters.fragments += 1
-                return
-            found = find_segment(datagram.payload, datagram.captured, datagram.length, &tcp)
+                if not self.fragments.take(&datagram, &wire_length, packet.time_ns):
+                    self.is_out_of_memory |= self.fragments.is_out_of_memory
+                    return
+                if datagram.version == 6:
+                    found = pass_extensions(&datagram)
+            if found == IS_IP:
+                if datagram.protocol != TCP_PROTOCOL:
+                    self.counters.not_tcp += 1
+                    return
+                found = find_segment(datagram.payload, datagram.captured, datagram.length, &tcp)
         if found == IS_IP:
             self.counters.tcp_packets += 1
-            self.take_segment(packet, &datagram, &tcp)
+            self.take_segment(packet, wire_length, &datagram, &tcp)
         elif found == NOT_IP:
             self.counters.not_ip += 1
         elif found == UNKNOWN_LINK:
@@ -547,7 +563,9 @@ cdef class FlowTable:
         if self.lists[SHELLS].count:
             self.free_flow(self.lists[SHELLS].oldest)
             return
-        if self.lists[LINGERING].count:
+        if self.lists[DONE].count:
+            flow = self.lists[DONE].oldest
+        elif self.lists[LINGERING].count:
             flow = self.lists[LINGERING].oldest
         else:
             self.counters.evicted_connections += 1
@@ -667,7 +685,8 @@ cdef class FlowTable:
     # ------------------------------------------------------------------------------------------------------ segments
 
     @cython.nonecheck(False)
-    cdef void take_segment(self, const Packet* packet, const Datagram* datagram, const TCPSegment* tcp) noexcept nogil:
+    cdef void take_segment(self, const Packet* packet, uint32_t wire_length, const Datagram* datagram,
+                           const TCPSegment* tcp) noexcept nogil:
         cdef uint64_t[5] key
         cdef uint64_t hash_
         cdef bint is_low, is_new = False
@@ -677,12 +696,17 @@ cdef class FlowTable:
         segment.time_ns = packet.time_ns
         segment.frame = packet.number
         segment.acknowledged = 0
-        segment.wire_length = packet.wire_length
+        segment.wire_length = wire_length
         segment.payload_length = tcp.length
         segment.has_ack = False
         segment.was_held = False
         if flow != NULL:
             side = 0 if flow.first_is_low == is_low else 1
+            if flow.list >= LINGERING or self.now_ns - flow.touched_ns > SECOND:
+                if self.now_ns - flow.touched_ns > self.patience_ns[flow.list]:
+                    self.forget(flow, IDLE)
+                if flow.list == LINGERING and self.is_not_over(flow, side, tcp):
+                    self.forget(flow, RST)
             if tcp.flags & TCP_SYN and not tcp.flags & TCP_RST:
                 if not self.takes_syn(flow, side, tcp, &segment):
                     return
@@ -711,7 +735,7 @@ cdef class FlowTable:
         cdef Half* half = flow.half + side
         cdef Half* other = flow.half + (1 - side)
         cdef bint fits = not half.is_known or half.is_guessed or half.base == tcp.sequence + 1
-        cdef bint is_over = flow.list == LINGERING or flow.list == SHELLS or flow.list == OPENING
+        cdef bint is_over = flow.list >= LINGERING or flow.list == OPENING
         if tcp.flags & TCP_ACK:
             if flow.list == SHELLS:
                 return not fits or not other.is_known or other.base != tcp.acknowledgement
@@ -818,13 +842,17 @@ cdef class FlowTable:
             return
         half.strays = 0
 
-        has_news = is_new or (tcp.length and offset + tcp.length > <int64_t>half.seen_end)
+        has_news = (is_new or (tcp.length and offset + tcp.length > <int64_t>half.seen_end)
+                    or (tcp.flags & TCP_FIN and half.fin_offset == NOWHERE))
         if tcp.flags & TCP_ACK:
             if not peer.is_known:
                 peer.base = tcp.acknowledgement
                 peer.is_known = peer.is_guessed = True
             acknowledged = offset_of(peer, tcp.acknowledgement)
-            has_news = has_news or acknowledged > <int64_t>other.acknowledged
+            if peer.fin_offset != NOWHERE and acknowledged == <int64_t>peer.fin_offset + 1:
+                has_news = has_news or not peer.fin_acknowledged
+            else:
+                has_news = has_news or acknowledged > <int64_t>other.acknowledged
         if not (own.is_ignored and other.is_ignored):
             print = print_of(flow.connection.serial, side, datagram, tcp)
             recent = self.recent + (print & (RECENT - 1))
@@ -836,7 +864,7 @@ cdef class FlowTable:
             recent.print = print
             recent.time_ns = now
 
-        if self.now_ns - flow.touched_ns > SECOND and flow.list != LINGERING:
+        if self.now_ns - flow.touched_ns > SECOND and flow.list < LINGERING:
             self.move(flow, flow.list)
         if own.packets == 0:
             own.first_ns = now
@@ -858,6 +886,8 @@ cdef class FlowTable:
             self.answer(flow, side, self.sink.opened(&flow.connection, segment), True)
         if segment.has_ack:
             self.take_ack(flow, side, tcp, segment)
+            if peer.fin_acknowledged:
+                self.settle(flow, 1 - side, segment)
         if not tcp.flags & (TCP_SYN | TCP_RST):
             if tcp.window == 0:
                 if own.zero_window_since_ns == UNKNOWN_TIME:
@@ -866,6 +896,7 @@ cdef class FlowTable:
             elif own.zero_window_since_ns != UNKNOWN_TIME:
                 self.open_window(own, now)
         half.window = tcp.window
+        half.identification = <uint16_t>datagram.identification if datagram.version == 4 else 0
         if half.is_ended:
             pass
         elif tcp.length:
@@ -879,12 +910,10 @@ cdef class FlowTable:
             half.fin_offset = <uint64_t>offset + tcp.length
             half.top = max(half.top, half.fin_offset)
         self.settle(flow, side, segment)
-        if peer.fin_acknowledged:
-            self.settle(flow, 1 - side, segment)
         if tcp.flags & TCP_RST:
             self.take_rst(flow, side, offset, segment)
         if flow.list == LINGERING and half.fin_acknowledged and peer.fin_acknowledged:
-            self.forget(flow, FIN)
+            self.move(flow, DONE)
 
     @cython.nonecheck(False)
     cdef void open_window(self, Side* side, int64_t now) noexcept nogil:
@@ -987,6 +1016,7 @@ cdef class FlowTable:
                 half.timed_end = <uint64_t>end
                 half.timed_ns = segment.time_ns
             half.seen_end = <uint64_t>end
+            half.newest_identification = half.identification
             if half.seen_end > half.top:
                 half.top = half.seen_end
         half.last_data_ns = segment.time_ns
@@ -1037,8 +1067,7 @@ cdef class FlowTable:
         while not was_seen and held != NULL and <int64_t>held.offset <= offset + length:
             was_seen = <int64_t>held.offset <= offset and end <= <int64_t>held.offset + held.length
             held = held.previous
-        if (not was_seen and not own.is_ignored and half.duplicate_acks < 3 and half.first != NULL
-                and segment.time_ns - half.held_since_ns < REORDERING_NS):
+        if not was_seen and not own.is_ignored and half.first != NULL and self.was_overtaken(half, segment.time_ns):
             own.out_of_order += 1
             return
         own.retransmissions += 1
@@ -1051,6 +1080,14 @@ cdef class FlowTable:
             half.recovery_end = half.seen_end
         elif half.duplicate_acks >= 3 or offset >= <int64_t>half.recovery_end:
             own.fast_retransmissions += 1
+
+    @cython.nonecheck(False)
+    cdef bint was_overtaken(self, const Half* half, int64_t now) noexcept nogil:
+        """Whether bytes that were not seen come late, rather than once more after they were lost in front of us."""
+        cdef uint16_t behind = half.newest_identification - half.identification
+        if half.identification and half.newest_identification and behind < NEAR_ID:
+            return True             # most systems count the datagrams that they send
+        return half.duplicate_acks < 3 and now - half.held_since_ns < REORDERING_NS
 
     @cython.nonecheck(False)
     cdef void answer(self, Flow* flow, int side, int answer, bint of_both) noexcept nogil:

@@ -267,6 +267,8 @@ def read_data_set_heading(data, encoding, cuts=()):
             if h.phase == READING and h.at < end or end == <uint64_t>view.len:
                 if h.phase == READING and h.at <= end:
                     read_heading(&h, &s, &cells, base + h.at, end - h.at, end == <uint64_t>view.len)
+        if h.phase == READING:
+            h.phase = BROKEN_HEADING    # a value passes the end
         return cell_list(&cells), h.phase, h.pixels_at, h.pixels_length
     finally:
         PyBuffer_Release(&view)

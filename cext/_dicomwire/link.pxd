@@ -91,10 +91,46 @@ cdef inline int find_ipv4(const uint8_t* p, uint32_t captured, uint32_t wire, Da
     return IS_IP
 
 
-cdef inline int find_ipv6(const uint8_t* p, uint32_t captured, uint32_t wire, Datagram* out) noexcept nogil:
-    cdef uint32_t at = 40, length, size, fragment
-    cdef uint8_t protocol
+cdef inline int pass_extensions(Datagram* d) noexcept nogil:
+    """Step over the extension headers of IPv6 in front of the payload, up to what is in the middle of a datagram."""
+    cdef uint32_t size, fragment
+    cdef uint8_t following
     cdef int step
+    for step in range(MOST_EXTENSIONS):
+        if d.protocol == 44:                    # fragment
+            size = 8
+        elif (d.protocol == 0 or d.protocol == 43 or d.protocol == 60 or d.protocol == 135 or d.protocol == 139
+                or d.protocol == 140):
+            if d.captured < 2:
+                return TOO_SHORT
+            size = (<uint32_t>d.payload[1] + 1) * 8
+        elif d.protocol == 51:                  # authentication
+            if d.captured < 2:
+                return TOO_SHORT
+            size = (<uint32_t>d.payload[1] + 2) * 4
+        else:
+            return IS_IP
+        if d.length < size:
+            return MALFORMED
+        if d.captured < size:
+            return TOO_SHORT
+        following = d.payload[0]
+        if d.protocol == 44:
+            fragment = dw_load16be(d.payload + 2)
+            d.fragment_offset = fragment & 0xFFF8
+            d.more_fragments = (fragment & 1) != 0
+            d.identification = dw_load32be(d.payload + 4)
+        d.protocol = following
+        d.payload += size
+        d.captured -= size
+        d.length -= size
+        if d.fragment_offset or d.more_fragments:
+            return IS_IP
+    return MALFORMED
+
+
+cdef inline int find_ipv6(const uint8_t* p, uint32_t captured, uint32_t wire, Datagram* out) noexcept nogil:
+    cdef uint32_t length
     if captured < 40:
         return TOO_SHORT
     length = dw_load16be(p + 4)
@@ -102,46 +138,17 @@ cdef inline int find_ipv6(const uint8_t* p, uint32_t captured, uint32_t wire, Da
         if wire < 40:
             return MALFORMED
         length = wire - 40
-    length += 40
-    captured = min(captured, length)
     out.version = 6
+    out.protocol = p[6]
     out.source = p + 8
     out.destination = p + 24
     out.identification = 0
     out.fragment_offset = 0
     out.more_fragments = False
-    protocol = p[6]
-    for step in range(MOST_EXTENSIONS):
-        if protocol == 44:                      # fragment
-            size = 8
-        elif protocol == 0 or protocol == 43 or protocol == 60 or protocol == 135 or protocol == 139 or protocol == 140:
-            if captured < at + 2:
-                return TOO_SHORT
-            size = (<uint32_t>p[at + 1] + 1) * 8
-        elif protocol == 51:                    # authentication
-            if captured < at + 2:
-                return TOO_SHORT
-            size = (<uint32_t>p[at + 1] + 2) * 4
-        else:
-            break
-        if length < at + size:
-            return MALFORMED
-        if captured < at + size:
-            return TOO_SHORT
-        if protocol == 44:
-            fragment = dw_load16be(p + at + 2)
-            out.fragment_offset = fragment & 0xFFF8
-            out.more_fragments = (fragment & 1) != 0
-            out.identification = dw_load32be(p + at + 4)
-        protocol = p[at]
-        at += size
-        if out.fragment_offset:                 # what follows is from the middle
-            break
-    out.protocol = protocol
-    out.payload = p + at
-    out.captured = captured - at
-    out.length = length - at
-    return IS_IP
+    out.payload = p + 40
+    out.captured = min(captured - 40, length)
+    out.length = length
+    return pass_extensions(out)
 
 
 cdef inline int find_datagram(const Packet* packet, Datagram* out) noexcept nogil:

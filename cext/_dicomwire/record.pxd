@@ -1,5 +1,5 @@
 """Records of conversations: Python objects over the structs of `conversation`, whose attributes are made when asked."""
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint32_t
 
 from .conversation cimport Conversation, Exchange, GapNode
 
@@ -7,6 +7,8 @@ cdef class Transaction:
     cdef Exchange* e
     cdef readonly object facts
     cdef public object parent           # of a sub-operation: association and message ID of what asked for it
+    cdef public object stored           # of a C-MOVE: its C-STOREs that were seen, by class of status
+    cdef public object time_since_request_ns    # of a commitment's report: since it was asked for
     cdef object cell(self, unsigned int tag, unsigned char origin)
     cdef object text(self, unsigned int tag, unsigned char origin)
     cdef object _first_uid(self, unsigned int tag)
@@ -15,8 +17,7 @@ cdef class Transaction:
     cdef list _keys(self, unsigned char wanted)
     cdef int _add_key(self, dict item, object policy, object tag, object text) except -1
     cdef bint _is_broken_off(self)
-    cdef uint64_t _while_requested(self, const uint32_t* before, const uint32_t* at_response, const uint32_t* at_end)
-    cdef uint64_t _while_answered(self, const uint32_t* at_response, const uint32_t* at_end)
+    cdef uint32_t _grown(self, const uint32_t* before, const uint32_t* at_end, bint of_sender)
     cdef object _raw(self, int i)
     @staticmethod
     cdef Transaction wrap(Exchange* exchange, object facts)

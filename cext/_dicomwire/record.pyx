@@ -131,6 +131,17 @@ cdef class Transaction:
         return known(t if t != UNKNOWN_TIME else self.e.response.first_ns)
 
     @property
+    def end_ns(self):
+        """The last packet."""
+        cdef int64_t t = self.e.request.last_ns
+        return known(max(t, self.e.response.last_ns))
+
+    @property
+    def time_since_request(self):
+        """Of a report on storage commitment: milliseconds since it was asked for."""
+        return ms(self.time_since_request_ns)
+
+    @property
     def time(self):
         """The same in ISO 8601, UTC."""
         return self.facts.iso_time(self.time_ns)
@@ -651,45 +662,39 @@ cdef class Transaction:
     def rsp_pkts(self):
         return self.e.response.packets
 
-    cdef uint64_t _while_requested(self, const uint32_t* before, const uint32_t* at_response, const uint32_t* at_end):
-        cdef int side = self.e.requestor
-        if self.e.flags & RESPONSE_SEEN:
-            return at_response[side] - before[side]
+    cdef uint32_t _grown(self, const uint32_t* before, const uint32_t* at_end, bint of_sender):
+        cdef int side = self.e.requestor if of_sender else 1 - self.e.requestor
         return at_end[side] - before[side]
-
-    cdef uint64_t _while_answered(self, const uint32_t* at_response, const uint32_t* at_end):
-        cdef int side = 1 - self.e.requestor
-        return at_end[side] - at_response[side] if self.e.flags & RESPONSE_SEEN else 0
 
     @property
     def req_rto(self):
-        """Retransmission time-outs of the request's sender, until the first response."""
-        return self._while_requested(self.e.at_request.timeouts, self.e.at_response.timeouts, self.e.at_end.timeouts)
+        """Retransmission time-outs of the request's sender, from the first packet of the transaction to the last."""
+        return self._grown(self.e.at_request.timeouts, self.e.at_end.timeouts, True)
 
     @property
     def rsp_rto(self):
-        return self._while_answered(self.e.at_response.timeouts, self.e.at_end.timeouts)
+        """The same of who answered."""
+        return self._grown(self.e.at_request.timeouts, self.e.at_end.timeouts, False)
 
     @property
     def req_retransmissions(self):
-        """Segments that the request's sender sent again, until the first response."""
-        return self._while_requested(self.e.at_request.retransmissions, self.e.at_response.retransmissions,
-                                     self.e.at_end.retransmissions)
+        """Segments that the request's sender sent again during the transaction."""
+        return self._grown(self.e.at_request.retransmissions, self.e.at_end.retransmissions, True)
 
     @property
     def rsp_retransmissions(self):
-        return self._while_answered(self.e.at_response.retransmissions, self.e.at_end.retransmissions)
+        """The same of who answered."""
+        return self._grown(self.e.at_request.retransmissions, self.e.at_end.retransmissions, False)
 
     @property
     def req_zero_wnd(self):
-        """Times that the request's sender closed its window, until the first response."""
-        return self._while_requested(self.e.at_request.zero_windows, self.e.at_response.zero_windows,
-                                     self.e.at_end.zero_windows)
+        """Times that the request's sender closed its window during the transaction."""
+        return self._grown(self.e.at_request.zero_windows, self.e.at_end.zero_windows, True)
 
     @property
     def rsp_zero_wnd(self):
-        """Times that the response's sender closed its window, from its first response on."""
-        return self._while_answered(self.e.at_response.zero_windows, self.e.at_end.zero_windows)
+        """The same of who answered: it does while it receives the request."""
+        return self._grown(self.e.at_request.zero_windows, self.e.at_end.zero_windows, False)
 
     @property
     def client_zero_wnd(self):
@@ -755,7 +760,7 @@ TRANSACTION_FIELDS = (
     "is_cut_short", "status", "status_category", "statuses", "error", "error_comment", "error_id",
     "offending_elements", "event_type_id", "action_type_id", "is_req_aborted", "is_rsp_aborted", "abort",
     "is_cancelled", "is_sub_operation", "parent", "parent_message_id", "move_destination", "move_originator",
-    "sub_operations", "responses", "pending", "req_transfer_time", "processing_time", "rsp_transfer_time",
+    "sub_operations", "stored", "time_since_request", "responses", "pending", "req_transfer_time", "processing_time", "rsp_transfer_time",
     "time_to_first_pending", "time_to_final", "round_trip_time", "round_trip_time_min", "round_trip_time_max",
     "req_bytes", "rsp_bytes", "req_l2_bytes", "rsp_l2_bytes", "req_size", "rsp_size", "req_command_size",
     "req_data_set_size", "req_pixel_data_size", "rsp_command_size", "rsp_data_set_size", "req_pkts", "rsp_pkts",

@@ -25,7 +25,7 @@ cdef class Talk(StreamSink):
     cdef bint keeps_raw
     cdef uint64_t[7] by_protocol
     cdef uint64_t refused               # of memory or a bound: nothing was kept for these
-    cdef object facts_type, policy, hl7, extractor, failure
+    cdef object facts_type, policy, hl7, extractor, on_move, failure
 
     cdef void push(self, Node* node) noexcept nogil
     cdef Conversation* meet(self, Connection* connection) noexcept nogil
@@ -65,6 +65,8 @@ cdef class Talk(StreamSink):
     cdef void hand_end(self, Conversation* c, int side, int kind) noexcept nogil
     cdef void hand_over(self, Conversation* c, int kind, int64_t time_ns) noexcept nogil
     cdef void open_file(self, Conversation* c, int side, Exchange* e) noexcept nogil
+    cdef void tell_move(self, Conversation* c, int side, Exchange* e) noexcept nogil
+    cdef void skip_file(self, Half* half, uint64_t n) noexcept nogil
     cdef void write_file(self, Half* half, const uint8_t* p, size_t n) noexcept nogil
     cdef void close_file(self, Half* half, bint is_complete) noexcept nogil
     cdef void note_gap(self, Conversation* c, int side, uint64_t n, int kind, bint is_bridged) noexcept nogil

@@ -15,11 +15,13 @@ class Talk(StreamSink):
         *,
         hl7: Callable[[Any], Any] | None = None,
         extractor: object = None,
+        on_move: Callable[..., object] | None = None,
         keeps_elements: bool = False,
         most_held: int = 33554432,
         most_open: int = 20000,
     ) -> None: ...
     def take(self) -> list[Any]: ...
+    def check(self) -> None: ...
     @property
     def connections(self) -> dict[str, int]: ...
     @property

@@ -23,7 +23,7 @@ from .conversation cimport (
     Bytes, Control, Conversation, Exchange, GapNode, Half, Message, Node, ObjectNode, Passage, Tally,
 )
 from .fields cimport (
-    C_CANCEL, C_FIND, C_GET, C_STORE, HAS_ANSWERED_ID, HAS_COMMAND, HAS_DATA_SET_TYPE, HAS_MESSAGE_ID,
+    C_CANCEL, C_FIND, C_GET, C_MOVE, C_STORE, HAS_ANSWERED_ID, HAS_COMMAND, HAS_DATA_SET_TYPE, HAS_MESSAGE_ID,
     HAS_ORIGINATOR_ID, HAS_REMAINING, HAS_STATUS, NO_DATA_SET, RESPONSE_BIT, Field, Fields, next_field, read_fields,
 )
 from .flow cimport FIN, GO_ON, IGNORE, LOST, PAUSE, RST, UNKNOWN_TIME, Connection, Segment, Side, StreamSink
@@ -186,12 +186,13 @@ cdef class Talk(StreamSink):
 
     ``transitions`` are the rows of PS3.8 Table 9-10 as labels: state, event, action, states after it.  ``facts`` makes
     what is known of a connection, once for each that has records; ``policy`` goes to it.  ``hl7`` makes the handler of
-    an HL7 stream, or is None; ``extractor`` opens files for data sets, or is None.  ``keeps_elements``: command sets and
+    an HL7 stream, or is None; ``extractor`` opens files for data sets, ``on_move`` is told of C-MOVE-RQs, or they are
+    None.  ``keeps_elements``: command sets and
     headings are kept as they came.  ``most_held`` bytes are held in all for what packets cut, ``most_open``
     transactions without an answer.
     """
 
-    def __init__(self, transitions, facts, policy, *, hl7=None, extractor=None, bint keeps_elements=False,
+    def __init__(self, transitions, facts, policy, *, hl7=None, extractor=None, on_move=None, bint keeps_elements=False,
                  uint64_t most_held=32 << 20, uint64_t most_open=20000):
         if self.facts_type is not None:
             raise TypeError("this Talk was made before")
@@ -200,6 +201,7 @@ cdef class Talk(StreamSink):
         self.policy = policy
         self.hl7 = hl7
         self.extractor = extractor
+        self.on_move = on_move
         self.keeps_raw = keeps_elements
         self.most_held = most_held
         self.most_open = most_open
@@ -242,14 +244,10 @@ cdef class Talk(StreamSink):
         self.waiting += 1
 
     def take(self):
-        """The records that are finished since the last call: Transaction, Gap, Association, and those of HL7.
-
-        Raises what the handler of an HL7 stream or the extractor raised.
-        """
+        """The records that are finished since the last call: Transaction, Gap, Association, and those of HL7."""
         cdef Node* node = self.first
         cdef Node* next_
         cdef list records = []
-        cdef object failure
         self.first = self.last = NULL
         self.waiting = 0
         while node != NULL:
@@ -266,10 +264,13 @@ cdef class Talk(StreamSink):
                 Py_XDECREF((<ObjectNode*>node).object)
                 free(node)
             node = next_
-        if self.failure is not None:
-            failure, self.failure = self.failure, None
-            raise failure
         return records
+
+    def check(self):
+        """Raise what an HL7 handler, the extractor or ``on_move`` raised since the last call."""
+        failure, self.failure = self.failure, None
+        if failure is not None:
+            raise failure
 
     cdef facts_of(self, Conversation* c):
         """What is known of a connection and its association, made when it is first asked for."""
@@ -349,14 +350,14 @@ cdef class Talk(StreamSink):
 
     @cython.nonecheck(False)
     cdef int drop(self, Conversation* c, int protocol) noexcept nogil:
-        """Forget a conversation that is none of ours."""
+        """Forget a conversation that is none of ours; -1."""
         c.connection.state = &_ignored
         self.by_protocol[protocol] += 1
         self.unlink(c)
         self.release_half(&c.half[0])
         self.release_half(&c.half[1])
         free(c)
-        return IGNORE
+        return -1
 
     @cython.nonecheck(False)
     cdef void release_half(self, Half* half) noexcept nogil:
@@ -469,6 +470,8 @@ cdef class Talk(StreamSink):
                 if m.stage == IN_DATA_SET:
                     at = m.data_set_size
                     m.data_set_size += length
+                    if m.file != NULL:
+                        self.skip_file(half, length)
                     if m.heading.phase == READING and (half.held_length or m.heading.at < at + length):
                         m.heading.phase = BROKEN_HEADING
                         self.release_half(half)
@@ -606,7 +609,7 @@ cdef class Talk(StreamSink):
         cdef uint8_t[384] joined
         cdef size_t part = 0, have = n, at = 0, before = half.tail_length
         cdef const uint8_t* window = p
-        cdef int protocol
+        cdef int protocol = UNDECIDED
         if before:
             part = min(n, sizeof(joined) - before)
             memcpy(joined, half.tail, before)
@@ -736,6 +739,7 @@ cdef class Talk(StreamSink):
                     half.is_broken = True
                     half.broken = s[0]
                 self.judge(c, side, 0, s.pdu_offset)
+                lose_order(&c.order)
                 self.leave_message(c, side)
                 self.release_half(half)
                 half.mode = SEARCHING
@@ -985,6 +989,8 @@ cdef class Talk(StreamSink):
             begin_heading(c, m, OF_REQUEST, False)
             if <PyObject*>self.extractor != <PyObject*>None and fields.command == C_STORE:
                 self.open_file(c, side, e)
+        if <PyObject*>self.on_move != <PyObject*>None and fields.command == C_MOVE and e.has_message_id:
+            self.tell_move(c, side, e)
 
     @cython.nonecheck(False)
     cdef void take_response(self, Conversation* c, int side, Exchange* e, const Fields* fields, bint is_faulty,
@@ -1001,7 +1007,6 @@ cdef class Talk(StreamSink):
             e.response.packets = 0
             e.response.wire_bytes = e.response.stream_bytes = 0
             e.response.last_frame = 0
-            e.at_response = m.tally
             if not e.flags & REQUEST_SEEN:
                 e.at_request = m.tally
         e.responses += 1
@@ -1432,6 +1437,26 @@ cdef class Talk(StreamSink):
                 self.failure = error
 
     @cython.nonecheck(False)
+    cdef void tell_move(self, Conversation* c, int side, Exchange* e) noexcept nogil:
+        """Say that a C-MOVE begins, which others will refer to before it has ended."""
+        cdef uint16_t length = 0
+        cdef const uint8_t* destination = find_cell(&e.cells, 0x0600, OF_REQUEST, &length)
+        with gil:
+            try:
+                self.on_move(self.facts_of(c), side, e.message_id,
+                             destination[:length] if destination != NULL else None, e.request.first_ns)
+            except BaseException as error:
+                self.failure = error
+
+    @cython.nonecheck(False)
+    cdef void skip_file(self, Half* half, uint64_t n) noexcept nogil:
+        with gil:
+            try:
+                (<object>half.message.file).skip(n)
+            except BaseException as error:
+                self.failure = error
+
+    @cython.nonecheck(False)
     cdef void write_file(self, Half* half, const uint8_t* p, size_t n) noexcept nogil:
         if n == 0:
             return
@@ -1447,7 +1472,7 @@ cdef class Talk(StreamSink):
     cdef void close_file(self, Half* half, bint is_complete) noexcept nogil:
         with gil:
             try:
-                (<object>half.message.file).close(is_complete, half.message.lost_bytes)
+                (<object>half.message.file).close(is_complete)
             except BaseException as error:
                 self.failure = error
             Py_XDECREF(half.message.file)

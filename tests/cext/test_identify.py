@@ -13,7 +13,7 @@ from _dicomwire.identify import leading_uids, meta_uids
 from dicomwire.dictionary.uids import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from dicomwire.errors import DicomWireError
 from dicomwire.net.storage.header import rules_of
-from dicomwire.net.storage.writing import file_meta_information
+from dicomwire.file.writing import file_meta_information
 from tests.encoding import explicit, implicit, item
 from tests.net.storage.instances import CT, data_set, even
 

@@ -1,4 +1,4 @@
-"""Reassembly against the slow twin, on real traffic: in every variant the same streams, and of losses just what is lost."""
+"""Reassembly of real traffic against the slow twin: the same streams in every variant, and as gaps what is lost."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from dicomwire.monitor.sources import Filled, open_source
 from tests.monitor import captures, mutations
 from tests.monitor.packets import ACK, SYN, Segment, decode, frames
 from tests.monitor.scenarios import Scenario
+from tests.monitor.spoken import stores
 from tests.monitor.variants import HARMLESS
 from tests.oracles.conversations import Connection, connections
 
@@ -32,6 +33,12 @@ def collected(data: bytes) -> tuple[list[CollectedConnection], dict[str, int]]:
     return collector.connections, table.counts
 
 
+def repeats(segments: list[Segment]) -> bool:
+    """Whether a busy machine had a segment of the recording sent twice."""
+    starts = [(one.way, one.sequence) for one in segments if one.payload]
+    return len(starts) != len(set(starts))
+
+
 def segments_of(scenario: Scenario) -> list[Segment]:
     return [segment for frame in scenario.frames if (segment := decode(frame))]
 
@@ -42,7 +49,7 @@ def segments_of(scenario: Scenario) -> list[Segment]:
 def test_streams_are_the_same(recorded: Callable[[str], Scenario], name: str, variant: str) -> None:
     segments = segments_of(recorded(name))
     expected = connections(segments)
-    found, counts = collected(HARMLESS[variant](segments))
+    found, _ = collected(HARMLESS[variant](segments))
     assert [tuple(map(bytes, one.streams)) for one in found] == [one.streams for one in expected]
     for one in found:
         assert one.from_start
@@ -53,13 +60,12 @@ def test_streams_are_the_same(recorded: Callable[[str], Scenario], name: str, va
             assert [side["conflicts"] for side in one.sides] == [0, 0]
         if "mirrored" not in variant:
             assert [side["duplicates"] for side in one.sides] == [0, 0]
-        if "retransmitted" not in variant and variant != "overlapping":
+        if "retransmitted" not in variant and variant != "overlapping" and not repeats(segments):
             assert [side["retransmissions"] for side in one.sides] == [0, 0]
 
 
-@pytest.mark.peers
-def test_copies_and_repetitions_are_counted_apart(recorded: Callable[[str], Scenario]) -> None:
-    segments = mutations.resegmented(segments_of(recorded("store_orthanc")), 1460)
+def test_copies_and_repetitions_are_counted_apart() -> None:
+    segments = mutations.resegmented(stores(3000, 20_000, 10).segments, 700)
     chosen = mutations.with_data(segments)[1::5]
     (found,), _ = collected(captures.pcap(frames(mutations.retransmitted(segments, chosen))))
     assert found.sides is not None

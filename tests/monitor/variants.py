@@ -1,4 +1,4 @@
-"""The same traffic as it may look in a capture, with nothing missing: each variant must give the same streams and records."""
+"""The same traffic as it may look in a capture, with nothing missing: the same streams and records in each variant."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from dicomwire.net.loop import run
 from dicomwire.net.server import Server
 from dicomwire.net.storage.naming import BY_SERIES, UID_ONLY
 from dicomwire.net.storage.provider import Storage
-from dicomwire.net.storage.writing import Duplicates
+from dicomwire.file.writing import Duplicates
 from dicomwire.net.trace import Trace
 from dicomwire.ul.policy import AcceptorPolicy
 

@@ -74,18 +74,19 @@ class Monitor:
             from dicomwire.monitor.extracting import Extractor
 
             self.extractor = Extractor(extract_to)
+        self.joiner = Joiner()
         self.talk = Talk(
             TABLE,
             Facts,
             self.policy,
             hl7=self._meet_hl7,
             extractor=self.extractor,
+            on_move=self.joiner.begin_retrieve,
             keeps_elements=show_phi,
             most_held=max_held_bytes,
             most_open=max_open_transactions,
         )
         self.table = FlowTable(self.talk, max_connections=max_connections, max_held_bytes=max_held_bytes)
-        self.joiner = Joiner()
         self.summary = Summary(self)
         self._reader: CaptureReader | None = None
 
@@ -131,7 +132,8 @@ class Monitor:
         yield self.summary
 
     def _take(self) -> Iterator[Any]:
-        return self._count(self.talk.take())
+        yield from self._count(self.talk.take())
+        self.talk.check()
 
     def _count(self, records: list[Any]) -> Iterator[Any]:
         for record in records:
@@ -179,7 +181,7 @@ def analyze(
 ) -> Iterator[Any]:
     """Records of the DICOM and HL7 traffic in a capture file, a pipe (``-``), a file object or on an interface.
 
-    They come as soon as they are complete, the Summary at the end.  ``follow`` goes on with a file that is still
+    They come as soon as they are complete, the Summary at the end; of an interface that is after a KeyboardInterrupt.  ``follow`` goes on with a file that is still
     written.  Other options are those of `Monitor`.  Raises OSError for a source that cannot be read, DecodeError for
     one that is no capture; what is wrong with the traffic itself is in the records.
     """
@@ -187,7 +189,15 @@ def analyze(
     opened = source if hasattr(source, "fill") else open_source(source, follow=follow)
     with opened:
         monitor.summary.source = opened
-        while (filled := opened.fill()) is not Filled.ENDED:
+        while True:
+            try:
+                filled = opened.fill()
+            except KeyboardInterrupt:
+                if not opened.is_live:
+                    raise
+                break  # how a live capture ends
+            if filled is Filled.ENDED:
+                break
             yield from monitor.run(opened.packets)
             if opened.is_live and filled is Filled.SILENT:
                 yield from monitor.advance(time.time_ns())

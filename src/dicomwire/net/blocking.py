@@ -46,7 +46,7 @@ from dicomwire.net.association import VERIFICATION
 from dicomwire.net.association import Association as AsyncAssociation
 from dicomwire.net.server import Server
 from dicomwire.net.settings import Limits, Timeouts
-from dicomwire.net.storage.writing import file_meta_information
+from dicomwire.file.writing import file_meta_information
 from dicomwire.net.threads import LoopThread
 from dicomwire.ul.items import (
     ProposedContext,

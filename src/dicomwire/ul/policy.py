@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dicomwire.dictionary import UID
+from dicomwire.dictionary.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicomwire.ul.codes import (
     RejectReason,
     RejectReasonACSE,
@@ -26,8 +27,6 @@ from dicomwire.ul.items import (
 )
 from dicomwire.ul.pdu import AAssociateRJ, AAssociateRQ
 
-IMPLEMENTATION_CLASS_UID = UID("2.25.271687221044942381496956265868568668763")
-IMPLEMENTATION_VERSION_NAME = "DICOMWIRE_0.1"
 
 MAX_CONTEXTS = 128
 """Context IDs are the odd numbers from 1 to 255 (PS3.8 section 9.3.2.2)."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.monitor.packets import Frame
 
-RELEASED, ABORTED, REJECTED, RESET, FINISHED = "release", "abort", "reject", "reset", "fin"
+RELEASED, ABORTED, REJECTED, RESET, FINISHED = "release", "abort", "reject", "rst", "fin"
 Files = dict[str, Path]
 
 

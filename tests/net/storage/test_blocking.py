@@ -13,7 +13,7 @@ import dicomwire
 from dicomwire.dictionary.uids import ExplicitVRLittleEndian, JPEG2000Lossless
 from dicomwire.errors import DecodeError
 from dicomwire.net.blocking import AE, EVT_C_STORE, Association, Occurrence, StatusSet
-from dicomwire.net.storage.writing import file_meta_information
+from dicomwire.file.writing import file_meta_information
 from tests.net.storage.instances import CT, MR, PATIENT, data_set
 
 

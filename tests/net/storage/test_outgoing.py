@@ -20,7 +20,7 @@ from dicomwire.dimse.status import StatusKind
 from dicomwire.net import AE, Server, Timeouts
 from dicomwire.net.connection import Connection
 from dicomwire.net.storage import Sent, Storage, contexts_for, send_files
-from dicomwire.net.storage.writing import file_meta_information
+from dicomwire.file.writing import file_meta_information
 from dicomwire.ul.items import AsynchronousOperationsWindow
 from dicomwire.ul.pdu import AAbort, AReleaseRP, AReleaseRQ
 from tests.net.raw import CT, Raw, Run, command_bytes, listening, message_bytes, pdv, until

@@ -27,7 +27,7 @@ from dicomwire.errors import AssociationAborted, DecodeError, LocalProtocolError
 from dicomwire.net import AE, AcceptorPolicy, Association, Handlers, Limits, ProposedContext, Roles, Server
 from dicomwire.net.storage import Storage, Stored, user
 from dicomwire.net.storage.source import PIECE, open_instance
-from dicomwire.net.storage.writing import file_meta_information
+from dicomwire.file.writing import file_meta_information
 from tests.encoding import explicit
 from tests.net.storage.instances import CT, MR, data_set, files_in
 

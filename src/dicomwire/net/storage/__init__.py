@@ -8,7 +8,9 @@ from importlib import import_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from dicomwire.net.storage.naming import Template, safe_name
+    from dicomwire.file.names import safe_name
+    from dicomwire.file.writing import Duplicates, FileWriter, file_meta_information
+    from dicomwire.net.storage.naming import Template
     from dicomwire.net.storage.outgoing import Sent
     from dicomwire.net.storage.plan import Batch, Plan, Unreadable, contexts_for
     from dicomwire.net.storage.provider import Storage
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from dicomwire.net.storage.sop_classes import storage_sop_classes, storage_transfer_syntaxes
     from dicomwire.net.storage.source import Instance, open_instance
     from dicomwire.net.storage.user import c_store
-    from dicomwire.net.storage.writing import Duplicates, FileWriter, file_meta_information
 
 __all__ = [
     "Arriving",
@@ -42,16 +43,17 @@ __all__ = [
 ]
 
 _WHERE = {
-    "naming": ("Template", "safe_name"),
-    "plan": ("Batch", "Plan", "Unreadable", "contexts_for"),
-    "provider": ("Storage",),
-    "receiving": ("Arriving", "Stored"),
-    "outgoing": ("Sent",),
-    "sending": ("send_files",),
-    "sop_classes": ("storage_sop_classes", "storage_transfer_syntaxes"),
-    "source": ("Instance", "open_instance"),
-    "user": ("c_store",),
-    "writing": ("Duplicates", "FileWriter", "file_meta_information"),
+    "dicomwire.file.names": ("safe_name",),
+    "dicomwire.file.writing": ("Duplicates", "FileWriter", "file_meta_information"),
+    ".naming": ("Template",),
+    ".plan": ("Batch", "Plan", "Unreadable", "contexts_for"),
+    ".provider": ("Storage",),
+    ".receiving": ("Arriving", "Stored"),
+    ".outgoing": ("Sent",),
+    ".sending": ("send_files",),
+    ".sop_classes": ("storage_sop_classes", "storage_transfer_syntaxes"),
+    ".source": ("Instance", "open_instance"),
+    ".user": ("c_store",),
 }
 _MODULE_OF = {name: module for module, names in _WHERE.items() for name in names}
 
@@ -60,7 +62,7 @@ def __getattr__(name: str) -> object:
     module = _MODULE_OF.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(import_module(f"{__name__}.{module}"), name)
+    found: object = getattr(import_module(module, __name__), name)
     globals()[name] = found
     return found
 

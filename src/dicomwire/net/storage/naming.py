@@ -6,38 +6,19 @@ Whatever a peer sends as a UID or as another value, the result is a path below t
 
 from __future__ import annotations
 
-import hashlib
-import re
 import string
 from typing import TYPE_CHECKING
 
 from dicomwire.dictionary import tag_for_keyword
+from dicomwire.file.names import safe_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 UID_ONLY = "{SOPInstanceUID}.dcm"
 BY_SERIES = "{StudyInstanceUID}/{SeriesInstanceUID}/{SOPInstanceUID}.dcm"
-LONGEST_NAME = 100  # characters of one value; a name in a folder has at most 255 bytes
 FROM_COMMAND = ("SOPInstanceUID", "SOPClassUID", "TransferSyntaxUID", "CallingAETitle", "CalledAETitle")
 """Fields whose values are there before the data set: of the command, its context, and the association."""
-
-_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
-_SAFE = re.compile(rf"[A-Za-z0-9_-][A-Za-z0-9._-]{{0,{LONGEST_NAME - 1}}}")
-
-
-def safe_name(value: str) -> str:
-    """Return a value as one part of a path; UIDs stay as they are.
-
-    Other characters than ASCII letters, digits, dot, underscore and hyphen become underscores, also a dot in front.
-    What is changed by that, or cut, or empty, ends in a hash of the value.
-    """
-    if _SAFE.fullmatch(value):
-        return value
-    name = _UNSAFE.sub("_", value)[:LONGEST_NAME]
-    if name.startswith("."):
-        name = "_" + name[1:]
-    return f"{name}_{hashlib.sha256(value.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
 
 
 class Template:
@@ -85,6 +66,23 @@ class Template:
         return "".join(
             literal if field is None else literal + safe_name(value_of(field)) for literal, field in self._parts
         )
+
+    def around_instance(self, value_of: Callable[[str], str]) -> tuple[str, str] | None:
+        """Return what is in front of and behind the UID of an instance, where that is a safe name, in its path.
+
+        None where it occurs more than once.
+        """
+        if sum(field == "SOPInstanceUID" for _, field in self._parts) != 1:
+            return None
+        sides = ["", ""]
+        side = 0
+        for literal, field in self._parts:
+            sides[side] += literal
+            if field == "SOPInstanceUID":
+                side = 1
+            elif field is not None:
+                sides[side] += safe_name(value_of(field))
+        return sides[0], sides[1]
 
     def __repr__(self) -> str:
         return f"Template({self.text!r})"

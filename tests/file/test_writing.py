@@ -12,8 +12,8 @@ import pydicom
 import pytest
 
 import dicomwire
-from dicomwire.net.storage import writing
-from dicomwire.net.storage.writing import Duplicates, FileWriter, file_meta_information
+from dicomwire.file import writing
+from dicomwire.file.writing import Duplicates, FileWriter, file_meta_information
 from tests.net.storage.instances import CT, data_set, files_in
 
 
