@@ -87,8 +87,8 @@ cdef int fits_pdu(const uint8_t* p, size_t n, bint in_the_middle) noexcept nogil
         return FITS_SO_FAR
     if not in_the_middle:
         return FITS
-    if p[6]:
-        return FITS_NOT
+    if p[6] or n > 10 and not A_ASSOCIATE_RQ <= p[10] <= A_ABORT or n > 11 and p[11]:
+        return FITS_NOT         # ten bytes alone are too few, unless they end what was sent
     if pdu_type == A_ASSOCIATE_RJ:
         return FITS if 1 <= p[7] <= 2 and 1 <= p[8] <= 3 and p[9] <= 10 else FITS_NOT
     if pdu_type == A_ABORT:

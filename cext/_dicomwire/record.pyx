@@ -64,6 +64,11 @@ cdef inline object between(int64_t first, int64_t last):
     return None if first == UNKNOWN_TIME or last == UNKNOWN_TIME else last - first
 
 
+cdef inline object later(int64_t first, int64_t last):
+    """The same; None where a capture has the answer before the question."""
+    return None if last < first else between(first, last)
+
+
 cdef inline object ms(object ns):
     return None if ns is None else <double>ns / 1e6
 
@@ -541,7 +546,7 @@ cdef class Transaction:
         """First packet of the first response minus last packet of the request."""
         if not self.e.flags & REQUEST_DONE or not self.e.flags & RESPONSE_SEEN:
             return None
-        return between(self.e.request.last_ns, self.e.response.first_ns)
+        return later(self.e.request.last_ns, self.e.response.first_ns)
 
     @property
     def rsp_transfer_time_ns(self):
@@ -551,12 +556,12 @@ cdef class Transaction:
     @property
     def time_to_first_pending_ns(self):
         """First packet of the first pending response minus last packet of the request."""
-        return between(self.e.request.last_ns, self.e.first_pending_ns) if self.e.flags & REQUEST_DONE else None
+        return later(self.e.request.last_ns, self.e.first_pending_ns) if self.e.flags & REQUEST_DONE else None
 
     @property
     def time_to_final_ns(self):
         """First packet of the final response minus last packet of the request."""
-        return between(self.e.request.last_ns, self.e.final_ns) if self.e.flags & REQUEST_DONE else None
+        return later(self.e.request.last_ns, self.e.final_ns) if self.e.flags & REQUEST_DONE else None
 
     @property
     def round_trip_time_ns(self):

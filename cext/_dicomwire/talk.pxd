@@ -54,6 +54,8 @@ cdef class Talk(StreamSink):
     cdef void leave_message(self, Conversation* c, int side) noexcept nogil
     cdef Exchange* new_exchange(self, Conversation* c, int requestor) noexcept nogil
     cdef void finish(self, Exchange* e) noexcept nogil
+    cdef void doubt_answers(self, Conversation* c, int side, uint64_t length) noexcept nogil
+    cdef void finish_doubtful(self, Conversation* c, int side) noexcept nogil
     cdef void end_all(self, Conversation* c, int cause, int side) noexcept nogil
     cdef bint meet_hl7(self, Conversation* c) noexcept nogil
     cdef int take_hl7(self, object records) except -1

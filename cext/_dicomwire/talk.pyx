@@ -15,7 +15,7 @@ from .boundary cimport (
     DICOM, HTTP, ISCL, MLLP, MOST_TAIL, OTHER_PROTOCOL, TLS, UNDECIDED, find_boundary, guess_protocol, is_dicom_port,
 )
 from .conversation cimport (
-    AT_START, BOUNDARY_GUESSED, BY_ABORT, BY_CAPTURE_END, BY_EVICTION, BY_FIN, BY_REJECTION, BY_RELEASE, BY_RST,
+    ANSWER_LOST, AT_START, AWAITS_REQUEST, BOUNDARY_GUESSED, BY_ABORT, BY_CAPTURE_END, BY_EVICTION, BY_FIN, BY_REJECTION, BY_RELEASE, BY_RST,
     CANCELLED, CONVERSATION, DATA_SET_MISSING, DATA_SET_UNANNOUNCED, ENDED_EARLY, EXCHANGE, FINAL_SEEN, GAP_NODE,
     HAS_PARENT, HEADING_BROKEN, HEADING_DEFLATED, ID_REUSED, IN_COMMAND, IN_DATA_SET, IS_SUB_OPERATION, MOST_CONTROLS, NO_MESSAGE,
     NOT_ENDED, OBJECT, REQUEST_BEGUN_BEFORE, REQUEST_DONE, REQUEST_FAULTY, REQUEST_GAP, REQUEST_SEEN, RESPONSE_BEFORE,
@@ -504,6 +504,7 @@ cdef class Talk(StreamSink):
         else:
             self.note_gap(c, side, length, kind, False)
             lose_order(&c.order)
+            self.doubt_answers(c, side, length)
             half.mode = SEARCHING
             half.is_uncertain = True
             half.searched = 0
@@ -764,7 +765,7 @@ cdef class Talk(StreamSink):
         cdef int pdu_type = s.header[0]
         cdef Control* control
         cdef Bytes* kept = NULL
-        cdef bint is_lost = half.is_rejected
+        cdef bint is_lost = half.is_rejected, is_asynchronous = False
         half.is_rejected = False
         half.pdus[pdu_type] += 1
         self.judge(c, side, pdu_type, s.pdu_offset + PDU_HEADER + s.pdu_length)
@@ -803,8 +804,9 @@ cdef class Talk(StreamSink):
                 self.refused += 1
                 return
             c.is_stale = True
-            half.maximum_length = announced_length(kept.data, kept.length)
+            half.maximum_length = read_user_information(kept.data, kept.length, &is_asynchronous)
             if pdu_type == A_ASSOCIATE_AC:
+                c.is_asynchronous = is_asynchronous
                 read_contexts(c)
 
     # --------------------------------------------------------------------------------------------------------- messages
@@ -908,6 +910,10 @@ cdef class Talk(StreamSink):
                 e.has_message_id = fields.present & HAS_ANSWERED_ID != 0
                 e.context_id = m.context_id
                 e.flags |= REQUEST_BEGUN_BEFORE
+                if self.segment.has_ack and self.segment.acknowledged > self.connection.side[1 - side].delivered:
+                    # Who answers has received what the capture has not shown yet.
+                    e.flags |= AWAITS_REQUEST
+                    e.awaited = self.segment.acknowledged
                 if asking.has_headless:
                     asking.has_headless = False
                     e.request = asking.headless
@@ -942,20 +948,27 @@ cdef class Talk(StreamSink):
         cdef Message* m = &half.message
         cdef Exchange* e
         cdef Exchange* other
-        cdef int open_count = 0
+        half.requests += 1
         # A message ID may be used again once it was answered; else the answer belongs to the newer request.
         other = half.last
         while other != NULL:
             if other.has_message_id and other.message_id == fields.message_id and fields.present & HAS_MESSAGE_ID:
-                other.flags |= ID_REUSED
-                self.finish(other)
                 break
             other = other.previous
-        e = self.new_exchange(c, side)
+        if other != NULL and other.flags & AWAITS_REQUEST and other.command == fields.command:
+            other.flags &= ~<uint32_t>(AWAITS_REQUEST | REQUEST_BEGUN_BEFORE)
+            e = other
+            free_cells(&e.cells)
+            e.cells.length = e.cells.room = 0
+        else:
+            if other != NULL:
+                other.flags |= ID_REUSED
+                self.finish(other)
+            self.finish_doubtful(c, side)
+            e = self.new_exchange(c, side)
         m.exchange = e
         if e == NULL:
             return
-        half.requests += 1
         e.command = fields.command
         e.context_id = m.context_id
         e.message_id = fields.message_id
@@ -1140,7 +1153,7 @@ cdef class Talk(StreamSink):
                     e.flags |= RESPONSE_BEFORE      # the request is under way: its end is waited for
                     if c.half[1 - side].message.exchange != e:
                         self.finish(e)
-                else:
+                elif not e.flags & AWAITS_REQUEST:
                     self.finish(e)
             return
         if m.gaps:
@@ -1259,6 +1272,30 @@ cdef class Talk(StreamSink):
         take_rtt(e, c)
         c.transactions += 1
         self.push(&e.node)
+
+    @cython.nonecheck(False)
+    cdef void doubt_answers(self, Conversation* c, int side, uint64_t length) noexcept nogil:
+        """A gap in the stream of ``side`` may hide answers to what waits for them."""
+        cdef Exchange* e = c.half[1 - side].first
+        cdef Exchange* in_hand = c.half[side].message.exchange
+        while e != NULL:
+            if e.flags & REQUEST_DONE and not e.flags & FINAL_SEEN and e != in_hand:
+                e.flags |= ANSWER_LOST | RESPONSE_GAP
+                e.gaps += 1
+                e.lost_bytes += length
+            e = <Exchange*>e.node.next
+
+    @cython.nonecheck(False)
+    cdef void finish_doubtful(self, Conversation* c, int side) noexcept nogil:
+        """A new request: who waits for an answer before the next has had those that a gap may hide."""
+        cdef Exchange* e = c.half[side].first
+        cdef Exchange* after
+        while e != NULL:
+            after = <Exchange*>e.node.next
+            if (e.flags & ANSWER_LOST and not c.is_asynchronous and not e.flags & FINAL_SEEN
+                    or e.flags & AWAITS_REQUEST and self_end(&c.half[side]) > e.awaited):
+                self.finish(e)
+            e = after
 
     @cython.nonecheck(False)
     cdef void end_all(self, Conversation* c, int cause, int side) noexcept nogil:
@@ -1552,23 +1589,23 @@ cdef void begin_heading(Conversation* c, Message* m, uint8_t origin, bint only_k
         h.is_guessed = True
 
 
-cdef uint32_t announced_length(const uint8_t* pdu, uint32_t n) noexcept nogil:
-    """Maximum length of the user information of an A-ASSOCIATE-RQ or -AC; 0 where nothing is said (PS3.8 D.1)."""
-    cdef uint32_t at = 74, length, end
-    while at + 4 <= n:
-        length = dw_load16be(pdu + at + 2)
-        if pdu[at] != 0x50:
-            at += 4 + length
-            continue
-        end = min(n, at + 4 + length)
-        at += 4
-        while at + 4 <= end:
-            length = dw_load16be(pdu + at + 2)
-            if pdu[at] == 0x51 and length == 4 and at + 8 <= end:
-                return dw_load32be(pdu + at + 4)
-            at += 4 + length
+cdef uint32_t read_user_information(const uint8_t* pdu, uint32_t n, bint* is_asynchronous) noexcept nogil:
+    """Maximum length of an A-ASSOCIATE-RQ or -AC, 0 where nothing is said, and whether it has a window (PS3.8 D.1)."""
+    cdef uint32_t at = 74, length, end, maximum_length = 0
+    while at + 4 <= n and pdu[at] != 0x50:
+        at += 4 + dw_load16be(pdu + at + 2)
+    if at + 4 > n:
         return 0
-    return 0
+    end = min(n, at + 4 + dw_load16be(pdu + at + 2))
+    at += 4
+    while at + 4 <= end:
+        length = dw_load16be(pdu + at + 2)
+        if pdu[at] == 0x51 and length == 4 and at + 8 <= end:
+            maximum_length = dw_load32be(pdu + at + 4)
+        elif pdu[at] == 0x53:
+            is_asynchronous[0] = True
+        at += 4 + length
+    return maximum_length
 
 
 cdef void read_contexts(Conversation* c) noexcept nogil:
