@@ -61,7 +61,7 @@ class Monitored:
             " ".join(f"{name}={getattr(one, name)!r}" for name in KEPT_UNDER_CHANGE) for one in self.transactions
         ]
         lines += [
-            f"{one.called_ae_title} {one.calling_ae_title} {one.end['kind']} {one.ended_by} {one.transactions}"
+            f"{one.called_ae_title} {one.calling_ae_title} {one.end} {one.ended_by} {one.transactions}"
             for one in self.associations
         ]
         lines += [f"{one.msg_id} {one.msg_type} {one.ack_code} {one.ack_id}" for one in self.hl7]

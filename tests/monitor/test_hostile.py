@@ -42,7 +42,7 @@ def middle_of(segments: list[Segment], number: int) -> int:
 def test_as_it_was() -> None:
     found = seen(stores(*SIZES).segments)
     assert stored(found) == ALL
-    assert [(one.end["kind"], one.ended_by) for one in found.associations] == [("release", "client")]
+    assert [(one.end, one.ended_by) for one in found.associations] == [("release", "client")]
 
 
 def test_a_lost_segment() -> None:
@@ -56,7 +56,7 @@ def test_a_lost_segment() -> None:
     (gap,) = found.gaps
     assert (gap.bytes, gap.kind, gap.side) == (1460, "lost", "client")
     assert gap.in_flight == {"method": "C-STORE", "message_id": 2, "part": "data set"}
-    assert found.associations[0].end["kind"] == "release"
+    assert found.associations[0].end == "release"
 
 
 def test_a_lost_command() -> None:

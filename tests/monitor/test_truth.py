@@ -64,7 +64,7 @@ def test_associations_are_those_of_the_ends(
     """Titles, how each ended, who ended it, and how many operations there were."""
     said = Counter((talk.called, talk.calling, talk.end, talk.by, len(talk.did)) for talk in recorded(name).talks)
     found = Counter(
-        (one.called_ae_title, one.calling_ae_title, one.end["kind"], one.ended_by, one.transactions)
+        (one.called_ae_title, one.calling_ae_title, one.end, one.ended_by, one.transactions)
         for one in seen(name).associations
     )
     assert found == said
@@ -78,9 +78,10 @@ def test_codes_are_those_of_the_ends(
     said = Counter((talk.calling, talk.end, talk.code) for talk in recorded(name).talks if talk.code)
     found: Counter[tuple[str, str, tuple[int, ...]]] = Counter()
     for one in seen(name).associations:
-        if one.end["kind"] in (REJECTED, ABORTED):
-            names = ("result", "source", "reason") if one.end["kind"] == REJECTED else ("source", "reason")
-            found[one.calling_ae_title, one.end["kind"], tuple(one.end[name] for name in names)] += 1
+        if one.end in (REJECTED, ABORTED):
+            names = ("result", "source", "reason") if one.end == REJECTED else ("source", "reason")
+            said_of_it = one.reject if one.end == REJECTED else one.abort
+            found[one.calling_ae_title, one.end, tuple(said_of_it[name] for name in names)] += 1
     assert found == said
 
 
