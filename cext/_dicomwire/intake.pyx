@@ -15,6 +15,7 @@ from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.memoryview cimport PyMemoryView_GET_BUFFER
 
+from .digester cimport Digester
 from .pdu cimport (
     NO_PIECE,
     PDV_PIECE,
@@ -131,6 +132,15 @@ cdef int put(int file, iovec* buffers, int count) noexcept nogil:
     return 0
 
 
+cdef int put_out(int file, iovec* buffers, int count, Digester digester, uint64_t* given) noexcept nogil:
+    """Have buffers digested, where there is a digester, and write them, where there is a file; 0, or the error."""
+    cdef int k
+    if digester is not None:
+        for k in range(count):      # before they are written: that changes the list
+            given[0] = digester.give(<const uint8_t*>buffers[k].iov_base, buffers[k].iov_len)
+    return put(file, buffers, count) if file >= 0 else 0
+
+
 @cython.final
 cdef class Intake:
     """The window of one thread, of ``size`` bytes; `view` shows it.
@@ -145,6 +155,18 @@ cdef class Intake:
         self.view = memoryview(bytearray(size))
         self.memory = <uint8_t*>PyMemoryView_GET_BUFFER(self.view).buf
         self.size = size
+        self.panes = 1
+
+    cdef int widen(self) except -1:
+        """Make room for several panes, of which one is received into while others are digested."""
+        cdef memoryview wider
+        if self.panes == 1:
+            wider = memoryview(bytearray(self.size * PANES))
+            memcpy(PyMemoryView_GET_BUFFER(wider).buf, self.memory, self.size)
+            self.view = wider
+            self.memory = <uint8_t*>PyMemoryView_GET_BUFFER(wider).buf
+            self.panes = PANES
+        return 0
 
     def receive(self, int socket, int wake, int timeout_ms):
         """Fill the window with what is there, or comes first: ENDED when `start` and `end` say what there is to read.
@@ -233,7 +255,7 @@ cdef class Intake:
                 return IS_OTHER
 
     def pass_on(self, PDUReader reader not None, int socket, int wake, int context_id, int file, bytes first,
-                uint64_t limit, int timeout_ms, int turn_ms):
+                uint64_t limit, int timeout_ms, int turn_ms, Digester digester=None, digest=None):
         """Receive the rest of a data set, and write it to the file of the descriptor ``file``, or nowhere if it is -1.
 
         ``first`` is written before it, None for nothing.
@@ -248,7 +270,9 @@ cdef class Intake:
         NOT_WRITTEN   the file took only a part of it, `failure` says why.  What was received counts as passed, and
                       `ended` says whether the data set is complete with it
 
-        `start` and `end` say what of the window is for the reader to read next.  Other threads run meanwhile.
+        `start` and `end` say what of the window is for the reader to read next.  Other threads run meanwhile.  With
+        ``digester``, whose thread works, ``digest`` is fed all that is written, or would be, when this returns; what it
+        raises is raised here.
         """
         cdef int result
         cdef const uint8_t* before = NULL
@@ -258,34 +282,55 @@ cdef class Intake:
         if first is not None:
             before = <const uint8_t*>PyBytes_AS_STRING(first)
             length = PyBytes_GET_SIZE(first)
+        if digester is not None:
+            self.widen()
+            digester.begin(digest)
         with nogil:
-            result = self.run(&reader.stream, socket, wake, context_id, file, before, length, limit, timeout_ms,
-                              turn_ms)
+            result = self.run(&reader.stream, socket, wake, context_id, file, before, length, limit, digester,
+                              timeout_ms, turn_ms)
+        if digester is not None:
+            digester.end()
         return result
 
     @cython.nonecheck(False)        # self is there, and looking needs the GIL
     cdef int run(self, PDUStream* stream, int socket, int wake, int context_id, int file, const uint8_t* first,
-                 size_t first_length, uint64_t limit, int timeout_ms, int turn_ms) noexcept nogil:
+                 size_t first_length, uint64_t limit, Digester digester, int timeout_ms, int turn_ms) noexcept nogil:
+        cdef int why = self.pass_windows(stream, socket, wake, context_id, file, first, first_length, limit, digester,
+                                         timeout_ms, turn_ms)
+        if digester is not None:
+            digester.wait_for(digester.given)       # nobody else gives it anything
+        return why
+
+    @cython.nonecheck(False)        # self is there, and looking needs the GIL
+    cdef int pass_windows(self, PDUStream* stream, int socket, int wake, int context_id, int file,
+                          const uint8_t* first, size_t first_length, uint64_t limit, Digester digester,
+                          int timeout_ms, int turn_ms) noexcept nogil:
         cdef iovec[BUFFERS_AT_ONCE] buffers
+        cdef uint64_t[PANES] given = [0, 0, 0, 0]   # to the digester, up to the last piece of each pane
         cdef PDUStream before
         cdef Piece piece
         cdef int count = 0, kind, why = IS_ENDED, failure = 0
+        cdef bint is_digested = digester is not None, is_wanted = is_digested or file >= 0
+        cdef Py_ssize_t pane = self.start // self.size
         cdef ssize_t got
         cdef int64_t until = now_ms() + turn_ms
         self.passed = 0
         self.ended = False
-        if file >= 0 and first_length:
+        if is_wanted and first_length:
             buffers[0].iov_base = <void*>first
             buffers[0].iov_len = first_length
             count = 1
         while True:
             if self.start == self.end:
-                got = take(socket, wake, timeout_ms, self.memory, self.size, &why)
-                self.start = 0
-                self.end = got
+                pane = (pane + 1) % PANES if is_digested else 0
+                if is_digested:
+                    digester.wait_for(given[pane])
+                self.start = self.end = pane * self.size
+                got = take(socket, wake, timeout_ms, self.memory + self.start, self.size, &why)
+                self.end += got
                 if got <= 0:
                     if count:
-                        failure = put(file, buffers, count)
+                        failure = put_out(file, buffers, count, digester, &given[pane])
                         if failure:
                             self.failure = failure
                             return IS_NOT_WRITTEN
@@ -303,19 +348,19 @@ cdef class Intake:
                     break
                 self.passed += piece.length
                 self.ended = (piece.flags & PIECE_LAST) != 0
-                if file >= 0 and piece.length:
+                if is_wanted and piece.length:
                     buffers[count].iov_base = <void*>piece.data
                     buffers[count].iov_len = piece.length
                     count += 1
                     if count == BUFFERS_AT_ONCE:
-                        failure = put(file, buffers, count)
+                        failure = put_out(file, buffers, count, digester, &given[pane])
                         count = 0
                         if failure:
                             break
                 if self.ended:
                     break
             if count and not failure:
-                failure = put(file, buffers, count)
+                failure = put_out(file, buffers, count, digester, &given[pane])
                 count = 0
             self.look_again(stream)
             if failure:

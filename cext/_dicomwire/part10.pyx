@@ -9,10 +9,10 @@ from libc.stdint cimport int8_t, int64_t
 from libc.string cimport memcmp, memset
 
 from .block cimport PIXEL_TAGS, ROOT_ENTER_LIMIT, Block, block_of_tape, collect_findings, hook, raise_status
-from .dataset cimport DataSet, Root, new_data_set, new_sequence, parse_key
+from .dataset cimport DataSet, Root, new_data_set, new_sequence, parse_key, policy_code, value_at
 from .fragments cimport new_fragments
 from .source cimport (
-    IGNORE, REPORT, STRICT, Source, Window, source_from_buffer, source_from_file, source_from_path,
+    REPORT, STRICT, Source, Window, source_from_buffer, source_from_file, source_from_path,
     source_from_remote, source_inflating,
 )
 from .tagindex cimport dw_tag_vr
@@ -481,10 +481,26 @@ def read_meta(DataSet data_set):
     cdef uint64_t end
     if root.meta is None:
         if not root.has_meta:
-            return new_data_set(_bare_block(b"", DATA_SET, EXPLICIT_LE, root.source.policy), 0)
+            root.meta = _bare_block(b"", DATA_SET, EXPLICIT_LE, root.source.policy)
+            return new_data_set(root.meta, 0)
         look_at_start(root.source.first.data, root.source.first.stop, &start)
         root.meta = _read_meta(root.source, &start, &end)
     return new_data_set(root.meta, 0)
+
+
+def read_syntax(DataSet data_set):
+    """Transfer Syntax UID as it stands in the source, whatever was set since."""
+    cdef Root root = <Root>data_set.root
+    cdef uint32_t index
+    if root.new_meta or root.meta is None:
+        meta = root.meta
+        root.meta = None
+        read_meta(data_set)
+        root.meta, meta = (root.meta if meta is None else meta), root.meta
+    else:
+        meta = root.meta
+    index = (<Block>meta).find(0, 0x00020010)
+    return value_at(<Block>meta, index) if index else None
 
 
 cdef str encoding_name(int encoding):
@@ -546,6 +562,7 @@ cdef int _keep_only(Block block, object wanted) except -1:
         i = following
     block.count = j
     block.orders = None
+    block.sparse = True
     e[0].next = j
     return 0
 
@@ -580,14 +597,7 @@ def dcmread(source, *, stop_before_pixels=False, specific_tags=None, stop_at=Non
     cdef uint32_t stop = 0, tag
     cdef object wanted = None, arguments = None
     cdef int level
-    if policy == "report":
-        level = REPORT
-    elif policy == "strict":
-        level = STRICT
-    elif policy == "ignore":
-        level = IGNORE
-    else:
-        raise ValueError(f"policy={policy!r}: expected 'strict', 'report' or 'ignore'")
+    level = policy_code(policy)
     if stop_before_pixels:
         stop = PIXEL_TAGS
     if stop_at is not None:

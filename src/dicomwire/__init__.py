@@ -59,7 +59,19 @@ def _open_remote(url: str) -> object:
     return open_remote(url)
 
 
-set_hooks(**hooks.table(), open_remote=_open_remote)
+def _decode(data_set: DataSet, frames: object = None, **options: object) -> object:
+    from dicomwire.pixel.arrays import decode
+
+    return decode(data_set, frames, **options)  # type: ignore[arg-type]
+
+
+def _frames(data_set: DataSet) -> object:
+    from dicomwire.pixel.arrays import Frames
+
+    return Frames(data_set)
+
+
+set_hooks(**hooks.table(), open_remote=_open_remote, decode=_decode, frames=_frames)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

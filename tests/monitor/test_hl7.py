@@ -320,7 +320,8 @@ def test_counters_of_the_exchange() -> None:
     assert record.zero_window_time_ns == 5 * MS
     assert (record.req_rto, record.rsp_rto) == (0, 1)
     assert (record.req_retransmissions, record.rsp_retransmissions) == (1, 2)
-    assert record.round_trip_time_ns == 30 + 70
+    assert record.round_trip_time_ns == 50
+    assert (record.round_trip_time_min_ns, record.round_trip_time_max_ns) == (20, 80)
     wire.message(adt("2"))
     (record,) = wire.answer(ack("2"))
     assert record.round_trip_time_ns is None

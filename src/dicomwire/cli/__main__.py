@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str, str | None]] = {
     "echoscp": ("dicomwire.cli.echo", "echoscp", "Answer C-ECHO: a verification provider."),
     "send": ("dicomwire.cli.send", "send", "Send files to an application entity (C-STORE)."),
     "receive": ("dicomwire.cli.receive", "receive", "Take instances into a folder: a storage provider."),
+    "monitor": ("dicomwire.cli.monitor", "monitor", "Watch DICOM and HL7 traffic in captures or on an interface."),
     "dcmdump": ("dicomwire.cli.dump", "dump", None),
     "echoscu": ("dicomwire.cli.echo", "echo", None),
     "storescu": ("dicomwire.cli.send", "send", None),

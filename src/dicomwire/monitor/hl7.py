@@ -152,7 +152,7 @@ class Conversation:
         self._ended = [False, False]
         self._gaps = self._lost_bytes = 0
         self._rtt_counts = [0, 0]
-        self._round_trips: tuple[list[int], list[int]] = ([], [])
+        self._round_trips: list[int] = []
 
     # ------------------------------------------------------------------------------------------------ what is told
 
@@ -182,7 +182,10 @@ class Conversation:
 
     def gap(self, side: int, length: int, moment: Moment) -> list[HL7Record]:
         """So many bytes of a side are not in the capture."""
-        self._deframers[side].gap(length)
+        deframer = self._deframers[side]
+        self.exchanges.held_bytes -= deframer.pending_bytes
+        deframer.gap(length)
+        self.exchanges.held_bytes += deframer.pending_bytes
         self._offsets[side] += length
         self._gaps += 1
         self._lost_bytes += length
@@ -367,8 +370,8 @@ class Conversation:
         for side in (0, 1):
             if counters[side].rtt_count > self._rtt_counts[side]:
                 self._rtt_counts[side] = counters[side].rtt_count
-                if len(self._round_trips[side]) < self.exchanges.limits.max_pending:
-                    self._round_trips[side].append(counters[side].rtt_last_ns)
+                if len(self._round_trips) < self.exchanges.limits.max_pending:
+                    self._round_trips.append(counters[side].rtt_last_ns)
         return Snapshot(moment, counters, self._gaps, self._lost_bytes)
 
     def _beginning(self, side: int, start: int, now: Snapshot) -> Snapshot:
@@ -380,9 +383,7 @@ class Conversation:
             return begun[1]
         return self._latest[side] or now
 
-    def take_round_trip(self) -> int | None:
-        """The round trip since the last record in nanoseconds: from the tap to both sides, medians, added up."""
-        medians = [int(statistics.median(samples)) for samples in self._round_trips if samples]
-        for samples in self._round_trips:
-            samples.clear()
-        return sum(medians) if medians else None
+    def take_round_trips(self) -> tuple[int, int, int] | None:
+        """Median, least and most of the times from a segment to its acknowledgement since the last record, in ns."""
+        samples, self._round_trips = self._round_trips, []
+        return (int(statistics.median(samples)), min(samples), max(samples)) if samples else None
