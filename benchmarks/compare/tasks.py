@@ -490,5 +490,5 @@ TASKS: dict[str, Callable[[Context], Task]] = {
     "associations": lambda context: network_task("associations", context.size, context.names),
     "associations-scu": lambda context: network_task("associations-scu", context.size, context.names),
     **{name: lambda context, make=make: make(context.size, context.names) for name, make in storage.TASKS.items()},
-    **{name: lambda context, make=make: make(context.size) for name, make in monitor.TASKS.items()},
+    **{name: lambda context, make=make: make(context.size, context.names) for name, make in monitor.TASKS.items()},
 }
