@@ -47,7 +47,8 @@ cdef struct Level:
     PyObject* block             # borrowed from ``kept``
     const uint64_t* keys        # of an item out of order: Block.order_of, borrowed from ``kept``; or NULL
     Py_ssize_t key, key_count   # the next one, and how many there are
-    uint32_t next, stop         # entries
+    PyObject* parts             # of what was edited: its elements, or its items, in a list borrowed from ``kept``
+    uint32_t next, stop         # entries, or places in ``parts``
     uint32_t number             # members written so far
     uint8_t is_sequence         # its members are items
     uint8_t holds               # objects at the end of ``kept`` that go with it
@@ -68,6 +69,8 @@ cdef class ModelWriter:
     # a binary value that is being written in pieces
     cdef Block bulk             # or None
     cdef uint64_t bulk_offset, bulk_left
+    cdef const uint8_t* bulk_data   # of a value that was set; borrowed from ``bulk_held``
+    cdef object bulk_held
     cdef int bulk_swap          # bytes of the words to turn around, 1 for none
     cdef uint8_t* piece
     cdef size_t piece_capacity
@@ -82,7 +85,9 @@ cdef class ModelWriter:
     cdef int _component(self, uint32_t number, uint16_t vr, const uint8_t* p, uint64_t n) except -1
     cdef int _name(self, uint32_t number, const uint8_t* p, uint64_t n) except -1
     cdef int _numbers(self, Block block, uint32_t index, uint16_t vr, const uint8_t* p, uint64_t n) except -1
+    cdef int _inside(self, Block block, uint32_t index) except -1
     cdef int _begin_bytes(self, Block block, uint32_t index, int word) except -1
+    cdef int _begin_held(self, object data) except -1
     cdef int _more_bytes(self, size_t limit) except -1
 
     # What subclasses write.  Numbers of values, items and elements count from 0.

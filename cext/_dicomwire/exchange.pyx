@@ -13,11 +13,12 @@ from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memchr, memset, strlen
 
 from .block cimport ALL, CHARSET_UTF8
-from .dataset cimport DataSet, new_element
+from .dataset cimport DataElement, DataSet, new_data_set, new_element, new_sequence
 from .decode cimport decode_text
+from .overlay cimport edits_of, kept_value, members_of
 from .source cimport Source
 from .tape cimport (
-    NOT_ENTERED, TapeEntry, UNORDERED, dw_load16be, dw_load16le, dw_load32be, dw_load32le, dw_load64be, dw_load64le,
+    FRAGMENTS, NOT_ENTERED, TapeEntry, UNORDERED, dw_load16be, dw_load16le, dw_load32be, dw_load32le, dw_load64be, dw_load64le,
 )
 from .values cimport is_plain, trimmed, word_size
 from .vr cimport (
@@ -171,6 +172,19 @@ cdef bint _is_utf8(const uint8_t* p, uint64_t n):
     return True
 
 
+cdef bytes _encoded_fragments(Block block, uint32_t index):
+    """Fragments that were set, as encapsulated pixel data hold them: an empty Basic Offset Table and an item for each.
+
+    PS3.5 section A.4.
+    """
+    cdef list parts = [b"\xFE\xFF\x00\xE0\x00\x00\x00\x00"]
+    for fragment in new_element(block, index).value:
+        data = bytes(fragment)
+        parts.append(b"\xFE\xFF\x00\xE0" + (len(data) + (len(data) & 1)).to_bytes(4, "little"))
+        parts.append(data + b"\0" * (len(data) & 1))
+    return b"".join(parts)
+
+
 # ---------------------------------------------------------------------------------------------------------- the writer
 
 cdef class ModelWriter:
@@ -234,6 +248,7 @@ cdef class ModelWriter:
         """Begin with a container; ``holds`` of the last objects in ``kept`` are its own."""
         cdef Level* level
         cdef bytes order
+        cdef list parts
         if self.depth + 1 >= self.capacity:
             level = <Level*>realloc(self.levels, (self.capacity * 2 + 16) * sizeof(Level))
             if level == NULL:
@@ -243,12 +258,21 @@ cdef class ModelWriter:
         level = self.levels + self.depth + 1
         level.block = <PyObject*>block
         level.keys = NULL
+        level.parts = NULL
         level.key = level.key_count = 0
         level.next = index + 1
         level.stop = block.entries[index].next
         level.number = 0
         level.is_sequence = is_sequence
-        if not is_sequence and block.entries[index].flags & UNORDERED:
+        if block.edits is not None and (members_of(block, index) is not None if is_sequence
+                                        else edits_of(block, index) is not None):
+            parts = list(new_sequence(block, index) if is_sequence else new_data_set(block, index))
+            self.kept.append(parts)
+            holds += 1
+            level.parts = <PyObject*>parts
+            level.next = 0
+            level.stop = <uint32_t>len(parts)
+        elif not is_sequence and block.entries[index].flags & UNORDERED:
             order = block.order_of(index)
             self.kept.append(order)
             holds += 1
@@ -287,6 +311,18 @@ cdef class ModelWriter:
         """Write the next element, or begin with the next item; end the container behind the last one."""
         cdef Block block = <Block>level.block, inner
         cdef uint32_t i
+        cdef DataSet item
+        cdef DataElement element
+        if level.parts != NULL:
+            if level.next >= level.stop:
+                return self._leave()
+            level.next += 1
+            if level.is_sequence:
+                item = (<list>level.parts)[level.next - 1]
+                self.kept.append(item.block)
+                return self._enter(item.block, item.index, False, 1)
+            element = (<list>level.parts)[level.next - 1]
+            return self._element(element.block, element.index, level.number)
         if level.keys != NULL:
             # Of elements with the same tag the first counts.
             while 0 < level.key < level.key_count and level.keys[level.key] >> 32 == level.keys[level.key - 1] >> 32:
@@ -315,8 +351,7 @@ cdef class ModelWriter:
         cdef int traits, word
         cdef const uint8_t* p
         cdef uint64_t n
-        cdef object held, uri = None
-        cdef Block inner
+        cdef object held = None, uri = None
         if tag & 0xFFFF == 0:
             return 0                # a group length, which no model has
         if vr <= DW_VR_NONE or vr == DW_VR_UN:
@@ -325,14 +360,7 @@ cdef class ModelWriter:
         if vr == DW_VR_SQ:
             self.levels[self.depth].number += 1
             self.open_element(block, index, tag, vr, number)
-            if entry.flags & NOT_ENTERED:
-                inner = block.inner(index, True)
-                if inner.entries[0].next > 1:
-                    self.kept.append(inner)
-                    return self._enter(inner, 0, True, 1)
-            elif entry.next > index + 1:
-                return self._enter(block, index, True, 0)
-            return self.close_element()
+            return self._inside(block, index)
         traits = dw_vr_traits(vr)
         word = word_size(vr)
         if traits & DW_VR_BYTES == 0 and traits & DW_VR_TEXT == 0 and (word == 0 or entry.length & <uint64_t>(word - 1)):
@@ -341,7 +369,11 @@ cdef class ModelWriter:
             traits = dw_vr_traits(vr)
             word = 1
         if traits & DW_VR_BYTES:
-            if entry.length > self.threshold // 4 * 3:
+            n = entry.length
+            if block.is_own:
+                held = _encoded_fragments(block, index) if entry.flags & FRAGMENTS else kept_value(block, index)
+                n = <uint64_t>len(held)
+            if n > self.threshold // 4 * 3:
                 if self.omit:
                     return 0
                 if self.handler is not None:
@@ -352,6 +384,8 @@ cdef class ModelWriter:
             self.open_element(block, index, tag, vr, number)
             if uri is not None:
                 self.put_uri(uri)
+            elif held is not None and n:
+                return self._begin_held(held)
             elif block.entries[index].length:
                 return self._begin_bytes(block, index, word)
             return self.close_element()
@@ -375,6 +409,21 @@ cdef class ModelWriter:
                 self._text(block, index, vr, traits, p, n)
             elif n:
                 self._numbers(block, index, vr, p, n)
+        return self.close_element()
+
+    cdef int _inside(self, Block block, uint32_t index) except -1:
+        """Enter a sequence, unless it has no items: then its element ends."""
+        cdef Block inner
+        if block.edits is not None and members_of(block, index):
+            self.kept.append(block)
+            return self._enter(block, index, True, 1)
+        if block.entries[index].flags & NOT_ENTERED:
+            inner = block.inner(index, True)
+            if inner.entries[0].next > 1 or inner.edits is not None and members_of(inner, 0):
+                self.kept.append(inner)
+                return self._enter(inner, 0, True, 1)
+        elif block.entries[index].next > index + 1 and (block.edits is None or members_of(block, index) is None):
+            return self._enter(block, index, True, 0)
         return self.close_element()
 
     # ---------------------------------------------------------------------------------------------------------- text
@@ -522,6 +571,17 @@ cdef class ModelWriter:
         self.bulk_swap = word if word > 1 and block.encoding and block.is_big_endian(index) else 1
         return 0
 
+    cdef int _begin_held(self, object data) except -1:
+        """The same for bytes that were set."""
+        cdef const uint8_t[::1] view = data
+        self.open_bytes()
+        self.bulk = <Block>self.kept[0]
+        self.bulk_held = data
+        self.bulk_data = &view[0]
+        self.bulk_left = <uint64_t>view.shape[0]
+        self.bulk_swap = 1
+        return 0
+
     cdef int _more_bytes(self, size_t limit) except -1:
         """Some more of a binary value."""
         cdef Source source = self.bulk.source
@@ -534,7 +594,7 @@ cdef class ModelWriter:
             memset(&entry, 0, sizeof(TapeEntry))
             entry.offset = self.bulk_offset
             entry.length = n
-            p = self.bulk.pointer(&entry)
+            p = self.bulk_data if self.bulk_data != NULL else self.bulk.pointer(&entry)
             if p == NULL or self.bulk_swap > 1:
                 if self.piece_capacity < n * 2:
                     held = <uint8_t*>realloc(self.piece, n * 2)
@@ -557,8 +617,11 @@ cdef class ModelWriter:
             self.text.size += (n + 2) // 3 * 4
             self.bulk_offset += n
             self.bulk_left -= n
+            if self.bulk_data != NULL:
+                self.bulk_data += n
         if self.bulk_left == 0:
-            self.bulk = None
+            self.bulk = self.bulk_held = None
+            self.bulk_data = NULL
             self.close_bytes()
             self.close_element()
         return 0

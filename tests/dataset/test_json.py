@@ -586,3 +586,67 @@ def test_size_is_bounded():
     for source in (text, text.encode(), io.BytesIO(text.encode())):
         with pytest.raises(DecodeError, match="max_bytes"):
             DataSet.from_json(source, max_bytes=len(text) - 1)
+
+
+# -------------------------------------------------------------------------------------------------- what was edited
+
+
+def test_data_sets_that_were_made():
+    ds = DataSet()
+    ds.PatientName = "Müller^Jörg"
+    ds.PatientID = ["A", "", "B"]
+    ds.Rows = 5
+    ds.add_new(0x00091001, "FD", [0.5, 1.0])
+    ds.PixelData = bytes(range(256)) * 20
+    inner = DataSet()
+    inner.PatientID = "1"
+    ds.OtherPatientIDsSequence = [inner, DataSet()]
+    ds.ReferencedImageSequence = []
+    assert ds.to_json_dict(bulk_data="omit") == {
+        "00081140": {"vr": "SQ"},
+        "00091001": {"vr": "FD", "Value": [0.5, 1.0]},
+        "00100010": {"vr": "PN", "Value": [{"Alphabetic": "Müller^Jörg"}]},
+        "00100020": {"vr": "LO", "Value": ["A", None, "B"]},
+        "00101002": {"vr": "SQ", "Value": [{"00100020": {"vr": "LO", "Value": ["1"]}}, {}]},
+        "00280010": {"vr": "US", "Value": [5]},
+    }
+    assert base64.b64decode(ds.to_json_dict()["7FE00010"]["InlineBinary"]) == bytes(range(256)) * 20
+    pieces = []
+    writer = JSONWriter(ds)
+    while piece := writer.take(50):
+        pieces.append(piece)
+    assert b"".join(pieces).decode() == ds.to_json()
+    assert DataSet.from_xml(ds.to_xml()).to_json_dict(bulk_data="omit") == {
+        "00080005": {"vr": "CS", "Value": ["ISO_IR 192"]},
+        **ds.to_json_dict(bulk_data="omit"),
+    }
+
+
+@pytest.mark.parametrize("undefined", [False, True])
+def test_data_sets_that_were_changed(undefined):
+    items = [item(element(0x00100020, "LO", f"{n:02}".encode()), undefined=undefined) for n in range(3)]
+    ds = read(plain() + sequence(0x00101002, *items, undefined=undefined) + element(PIXEL_DATA, "OW", b"\1\2"))
+    before = ds.to_json_dict()
+    ds.PatientID = "new"
+    del ds.Modality
+    ds.OtherPatientIDsSequence[1].PatientID = "deep"
+    ds.OtherPatientIDsSequence.append(DataSet())
+    del ds.OtherPatientIDsSequence[0]
+    after = ds.to_json_dict()
+    before["00100020"]["Value"] = ["new"]
+    del before["00080060"]
+    before["00101002"]["Value"] = [
+        {"00100020": {"vr": "LO", "Value": ["deep"]}},
+        {"00100020": {"vr": "LO", "Value": ["02"]}},
+        {},
+    ]
+    assert after == before
+    ds.OtherPatientIDsSequence.clear()
+    assert ds.to_json_dict()["00101002"] == {"vr": "SQ"}
+
+
+def test_what_was_read_from_json_can_be_edited():
+    ds = DataSet.from_json('{"00080060":{"vr":"CS","Value":["CT"]}}')
+    ds.Modality = "MR"
+    ds.Rows = 3
+    assert ds.to_json() == '{"00080060":{"vr":"CS","Value":["MR"]},"00280010":{"vr":"US","Value":[3]}}'
