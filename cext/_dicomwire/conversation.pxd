@@ -88,6 +88,8 @@ cdef struct Exchange:           # a request and its responses
     uint64_t request_command_size, request_data_set_size, request_pixel_size
     uint64_t response_command_size, response_data_set_size
     uint64_t awaited            # offset in the requestor's stream that the request does not pass
+    uint64_t doubted_bytes      # of ``lost_bytes``, in gaps that may have hidden the answer
+    uint32_t doubted_gaps
     uint64_t lost_bytes
     uint32_t gaps
     Tally at_request            # before its first packet

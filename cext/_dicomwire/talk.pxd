@@ -49,6 +49,7 @@ cdef class Talk(StreamSink):
                             const uint8_t* p, uint32_t n) noexcept nogil
     cdef void take_data(self, Conversation* c, int side, const uint8_t* p, size_t n, bint is_last) noexcept nogil
     cdef void end_message(self, Conversation* c, int side) noexcept nogil
+    cdef void look_at_held(self, Half* half) noexcept nogil
     cdef void end_headless(self, Conversation* c, int side) noexcept nogil
     cdef void interrupt_message(self, Conversation* c, int side) noexcept nogil
     cdef void leave_message(self, Conversation* c, int side) noexcept nogil

@@ -472,12 +472,13 @@ cdef class Talk(StreamSink):
                     m.data_set_size += length
                     if m.file != NULL:
                         self.skip_file(half, length)
-                    if m.heading.phase == READING and (half.held_length or m.heading.at < at + length):
+                    if m.heading.phase == READING and half.held_length:
+                        self.look_at_held(half)
+                    if m.heading.phase == READING and m.heading.at < at + length:
                         m.heading.phase = BROKEN_HEADING
-                        self.release_half(half)
                     elif m.heading.phase == DEFLATED:
                         m.heading.phase = BROKEN_HEADING
-                        self.release_half(half)
+                    self.release_half(half)
                 else:
                     m.command_size += length
                     m.is_damaged = True
@@ -486,6 +487,8 @@ cdef class Talk(StreamSink):
             s.pdv_left -= <uint32_t>length
             if s.pdv_left == 0:
                 s.phase = AT_PDV if s.pdu_left else AT_PDU
+                if s.phase == AT_PDU:
+                    half.pdus[<int>P_DATA_TF] += 1
                 piece.data = <const uint8_t*>s       # no byte of it is looked at
                 piece.length = 0
                 piece.kind = PDV_PIECE
@@ -508,11 +511,13 @@ cdef class Talk(StreamSink):
             half.mode = SEARCHING
             half.is_uncertain = True
             half.searched = 0
+            if m.heading.phase != NO_HEADING and m.heading.phase != READ:
+                self.look_at_held(half)
+                if m.heading.phase != READ:
+                    m.heading.phase = BROKEN_HEADING
             self.release_half(half)
             m.gaps += 1
             m.lost_bytes += length
-            if m.heading.phase != NO_HEADING and m.heading.phase != READ:
-                m.heading.phase = BROKEN_HEADING
             if m.stage == IN_COMMAND:
                 self.leave_message(c, side)
         return PAUSE if self.waiting > MANY_WAITING else GO_ON
@@ -712,7 +717,6 @@ cdef class Talk(StreamSink):
             if kind == PDV_PIECE:
                 if s.pdu_offset != half.pdu_offset:
                     half.pdu_offset = s.pdu_offset
-                    half.pdus[<int>P_DATA_TF] += 1
                     half.longest_pdu = max(half.longest_pdu, s.pdu_length)
                     if s.pdu_length > c.half[1 - side].maximum_length != 0:
                         half.too_long += 1
@@ -720,6 +724,7 @@ cdef class Talk(StreamSink):
                         self.judge(c, side, P_DATA_TF, s.pdu_offset + PDU_HEADER + s.pdu_length)
                 self.take_fragment(c, side, &piece)
                 if s.phase == AT_PDU:
+                    half.pdus[<int>P_DATA_TF] += 1
                     start_passage(&half.lead, self.segment)
             elif kind == CONTROL_PIECE:
                 if half.message.stage != NO_MESSAGE:
@@ -1011,9 +1016,22 @@ cdef class Talk(StreamSink):
         cdef Half* half = &c.half[side]
         cdef Message* m = &half.message
         cdef int i
-        cdef uint16_t length = 0
         cdef bint is_pending = False
+        cdef Exchange* older
+        cdef Exchange* after
         m.exchange = e
+        if e.flags & ANSWER_LOST and e.command not in (C_FIND, C_GET, C_MOVE):
+            # Its only answer is here: the gap hid something else.
+            e.flags &= ~<uint32_t>(ANSWER_LOST | RESPONSE_GAP)
+            e.gaps -= e.doubted_gaps
+            e.lost_bytes -= e.doubted_bytes
+        if not c.is_asynchronous:
+            older = c.half[1 - side].first
+            while older != NULL and older != e:
+                after = <Exchange*>older.node.next
+                if older.flags & ANSWER_LOST and not older.flags & FINAL_SEEN:
+                    self.finish(older)
+                older = after
         if not e.flags & RESPONSE_SEEN:
             e.flags |= RESPONSE_SEEN
             e.response = m.passage
@@ -1107,6 +1125,14 @@ cdef class Talk(StreamSink):
                 m.stage = NO_MESSAGE
             else:
                 self.end_message(c, side)
+
+    @cython.nonecheck(False)
+    cdef void look_at_held(self, Half* half) noexcept nogil:
+        """Read as much of a heading as is there: no more follows, or not what is next."""
+        cdef Message* m = &half.message
+        if m.exchange != NULL and m.heading.phase == READING and half.held_length and m.stage == IN_DATA_SET:
+            read_heading(&m.heading, &self.scratch, &m.exchange.cells, half.held, half.held_length, False)
+        half.held_length = 0
 
     @cython.nonecheck(False)
     cdef void end_headless(self, Conversation* c, int side) noexcept nogil:
@@ -1283,6 +1309,8 @@ cdef class Talk(StreamSink):
                 e.flags |= ANSWER_LOST | RESPONSE_GAP
                 e.gaps += 1
                 e.lost_bytes += length
+                e.doubted_gaps += 1
+                e.doubted_bytes += length
             e = <Exchange*>e.node.next
 
     @cython.nonecheck(False)
@@ -1308,6 +1336,7 @@ cdef class Talk(StreamSink):
             m = &c.half[i].message
             if m.stage != NO_MESSAGE and m.exchange != NULL:
                 e = m.exchange
+                self.look_at_held(&c.half[i])
                 m.passage.stream_bytes = self_end(&c.half[i]) - m.start if self_end(&c.half[i]) > m.start else 0
                 e.gaps += m.gaps
                 e.lost_bytes += m.lost_bytes
