@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, final
 
-from _dicomwire.flow import StreamSink
+from _dicomwire.sink import StreamSink
 
 @final
 class Talk(StreamSink):
