@@ -1,5 +1,4 @@
-"""Any bytes at any cuts over a socket are, for a thread that stores, the PDUs and fragments that a reader finds in them,
-and what is in a file under its name is whole."""
+"""Any bytes over a socket to a thread that stores are what the slow twin finds in them; what has a name is whole."""
 
 import contextlib
 import hashlib
@@ -179,7 +178,8 @@ def starts() -> list[bytes]:
     """Instances, and streams that have none."""
     whole = instance("1.2", 180) + instance("1.3", 190, 2)
     bodies = [whole, whole[:-100], instance("1.2", 60), instance("1.2", 180)[:400] + instance("1.3", 180), *streams()]
-    return [setup + body for body in bodies for setup in (b"\3", b"\7", b"\x32\x20\x80\xa0", b"\x11\x70", b"\x24\x50\xf0")]
+    setups = (b"\3", b"\7", b"\x32\x20\x80\xa0", b"\x11\x70", b"\x24\x50\xf0")
+    return [setup + body for body in bodies for setup in setups]
 
 
 HARNESS = Harness("intake", starts, run, TRICKY, 2048)
