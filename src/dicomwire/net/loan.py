@@ -486,7 +486,8 @@ class Loan(Lent):
         association, command = self._association, message.command
         association.messages_taken += 1
         assert isinstance(command, RequestMessage)
-        if self._is_over or not association.is_sound:  # it is being aborted
+        is_wanted = association.is_sound and not self._is_over
+        if not is_wanted:  # it is being aborted
             self._is_over = True
             discard(message)
             return
