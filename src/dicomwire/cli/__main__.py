@@ -12,6 +12,7 @@ from dicomwire import __version__
 COMMANDS: dict[str, tuple[str, str, str | None]] = {
     "dump": ("dicomwire.cli.dump", "dump", "Print files element by element, as text or JSON."),
     "frames": ("dicomwire.cli.frames", "frames", "List the frames of a file, or write one as it is encoded."),
+    "image": ("dicomwire.cli.image", "image", "Write a frame as a picture, or a contact sheet of many."),
     "scan": ("dicomwire.cli.scan", "scan", "Index the headers of many files as CSV, NDJSON or Parquet."),
     "echo": ("dicomwire.cli.echo", "echo", "Ask an application entity whether it answers (C-ECHO)."),
     "echoscp": ("dicomwire.cli.echo", "echoscp", "Answer C-ECHO: a verification provider."),
