@@ -12,6 +12,7 @@ from dicomwire import __version__
 COMMANDS: dict[str, tuple[str, str, str | None]] = {
     "dump": ("dicomwire.cli.dump", "dump", "Print files element by element, as text or JSON."),
     "frames": ("dicomwire.cli.frames", "frames", "List the frames of a file, or write one as it is encoded."),
+    "image": ("dicomwire.cli.image", "image", "Write a frame as a picture, or a contact sheet of many."),
     "scan": ("dicomwire.cli.scan", "scan", "Index the headers of many files as CSV, NDJSON or Parquet."),
     "json": ("dicomwire.cli.models", "json_command", "Print files as DICOM JSON Model, or convert folders."),
     "xml": ("dicomwire.cli.models", "xml_command", "Print a file as Native DICOM Model, or convert folders."),
