@@ -34,6 +34,7 @@ cdef extern from "Python.h":
     object PyObject_GenericGetAttr(object, object)
     unsigned int PyUnicode_READ_CHAR(object, Py_ssize_t)
     Py_ssize_t PyUnicode_GET_LENGTH(object)
+    bint PyList_CheckExact(object)
     PyObject* PyDict_GetItemWithError(object, object) except? NULL
     object PyMemoryView_FromObject(object)
     unsigned long PyLong_AsUnsignedLong(object) except? 0xFFFFFFFF
@@ -205,7 +206,7 @@ cdef class DataElement:
         value = value_at(self.block, self.index)
         if isinstance(value, list):
             return len(<list>value)
-        if self.block.entries[self.index].length == 0 and not isinstance(value, Sequence):
+        if self.block.entries[self.index].length == 0 and not isinstance(value, (Sequence, Fragments)):
             return 0
         return 0 if value is None or isinstance(value, str) and not value else 1
 
@@ -498,6 +499,52 @@ cdef str _path_to(Block block, uint32_t item, uint32_t tag):
     around = block.path_of(item)
     word = element_word(tag)
     return f"{around}.{word}" if around else word
+
+
+cdef int adopt_lists(Block block) except -1:
+    """Make lists of values that users changed in place the values of their elements, nested ones too."""
+    cdef list pending = [block]
+    cdef Block at
+    cdef uint32_t i
+    cdef object old
+    cdef bint chosen
+    while pending:
+        at = <Block>pending.pop()
+        for i in range(1, at.cache_size):
+            if at.cache[i] == NULL:
+                continue
+            if at.entries[i].flags & NOT_ENTERED:
+                if not at.entries[i].flags & FRAGMENTS:
+                    pending.append(<object>at.cache[i])
+            elif PyList_CheckExact(<object>at.cache[i]):
+                _adopt_list(at, i)
+        if at.edits is not None:
+            if at.edits.own is not None:
+                pending.append(at.edits.own)
+            if at.edits.members is not None:
+                pending.extend([part for part in at.edits.members if isinstance(part, Block)])
+            for edits in (at.edits.items or {}).values():
+                if (<Edits>edits).own is not None:
+                    pending.append((<Edits>edits).own)
+            for members in (at.edits.lists or {}).values():
+                pending.extend([part for part in members if isinstance(part, Block)])
+    return 0
+
+
+cdef int _adopt_list(Block block, uint32_t index) except -1:
+    cdef object old = <object>block.cache[index], fresh
+    cdef uint32_t tag = block.entries[index].tag
+    Py_XDECREF(block.cache[index])
+    block.cache[index] = NULL
+    fresh = _first_value(block, index)
+    block.put(index, old)
+    if fresh == old:
+        return 0
+    if block.is_own:
+        assign_again(block, index, old)
+    else:
+        assign(block, block.entries[index].parent, tag, block.vr_of(index), old, False)
+    return 0
 
 
 def _merged(DataSet data_set):
@@ -1004,6 +1051,7 @@ cdef class DataSet:
 
     def __reduce__(self):
         cdef Root root
+        adopt_lists(self.block)
         if self.block.source.edited or self.root is not None and (<Root>self.root).new_meta:
             return hook("reduce_edited")(self)
         if self.root is not None:
@@ -1012,8 +1060,10 @@ cdef class DataSet:
         return reduce_inside(self.block, self.index, DATA_SET)
 
     def __copy__(self):
-        cdef DataSet copy = new_data_set(clone(_walked(self.block, self.index), self.index), 0)
+        cdef DataSet copy
         cdef Root root, made
+        adopt_lists(self.block)
+        copy = new_data_set(clone(_walked(self.block, self.index), self.index), 0)
         if self.root is not None:
             root = <Root>self.root
             made = Root.__new__(Root)

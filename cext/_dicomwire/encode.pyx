@@ -264,7 +264,8 @@ cdef object _many(object value):
     if hasattr(value, "tolist"):                # arrays, and their scalars
         value = value.tolist()
         return value if isinstance(value, list) else [value]
-    if hasattr(value, "__iter__") and hasattr(value, "__len__") and not hasattr(value, "family_name"):
+    if hasattr(value, "__getitem__") and hasattr(value, "__len__") and not hasattr(value, "family_name") and (
+            not hasattr(value, "keys")):
         return list(value)
     return None
 

@@ -265,7 +265,8 @@ cdef Block _read_meta(Source source, FileStart* start, uint64_t* data_offset):
     finally:
         stepper_free(&s)
     block.entries[0].next = block.count
-    block.end = s.pos
+    block.stop_tag = 0x00030000         # what follows in the source is none of its
+    block.resume_pos = s.pos
     data_offset[0] = s.pos
     e = block.entries + 1
     if block.count > 1:

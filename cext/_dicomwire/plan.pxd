@@ -31,9 +31,11 @@ cdef class Plan:
     cdef uint8_t policy         # Policy for characters that the declared sets do not have
     cdef list words             # tags of elements and numbers of items on the way to where the walk is
     cdef uint32_t depth
+    cdef bint cut               # the last thing copied is a value that the source has not all of
 
     cdef uint8_t* put(self, uint64_t size) except NULL
     cdef int patch(self, uint64_t at, uint64_t begin, bint big) except -1
+    cdef int delimit(self, uint32_t delimiter, int encoding) except -1
     cdef int take(self, Source source, uint64_t offset, uint64_t size) except -1
     cdef int hold(self, object view) except -1
     cdef int _add_run(self, uint32_t origin, uint64_t offset, uint64_t size) except -1

@@ -128,6 +128,7 @@ cdef class Plan:
         self.runs = NULL
         self.count = self.capacity = self.depth = 0
         self.length = 0
+        self.cut = False
         self.lengths = lengths
         self.policy = policy
         self.origins = [None]
@@ -180,6 +181,15 @@ cdef class Plan:
             raise EncodeError(f"{self.length - begin} bytes are too many for a known length", path=self.path(),
                               section="PS3.5 7.5.1")
         store32(self.own.data + at, <uint32_t>(self.length - begin), big)
+        self.cut = False
+        return 0
+
+    cdef int delimit(self, uint32_t delimiter, int encoding) except -1:
+        """End something of undefined length; EncodeError behind a value that would swallow the delimiter."""
+        if self.cut:
+            raise EncodeError("nothing can be put behind a value that is cut short", path=self.path(),
+                              section="PS3.5 7.1.1")
+        store_item(self.put(8), delimiter, 0, encoding)
         return 0
 
     cdef int take(self, Source source, uint64_t offset, uint64_t size) except -1:
@@ -289,7 +299,7 @@ cdef class Plan:
                               section="PS3.5 A.4")
         self._header(tag, &vr, <uint64_t>UNDEFINED, encoding)
         self.take(pieces.source, entry.offset, entry.length)
-        store_item(self.put(8), SEQUENCE_DELIMITER, 0, encoding)
+        self.delimit(SEQUENCE_DELIMITER, encoding)
         return 0
 
     cdef int _own_element(self, Block block, uint32_t item, Block own, uint32_t index, int encoding, tuple terms,
@@ -355,7 +365,9 @@ cdef class Plan:
 
     cdef int _made_sequence(self, uint32_t tag, Block inside, int encoding, tuple terms, int representation) except -1:
         cdef uint16_t vr = DW_VR_SQ
-        cdef bint big = encoding & BIG_ENDIAN != 0, undefined = self.lengths == UNDEFINED_LENGTHS
+        cdef bint big = encoding & BIG_ENDIAN != 0
+        # In implicit VR readers know private sequences by their undefined length alone.
+        cdef bint undefined = self.lengths == UNDEFINED_LENGTHS or encoding & IMPLICIT and dw_tag_vr(tag) != DW_VR_SQ
         cdef uint64_t at, begin
         cdef list members = members_of(inside, 0)
         self._header(tag, &vr, <uint64_t>UNDEFINED if undefined else 0, encoding)
@@ -366,7 +378,7 @@ cdef class Plan:
         elif members is not None:
             self._members(inside, members, encoding, terms, representation)
         if undefined:
-            store_item(self.put(8), SEQUENCE_DELIMITER, 0, encoding)
+            self.delimit(SEQUENCE_DELIMITER, encoding)
         else:
             self.patch(at, begin, big)
         return 0
@@ -400,7 +412,7 @@ cdef class Plan:
         else:
             self.item(block, index, encoding, terms, representation)
         if undefined:
-            store_item(self.put(8), ITEM_DELIMITER, 0, encoding)
+            self.delimit(ITEM_DELIMITER, encoding)
         else:
             self.patch(at, begin, big)
         return 0
@@ -459,6 +471,8 @@ cdef class Plan:
             entry = block.entries + i
             tag = entry.tag
             last = entry.next >= stop
+            if block.sparse:
+                start = entry.offset - entry.header_size        # what stands before was not wanted
             if at < count and edits.changes[at].tag <= tag:
                 self.take(block.source, start, entry.offset - entry.header_size - start)
                 start = entry.offset - entry.header_size
@@ -466,6 +480,7 @@ cdef class Plan:
                     if edits.changes[at].own:
                         self._own_element(block, index, own, edits.changes[at].own, encoding, terms, representation)
                     at += 1
+            self.cut = entry.flags & CUT_SHORT != 0
             rewritten = count and edits.find(tag) != NULL or tag & 0xFFFF == 0 or tag == LENGTH_TO_END
             if not rewritten:
                 rewritten = mark != NULL and mark[i] or self._is_walked(block, i, recoded)
@@ -484,10 +499,11 @@ cdef class Plan:
                     self.take(block.source, start, end - start)
                     start = end
                     if block.entries[i].flags & UNDEFINED_LENGTH and not _has_delimiter(block, i, end):
-                        store_item(self.put(8), SEQUENCE_DELIMITER, 0, encoding)
+                        self.delimit(SEQUENCE_DELIMITER, encoding)
             else:
                 self.take(block.source, start, entry.offset - entry.header_size - start)
                 start = _end_of_child(block, i, index)
+                self.cut = False
             i = block.entries[i].next
         end = start if block.sparse else _end_of(block, index)
         if at < count and block.count > 1 and i > index + 1:
@@ -507,12 +523,12 @@ cdef class Plan:
         while block.entries[i].parent != index:
             i = block.entries[i].parent
         if end > start:
-            if block.entries[i].flags & CUT_SHORT:
+            if self.cut:
                 raise EncodeError("nothing can be put behind a value that is cut short", path=block.path_of(i),
                                   section="PS3.5 7.1.1")
             self.take(block.source, start, end - start)
             if block.entries[i].flags & UNDEFINED_LENGTH and not _has_delimiter(block, i, end):
-                store_item(self.put(8), SEQUENCE_DELIMITER, 0, encoding)
+                self.delimit(SEQUENCE_DELIMITER, encoding)
         return 0
 
     cdef int _walk_as_needed(self, Block block, bint recoded) except -1:
@@ -582,7 +598,9 @@ cdef class Plan:
         cdef int inner_encoding = IMPLICIT if entry.flags & IMPLICIT_IN_UN else encoding
         cdef bint waits = entry.flags & END_UNKNOWN != 0
         if self.lengths:
-            undefined = self.lengths == UNDEFINED_LENGTHS
+            # Where only the undefined length tells that this is a sequence, it stays.
+            undefined = self.lengths == UNDEFINED_LENGTHS or undefined and (
+                entry.flags & IMPLICIT_IN_UN or encoding & IMPLICIT and dw_tag_vr(entry.tag) != DW_VR_SQ)
         self.words.append(entry.tag)
         header = block.source.fetch(entry.offset - size, size)
         memcpy(self.put(size), PyBytes_AS_STRING(header), size)
@@ -597,7 +615,7 @@ cdef class Plan:
         if waits:
             pass                    # the rest of it is copied with what comes behind
         elif undefined:
-            store_item(self.put(8), SEQUENCE_DELIMITER, 0, inner_encoding)
+            self.delimit(SEQUENCE_DELIMITER, inner_encoding)
         else:
             self.patch(at, begin, big)
         self.words.pop()
@@ -631,7 +649,7 @@ cdef class Plan:
                         self.take(block.source, block.entries[i].offset - 8, end - block.entries[i].offset + 8)
                     else:
                         self.take(block.source, block.entries[i].offset - 8, end - block.entries[i].offset + 8)
-                        store_item(self.put(8), ITEM_DELIMITER, 0, encoding)
+                        self.delimit(ITEM_DELIMITER, encoding)
                 else:
                     self.take(block.source, block.entries[i].offset - 8, end - block.entries[i].offset + 8)
             i = block.entries[i].next
@@ -657,7 +675,7 @@ cdef uint64_t _end_of(Block block, uint32_t index) except? 0:
         return block.entries[index].offset + block.entries[index].length
     if block.stop_tag and block.complete and block.resume_pos:
         return block.resume_pos
-    if block.path is not None or block.source.size_known and block.end < block.source.size:
+    if block.path is not None:
         return block.end
     if block.source.inflater is not None and not block.source.size_known:
         block.source.read_all()
@@ -684,25 +702,18 @@ cdef bint _has_delimiter(Block block, uint32_t index, uint64_t end) except -1:
 
 
 cdef uint64_t _end_of_child(Block block, uint32_t index, uint32_t item) except? 0:
-    """Where what belongs to an element ends: at the next one's header, or with the item."""
+    """Where what belongs to an element ends: at the next one's header, or with its value and a delimiter."""
     cdef TapeEntry* entry = block.entries + index
     cdef TapeEntry* following
-    if block.sparse:
-        if entry.flags & END_UNKNOWN:
-            block.resume()
-            entry = block.entries + index
-        return entry.offset + entry.length + (
-            8 if entry.flags & UNDEFINED_LENGTH and _delimiter_at(
-                block, entry.offset + entry.length, SEQUENCE_DELIMITER) else 0)
-    if entry.next < block.entries[item].next:
+    if not block.sparse and entry.next < block.entries[item].next:
         following = block.entries + entry.next
         return following.offset - following.header_size
     if entry.flags & END_UNKNOWN:
         block.resume()
-        return _end_of_child(block, index, item)
-    if item == 0 and not block.complete:
-        return entry.offset + entry.length + (8 if entry.flags & UNDEFINED_LENGTH else 0)
-    return _end_of(block, item)
+        entry = block.entries + index
+    return entry.offset + entry.length + (
+        8 if entry.flags & UNDEFINED_LENGTH and _delimiter_at(
+            block, entry.offset + entry.length, SEQUENCE_DELIMITER) else 0)
 
 
 cdef Block _converted(Block block, uint32_t index, int encoding):

@@ -13,7 +13,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from .block cimport Block, hook
-from .dataset cimport DataSet, Root
+from .dataset cimport DataSet, Root, adopt_lists
 from .emitter cimport store_header
 from .overlay cimport is_touched
 from .plan cimport Plan, Run
@@ -48,9 +48,12 @@ cdef enum:
 def is_unchanged(DataSet data_set) -> bool:
     """Whether a data set is all of what was read from its source, and nothing of it was changed."""
     cdef Root root
-    if data_set.root is None:
+    if data_set.root is None or data_set.block.is_own:
         return False
+    adopt_lists(data_set.block)
     root = <Root>data_set.root
+    if root.meta is not None:
+        adopt_lists(root.meta)
     if root.source is None or root.new_meta or root.own_preamble is not None:
         return False
     if data_set.block.stop_tag or data_set.block.sparse:
@@ -101,6 +104,7 @@ def data_set_plan(DataSet data_set, int encoding, *, int lengths=0, int policy=1
     cdef uint64_t at, begin
     cdef bytes start = preamble
     cdef uint8_t* p
+    adopt_lists(data_set.block)
     if start is not None:
         p = plan.put(<uint64_t>len(start) + 4)
         memcpy(p, PyBytes_AS_STRING(start), <size_t>len(start))

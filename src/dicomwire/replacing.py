@@ -57,8 +57,9 @@ def replacing_file(
     except FileNotFoundError:
         older = None
     if older is not None and stat.S_ISLNK(older.st_mode):
-        name = os.path.realpath(name)
         older = os.stat(name) if os.path.exists(name) else None
+        if older is None or stat.S_ISREG(older.st_mode):
+            name = os.path.realpath(name)
     if older is not None and not stat.S_ISREG(older.st_mode):
         descriptor = os.open(name, os.O_WRONLY | getattr(os, "O_CLOEXEC", 0))
         try:

@@ -16,14 +16,14 @@ _OF_DATA_SET = ((0x00020002, 0x00080016, "SOP Class UID"), (0x00020003, 0x000800
 
 
 def complete_meta(data_set: DataSet, syntax: str | None, policy: str) -> DataSet:
-    """Return a data set's File Meta Information, set to what it has to be: a file of this implementation.
+    """Return a copy of a data set's File Meta Information, set to what it has to be in a file of this implementation.
 
     syntax      UID of the transfer syntax; None leaves what is there
     policy      "strict": EncodeError for a SOP class or instance that nothing names
 
     UIDs of the data set go before those that stood there.
     """
-    meta = data_set.file_meta
+    meta = data_set.file_meta.copy()
     if 0x00020001 not in meta:
         meta[0x00020001] = _VERSION
     for tag, source, name in _OF_DATA_SET:

@@ -71,7 +71,7 @@ def dcmwrite(
     synchronize         return when the file is on the disk, and not only with the system
 
     The file has its name when it is complete, and an older one's mode; what fails leaves the older one as it was.  The
-    data set's ``file_meta`` is brought up to date where anything was changed.
+    data set is not changed: File Meta Information is made right in the file.
 
     EncodeError for what cannot be encoded, with the element's path; UnsupportedError where another transfer syntax would
     take a codec; TruncatedError where the source has become shorter since it was read; OSError of the system.
