@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str, str | None]] = {
     "xml": ("dicomwire.cli.models", "xml_command", "Print a file as Native DICOM Model, or convert folders."),
     "sr": ("dicomwire.cli.report", "sr", "Print structured reports as text."),
     "dicomdir": ("dicomwire.cli.file_sets", "dicomdir", "List a DICOMDIR, or make a file-set of files."),
+    "deid": ("dicomwire.cli.deid", "deid", "De-identify files by PS3.15 Annex E."),
     "echo": ("dicomwire.cli.echo", "echo", "Ask an application entity whether it answers (C-ECHO)."),
     "echoscp": ("dicomwire.cli.echo", "echoscp", "Answer C-ECHO: a verification provider."),
     "send": ("dicomwire.cli.send", "send", "Send files to an application entity (C-STORE)."),
