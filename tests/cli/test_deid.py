@@ -63,7 +63,8 @@ def test_failures(folder, tmp_path):
     (folder / "c.txt").write_bytes(b"nothing")
     result = run(folder, "--to", tmp_path / "out")
     assert result.exit_code == 1
-    assert "2 files" in result.stderr and "1 failed" in result.stderr
+    assert "2 files" in result.stderr
+    assert "1 failed" in result.stderr
     result = run(folder, "--to", tmp_path / "out", "--retain", "uids", "--keep-names")
     result = run(folder, "--to", tmp_path / "out", "--retain", "uids", "--keep-names")
     assert result.exit_code == 1

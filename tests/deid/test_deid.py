@@ -126,14 +126,15 @@ def test_basic_profile():
     assert ds.SOPClassUID == CT
     assert ds.Modality == "CT"
     assert bytes(ds.PixelData) == b"\1\2\3\4"
-    assert ds.StudyDate == "" and ds.AccessionNumber == "" and ds.PatientBirthDate == ""
+    assert [ds.StudyDate, ds.AccessionNumber, ds.PatientBirthDate] == ["", "", ""]
     for keyword in ("InstitutionName", "SeriesDescription"):
         assert keyword not in ds
     assert 0x60003000 not in ds
     assert ds.PatientID == ds.PatientName
-    assert ds.PatientID[0] == "P" and len(ds.PatientID) == 13
+    assert (ds.PatientID[0], len(ds.PatientID)) == ("P", 13)
     for keyword in ("SOPInstanceUID", "StudyInstanceUID"):
-        assert ds[keyword].value.startswith("2.25.") and len(ds[keyword].value) <= 64
+        assert ds[keyword].value.startswith("2.25.")
+        assert len(ds[keyword].value) <= 64
     assert ds.PatientIdentityRemoved == "YES"
     assert ds.DeidentificationMethod == "Basic Application Confidentiality Profile"
     assert [one.CodeValue for one in ds.DeidentificationMethodCodeSequence] == ["113100"]
@@ -226,7 +227,8 @@ def test_what_is_retained():
 
 def test_dates_are_moved():
     data = instance(
-        text(0x00080020, "DA", "20200301"), text(0x00080023, "DA", "20200305"), text(0x0008002A, "DT", "20200301120000.5+0100"),
+        text(0x00080020, "DA", "20200301"), text(0x00080023, "DA", "20200305"), 
+        text(0x0008002A, "DT", "20200301120000.5+0100"),
         text(0x00080030, "TM", "1213"), text(0x00100030, "DA", "19500102"),
     )  # fmt: skip
     ds, outcome = deidentified(data, Options(retain_modified_dates=True, shift_days=-60))

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import struct
+from itertools import pairwise
 
 from _dicomwire.dataset import DataSet
 from _dicomwire.part10 import dcmread
@@ -350,7 +351,7 @@ def _record(record_type: str, data_set: DataSet) -> DataSet:
 def _link(nodes: dict[object, _Node]) -> None:
     """Let each record of a level lead to the next one."""
     level = list(nodes.values())
-    for node, following in zip(level, level[1:], strict=False):
+    for node, following in pairwise(level):
         node.record.OffsetOfTheNextDirectoryRecord = following.offset
     if level:
         level[-1].record.OffsetOfTheNextDirectoryRecord = 0
