@@ -112,7 +112,7 @@ def test_version_and_help():
     assert runner.invoke(cli, ["--version"]).stdout == f"dicomwire {dicomwire.__version__}\n"
     result = runner.invoke(cli, ["--help"])
     listed = [line.split()[0] for line in result.stdout.partition("Commands:\n")[2].splitlines()]
-    assert listed == ["dump", "frames", "scan", "echo", "echoscp", "send", "receive"]
+    assert listed == ["dump", "frames", "scan", "modify", "convert", "echo", "echoscp", "send", "receive"]
     for command in COMMANDS:
         result = runner.invoke(cli, [command, "--help"])
         assert result.exit_code == 0
