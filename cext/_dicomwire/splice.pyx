@@ -6,7 +6,7 @@ has it, so that the data need not pass through this process.  PS3.10 section 7.1
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from cpython.exc cimport PyErr_CheckSignals, PyErr_SetFromErrno
+from cpython.exc cimport PyErr_CheckSignals, PyErr_SetFromErrno, PyErr_SetFromErrnoWithFilenameObject
 from libc.errno cimport EINTR, errno
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
@@ -23,6 +23,8 @@ from .pickling cimport inside_state
 from .tape cimport DATA_SET, EXPLICIT_LE
 from .vr cimport DW_VR_UL
 
+from os import fsencode as os_fsencode
+
 from .errors import TruncatedError
 
 cdef extern from "splice.h" nogil:
@@ -33,6 +35,7 @@ cdef extern from "splice.h" nogil:
     ssize_t write(int, const void*, size_t) noexcept
     # How many bytes were copied between two files at their positions; -1 with errno, DW_NO_COPY where it is not to be had.
     ssize_t dw_copy_range(int source, uint64_t offset, int target, size_t size) noexcept
+    int dw_rename_new(const char*, const char*) noexcept
     enum: DW_NO_COPY
 
 cdef enum:
@@ -345,6 +348,19 @@ cdef class _Writer:
             size -= n
         source.release()
         return 0
+
+
+def rename_new(source, target) -> bool:
+    """Rename a file unless there is one of the new name, which is a FileExistsError; False where nobody can say so."""
+    cdef bytes old = os_fsencode(source), new = os_fsencode(target)
+    cdef const char* old_name = PyBytes_AS_STRING(old)
+    cdef const char* new_name = PyBytes_AS_STRING(new)
+    cdef int status
+    with nogil:
+        status = dw_rename_new(old_name, new_name)
+    if status == -1:
+        PyErr_SetFromErrnoWithFilenameObject(OSError, target)
+    return status == 0
 
 
 def write_plan(Plan plan, int descriptor) -> int:
