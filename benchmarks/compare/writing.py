@@ -94,11 +94,17 @@ def clocked(folder: Folder, work: Callable[[], object]) -> Callable[[], int]:
 
 
 def entry(toolkit: Toolkit, run: Callable[[], int], compare: Callable[[Any], str]) -> Entry:
-    made = Entry(
-        label=toolkit.label, role="own" if toolkit.name == "dicomwire" else "peer", run=run, version=toolkit.version(),
-        how="read, set PatientID, write", toolkit=toolkit.name, variant=toolkit.variant, compare=compare, own_clock=True,
-    )  # fmt: skip
-    return made
+    return Entry(
+        label=toolkit.label,
+        role="own" if toolkit.name == "dicomwire" else "peer",
+        run=run,
+        version=toolkit.version(),
+        how="read, set PatientID, write",
+        toolkit=toolkit.name,
+        variant=toolkit.variant,
+        compare=compare,
+        own_clock=True,
+    )
 
 
 def edited(path: str, target: str) -> str:
@@ -185,9 +191,11 @@ def edit_large_task(context: Context) -> Task:
         subprocess.run(["cp", "--reflink=never", corpus.path, target], check=True)
 
     folder.empty()
-    done = subprocess.run([sys.executable, "-c", _PEAK, corpus.path, target], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", _PEAK, corpus.path, target]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     peak = f"{int(done.stdout) / 1024:.0f} MB" if done.returncode == 0 else done.stderr[-200:]
-    toolkits = [t for t in context.doing("edit") if t.name == "dicomwire" or context.size in ("XS", "S") or context.full]
+    all_of_them = context.size in ("XS", "S") or context.full
+    toolkits = [t for t in context.doing("edit") if t.name == "dicomwire" or all_of_them]
     return Task(
         name="edit large",
         title=f"read an enhanced CT of {corpus.total_bytes / 1e6:.0f} MB, change one element, write it to a new name",

@@ -47,7 +47,10 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="dicomwire", message="%(prog)s %(version)s")
 def cli() -> None:
-    """Reads and writes DICOM files and speaks with application entities.  Not a medical device, not for diagnosis or treatment."""
+    """Reads and writes DICOM files and speaks with application entities.
+
+    Not a medical device, not for diagnosis or treatment.
+    """
 
 
 def main() -> None:

@@ -61,8 +61,8 @@ def convert(
     """Write files, and all files in folders and below, in another transfer syntax.
 
     Between implicit VR little endian, explicit VR in both byte orders and deflated; what would take a codec is an error
-    of that file.  A file takes its name when it is complete; one that is as it should be is left alone.  The exit status
-    is 1 when a file failed.
+    of that file.  A file takes its name when it is complete; one that is as it should be is left alone.  The exit
+    status is 1 when a file failed.
     """
     if syntax is None and lengths == "keep":
         raise click.UsageError("nothing to do: give --transfer-syntax or --lengths")

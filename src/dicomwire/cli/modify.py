@@ -87,8 +87,8 @@ def modify(
     """Change elements of files, and of all files in folders and below.
 
     KEY is a keyword, a tag, or a path such as RequestAttributesSequence.0.ScheduledProcedureStepID; keys of group 0002
-    are File Meta Information.  First is deleted, then set, then inserted.  A file takes its name when it is complete; one
-    that needs no change is left alone.  The exit status is 1 when a file failed.
+    are File Meta Information.  First is deleted, then set, then inserted.  A file takes its name when it is complete;
+    one that needs no change is left alone.  The exit status is 1 when a file failed.
     """
     changes = [Change(key, None, False) for key in deletions]
     changes += [Change(key, text, False) for key, text in settings]

@@ -41,7 +41,7 @@ def rewriting_options(command: Command) -> Command:
         click.option("--overwrite", is_flag=True, help="With --to: replace files that are there."),
         click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Threads."),
         click.option("--skip-foreign", is_flag=True, help="Pass over files that are not DICOM."),
-        click.option("--synchronize", is_flag=True, help="Have each file on the disk before its older one is replaced."),
+        click.option("--synchronize", is_flag=True, help="Have each file on the disk before an older one is replaced."),
     ):  # fmt: skip
         command = option(command)
     return command
