@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from benchmarks import workloads, yardsticks
-from benchmarks.compare import child, exchange, framing, storage
+from benchmarks.compare import child, exchange, framing, storage, writing
 from benchmarks.compare.adapters import Toolkit
 from benchmarks.compare.adapters.dicomwire_ import STREAM_CHUNK, Dicomwire
 from benchmarks.compare.adapters.pydicom_ import Pydicom
@@ -486,6 +486,7 @@ TASKS: dict[str, Callable[[Context], Task]] = {
     "real": real_task,
     **{name: lambda context, make=make: make(context.size) for name, make in exchange.TASKS.items()},
     **{name: lambda context, make=make: make(context.size) for name, make in framing.TASKS.items()},
+    **{name: lambda context, make=make: make(context) for name, make in writing.TASKS.items()},
     "echo": lambda context: network_task("echo", context.size, context.names),
     "echo-scu": lambda context: network_task("echo-scu", context.size, context.names),
     "associations": lambda context: network_task("associations", context.size, context.names),

@@ -111,19 +111,9 @@ def test_version_and_help():
     result = runner.invoke(cli, ["--help"])
     listed = [line.split()[0] for line in result.stdout.partition("Commands:\n")[2].splitlines()]
     assert listed == [
-        "dump",
-        "frames",
-        "scan",
-        "json",
-        "xml",
-        "sr",
-        "dicomdir",
-        "deid",
-        "echo",
-        "echoscp",
-        "send",
-        "receive",
-    ]
+        "dump", "frames", "scan", "modify", "convert", "json", "xml", "sr", "dicomdir", "deid",
+        "echo", "echoscp", "send", "receive",
+    ]  # fmt: skip
     for command in COMMANDS:
         result = runner.invoke(cli, [command, "--help"])
         assert result.exit_code == 0

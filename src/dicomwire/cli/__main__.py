@@ -13,6 +13,8 @@ COMMANDS: dict[str, tuple[str, str, str | None]] = {
     "dump": ("dicomwire.cli.dump", "dump", "Print files element by element, as text or JSON."),
     "frames": ("dicomwire.cli.frames", "frames", "List the frames of a file, or write one as it is encoded."),
     "scan": ("dicomwire.cli.scan", "scan", "Index the headers of many files as CSV, NDJSON or Parquet."),
+    "modify": ("dicomwire.cli.modify", "modify", "Set, insert and delete elements of many files."),
+    "convert": ("dicomwire.cli.convert", "convert", "Write many files in another transfer syntax."),
     "json": ("dicomwire.cli.models", "json_command", "Print files as DICOM JSON Model, or convert folders."),
     "xml": ("dicomwire.cli.models", "xml_command", "Print a file as Native DICOM Model, or convert folders."),
     "sr": ("dicomwire.cli.report", "sr", "Print structured reports as text."),
@@ -50,7 +52,10 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="dicomwire", message="%(prog)s %(version)s")
 def cli() -> None:
-    """Reads DICOM files and speaks with application entities.  Not a medical device, not for diagnosis or treatment."""
+    """Reads and writes DICOM files and speaks with application entities.
+
+    Not a medical device, not for diagnosis or treatment.
+    """
 
 
 def main() -> None:
