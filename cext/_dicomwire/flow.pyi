@@ -1,11 +1,11 @@
 """Flows of a capture.  The docstrings are in flow.pyx."""
 
-from collections.abc import Collection
 from typing import final
 
 from _dicomwire.capture import PacketSource
-
-class StreamSink: ...
+from _dicomwire.sink import StreamSink
+from _dicomwire.streamcollector import CollectedConnection as CollectedConnection
+from _dicomwire.streamcollector import StreamCollector as StreamCollector
 
 @final
 class FlowTable:
@@ -20,17 +20,9 @@ class FlowTable:
         last_wins: bool = False,
     ) -> None: ...
     @property
-    def sink(self) -> StreamSink: ...
-    @property
     def max_connections(self) -> int: ...
     @property
-    def max_held_bytes(self) -> int: ...
-    @property
-    def max_stream_held_bytes(self) -> int: ...
-    @property
     def held_bytes(self) -> int: ...
-    @property
-    def last_wins(self) -> bool: ...
     @property
     def first_ns(self) -> int: ...
     @property
@@ -40,23 +32,3 @@ class FlowTable:
     def run(self, source: PacketSource) -> bool: ...
     def finish(self) -> bool: ...
     def advance(self, time_ns: int) -> bool: ...
-
-class CollectedConnection:
-    serial: int
-    client: tuple[str, int]
-    server: tuple[str, int]
-    from_start: bool
-    vlan: int
-    streams: tuple[bytearray, bytearray]
-    events: list[tuple[object, ...]]
-    kind: str | None
-    sides: tuple[dict[str, int | None], dict[str, int | None]] | None
-    def __init__(
-        self, serial: int, client: tuple[str, int], server: tuple[str, int], from_start: bool, vlan: int
-    ) -> None: ...
-
-@final
-class StreamCollector(StreamSink):
-    def __init__(self, *, pauses: bool = False, ignores: Collection[int] = ()) -> None: ...
-    @property
-    def connections(self) -> list[CollectedConnection]: ...

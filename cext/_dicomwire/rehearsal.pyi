@@ -2,7 +2,7 @@
 
 from typing_extensions import Buffer
 
-from _dicomwire.flow import StreamSink
+from _dicomwire.sink import StreamSink
 
 class Rehearsal:
     def __init__(self, sink: StreamSink) -> None: ...

@@ -11,7 +11,8 @@ from dataclasses import replace
 import pytest
 
 from _dicomwire.capture import CaptureReader
-from _dicomwire.flow import FlowTable, StreamCollector, StreamSink
+from _dicomwire.flow import FlowTable, StreamCollector
+from _dicomwire.sink import StreamSink
 from tests.cext.flows import CLIENT, MS, SERVER, START_NS, Talk, gaps, one, run, sides, wrapped
 from tests.fuzz.harnesses import flow as harness
 from tests.monitor import captures

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,17 @@ def test_spans_and_sizes() -> None:
     assert [size(count) for count in (0, 999, 1000, 3348, 999_600, 5_200_000, 7e12)] == [
         "0 B", "999 B", "1 kB", "3.35 kB", "1 MB", "5.2 MB", "7 TB",
     ]  # fmt: skip
+
+
+@pytest.mark.sources
+def test_every_field_is_defined_in_the_guide() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "monitor.md").read_text()
+    names = set(re.findall(r"`([a-z0-9_]+)`", guide))
+    for kind, (_, fields) in TABLES.items():
+        for name in fields:
+            known = name in names or name.replace("rsp_", "req_") in names or name.removesuffix("_raw") in names
+            known |= name.removesuffix("_min") in names or name.removesuffix("_max") in names
+            assert known or kind == "gap", (kind, name)
 
 
 # ------------------------------------------------------------------------------------------------------------ Parquet

@@ -80,13 +80,13 @@ class HL7Record:
         self.req_transfer_time_ns = _span(request.begin, request.end) if request else None
         first = answers[0] if answers else None
         self.rsp_transfer_time_ns = _span(first.begin, first.end) if first else None
-        self.processing_time_ns = _span(request.end, first.begin) if request and first else None
+        self.processing_time_ns = _positive(request.end, first.begin) if request and first else None
         accept = exchange.acknowledgements.get(Stage.ACCEPT)
         application = exchange.acknowledgements.get(Stage.APPLICATION)
-        self.accept_time_ns = _span(request.end, accept.begin) if request and accept else None
-        self.application_time_ns = _span(request.end, application.begin) if request and application else None
+        self.accept_time_ns = _positive(request.end, accept.begin) if request and accept else None
+        self.application_time_ns = _positive(request.end, application.begin) if request and application else None
         final = application or accept
-        self.ack_time_ns = _span(request.begin, final.end) if request and final else None
+        self.ack_time_ns = _positive(request.begin, final.end) if request and final else None
         round_trips = exchange.conversation.take_round_trips()
         self.round_trip_time_ns = round_trips and round_trips[0]
         self.round_trip_time_min_ns = round_trips and round_trips[1]
@@ -103,9 +103,9 @@ class HL7Record:
         every = [*([request] if request else []), *answers]
         # An application's answer on another connection has counters of its own.
         here = [sent for sent in every if sent.conversation is every[0].conversation]
-        begin, end = here[0].begin, here[-1].end
-        self.gaps = end.gaps - begin.gaps
-        self.lost_bytes = end.lost_bytes - begin.lost_bytes
+        begin, end = here[0].begin, exchange.end or here[-1].end
+        self.gaps = sum(end.gaps) - sum(begin.gaps)
+        self.lost_bytes = sum(end.lost_bytes) - sum(begin.lost_bytes)
         sender = request.side if request else 1 - answers[0].side
         before, after = begin.counters, end.counters
         self.client_zero_wnd = after[0].zero_windows - before[0].zero_windows
@@ -224,6 +224,12 @@ HL7_FIELDS = (
 
 def _span(begin: Snapshot, end: Snapshot) -> int:
     return end.moment.time_ns - begin.moment.time_ns
+
+
+def _positive(begin: Snapshot, end: Snapshot) -> int | None:
+    """A span between packets of two directions; None where they came to the tap in the other order."""
+    span = _span(begin, end)
+    return span if span >= 0 else None
 
 
 def _shown(show: Callable[[str], str | None], values: Iterable[str]) -> list[str]:

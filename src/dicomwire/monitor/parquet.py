@@ -31,7 +31,7 @@ TABLES: dict[str, tuple[str, tuple[str, ...]]] = {
 """Of each kind of record, name and columns of its table."""
 
 ROWS_AT_ONCE = 1_000  # records that are Python objects at a time, of each kind
-ROWS_OF_GROUP = 50_000
+ROWS_OF_GROUP = 16_384
 ROWS_OF_FILE = 2_000_000
 
 _MOMENTS = frozenset(("time", "end_time", "last_time"))
@@ -51,6 +51,7 @@ _SPANS = frozenset(
         "tcp_setup_time", "request_time", "answer_time", "release_time", "zero_window_time", "req_transfer_time",
         "processing_time", "rsp_transfer_time", "time_to_first_pending", "time_to_final", "round_trip_time",
         "round_trip_time_min", "round_trip_time_max", "accept_time", "application_time", "ack_time",
+        "time_since_request",
     )
 )  # fmt: skip
 _TEXTS = frozenset(
@@ -63,15 +64,29 @@ _TEXTS = frozenset(
 )  # fmt: skip
 _PARTED = frozenset(
     (
-        "scheduled", "answers", "statuses", "abort", "parent", "move_originator", "sub_operations", "contexts",
-        "user_information", "end", "control_pdus", "illegal_pdus", "client", "server", "in_flight", "conflicts",
+        "scheduled", "answers", "statuses", "abort", "parent", "move_originator", "sub_operations", "stored",
+        "contexts", "user_information", "end", "control_pdus", "illegal_pdus", "client", "server", "in_flight",
+        "conflicts",
         "segments", "ack_segments",
+    )
+)  # fmt: skip
+_STRINGS = frozenset(
+    (
+        "association", "client_address", "server_address", "sender", "requestor", "side", "kind", "called_ae_title",
+        "calling_ae_title", "called_ae_title_raw", "calling_ae_title_raw", "application_context_name", "ended_by",
+        "error", "method", "sop_class_uid", "sop_instance_uid", "transfer_syntax", "study_instance_uid",
+        "series_instance_uid", "accession_number", "modality", "patient_id", "patient_name", "patient_birth_date",
+        "birth_date", "query_level", "transaction_uid", "step_status", "status_category", "error_comment",
+        "move_destination", "req_pdu", "rsp_pdu", "msg_type", "msg_id", "ack_code", "ack_id", "ack_msg_id",
+        "accept_ack_code", "application_ack_code", "commit_ack_code", "error_code", "ack_text", "sending_application",
+        "sending_facility", "receiving_application", "receiving_facility", "patient_id_issuer", "order_control",
+        "order_status", "subfield_delimiter",
     )
 )  # fmt: skip
 
 
 def column_type(kind: str, name: str) -> Any:
-    """The Arrow type of a field of a kind of record."""
+    """The Arrow type of a field of a kind of record.  KeyError for a field that no kind has."""
     pa = require_pyarrow()
     if name in _MOMENTS:
         return pa.timestamp("ns", tz="UTC")
@@ -85,7 +100,11 @@ def column_type(kind: str, name: str) -> Any:
         return pa.bool_()
     if name == "frames":
         return pa.list_(pa.int64())
-    return pa.list_(pa.string()) if name in _TEXTS else pa.string()
+    if name in _TEXTS:
+        return pa.list_(pa.string())
+    if name in _STRINGS or name in _PARTED:
+        return pa.string()
+    raise KeyError(name)
 
 
 def schema(kind: str) -> Any:

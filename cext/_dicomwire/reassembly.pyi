@@ -1,0 +1,11 @@
+"""Reassembly of streams.  The docstrings are in reassembly.pyx."""
+
+from typing import final
+
+from _dicomwire.sink import StreamSink
+
+@final
+class Reassembly:
+    def __init__(
+        self, sink: StreamSink, max_held_bytes: int, max_stream_held_bytes: int, last_wins: bool
+    ) -> None: ...

@@ -1,0 +1,3 @@
+"""What takes the streams of connections.  The docstrings are in sink.pyx."""
+
+class StreamSink: ...
