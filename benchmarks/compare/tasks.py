@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from benchmarks import workloads, yardsticks
-from benchmarks.compare import child, framing, monitor, monitor_live, storage
+from benchmarks.compare import child, codecs, exchange, framing, monitor, monitor_live, pixels, storage
 from benchmarks.compare.adapters import Toolkit
 from benchmarks.compare.adapters.dicomwire_ import STREAM_CHUNK, Dicomwire
 from benchmarks.compare.adapters.pydicom_ import Pydicom
@@ -486,7 +486,9 @@ TASKS: dict[str, Callable[[Context], Task]] = {
     "enhanced-known": lambda context: nested_task(context, "enhanced-known"),
     "enhanced-undefined": lambda context: nested_task(context, "enhanced-undefined"),
     "real": real_task,
+    **{name: lambda context, make=make: make(context.size) for name, make in exchange.TASKS.items()},
     **{name: lambda context, make=make: make(context.size) for name, make in framing.TASKS.items()},
+    **{name: lambda context, make=make: make(context.size) for name, make in (pixels.TASKS | codecs.TASKS).items()},
     "echo": lambda context: network_task("echo", context.size, context.names),
     "echo-scu": lambda context: network_task("echo-scu", context.size, context.names),
     "associations": lambda context: network_task("associations", context.size, context.names),

@@ -34,6 +34,7 @@ cdef extern from "Python.h":
     object PyObject_GenericGetAttr(object, object)
     unsigned int PyUnicode_READ_CHAR(object, Py_ssize_t)
     Py_ssize_t PyUnicode_GET_LENGTH(object)
+    bint PyList_CheckExact(object)
     PyObject* PyDict_GetItemWithError(object, object) except? NULL
     object PyMemoryView_FromObject(object)
     unsigned long PyLong_AsUnsignedLong(object) except? 0xFFFFFFFF
@@ -205,7 +206,7 @@ cdef class DataElement:
         value = value_at(self.block, self.index)
         if isinstance(value, list):
             return len(<list>value)
-        if self.block.entries[self.index].length == 0 and not isinstance(value, Sequence):
+        if self.block.entries[self.index].length == 0 and not isinstance(value, (Sequence, Fragments)):
             return 0
         return 0 if value is None or isinstance(value, str) and not value else 1
 
@@ -500,6 +501,52 @@ cdef str _path_to(Block block, uint32_t item, uint32_t tag):
     return f"{around}.{word}" if around else word
 
 
+cdef int adopt_lists(Block block) except -1:
+    """Make lists of values that users changed in place the values of their elements, nested ones too."""
+    cdef list pending = [block]
+    cdef Block at
+    cdef uint32_t i
+    cdef object old
+    cdef bint chosen
+    while pending:
+        at = <Block>pending.pop()
+        for i in range(1, at.cache_size):
+            if at.cache[i] == NULL:
+                continue
+            if at.entries[i].flags & NOT_ENTERED:
+                if not at.entries[i].flags & FRAGMENTS:
+                    pending.append(<object>at.cache[i])
+            elif PyList_CheckExact(<object>at.cache[i]):
+                _adopt_list(at, i)
+        if at.edits is not None:
+            if at.edits.own is not None:
+                pending.append(at.edits.own)
+            if at.edits.members is not None:
+                pending.extend([part for part in at.edits.members if isinstance(part, Block)])
+            for edits in (at.edits.items or {}).values():
+                if (<Edits>edits).own is not None:
+                    pending.append((<Edits>edits).own)
+            for members in (at.edits.lists or {}).values():
+                pending.extend([part for part in members if isinstance(part, Block)])
+    return 0
+
+
+cdef int _adopt_list(Block block, uint32_t index) except -1:
+    cdef object old = <object>block.cache[index], fresh
+    cdef uint32_t tag = block.entries[index].tag
+    Py_XDECREF(block.cache[index])
+    block.cache[index] = NULL
+    fresh = _first_value(block, index)
+    block.put(index, old)
+    if fresh == old:
+        return 0
+    if block.is_own:
+        assign_again(block, index, old)
+    else:
+        assign(block, block.entries[index].parent, tag, block.vr_of(index), old, False)
+    return 0
+
+
 def _merged(DataSet data_set):
     """The elements of an item that was changed, in tag order."""
     cdef Edits edits = edits_of(data_set.block, data_set.index)
@@ -711,6 +758,10 @@ cdef class DataSet:
         """Delete all elements."""
         for tag in self.keys():
             remove(self.block, self.index, <uint32_t>tag)
+
+    def save_as(self, filename, **options):
+        """Write the data set as a file; see :func:`dicomwire.dcmwrite` for the options."""
+        hook("dcmwrite")(filename, self, **options)
 
     def copy(self):
         """A data set that can be changed without changing this one; what was read is not copied."""
@@ -974,7 +1025,7 @@ cdef class DataSet:
         """The pixel data as a NumPy array, made anew each time: (frames, rows, columns, samples) without axes of one.
 
         The axis of frames is left out where there is one frame, that of samples where there is one a pixel.  A
-        read-only view of the source wherever the encoding is that of the array; same as decode().  PS3.3 section C.7.6.3.
+        read-only view of the source where the encoding is that of the array; same as decode().  PS3.3 section C.7.6.3.
         """
         return hook("decode")(self)
 
@@ -1024,6 +1075,7 @@ cdef class DataSet:
 
     def __reduce__(self):
         cdef Root root
+        adopt_lists(self.block)
         if self.block.source.edited or self.root is not None and (<Root>self.root).new_meta:
             return hook("reduce_edited")(self)
         if self.root is not None:
@@ -1032,8 +1084,10 @@ cdef class DataSet:
         return reduce_inside(self.block, self.index, DATA_SET)
 
     def __copy__(self):
-        cdef DataSet copy = new_data_set(clone(_walked(self.block, self.index), self.index), 0)
+        cdef DataSet copy
         cdef Root root, made
+        adopt_lists(self.block)
+        copy = new_data_set(clone(_walked(self.block, self.index), self.index), 0)
         if self.root is not None:
             root = <Root>self.root
             made = Root.__new__(Root)
@@ -1352,6 +1406,29 @@ cdef class Sequence:
             self.block.go_on(<uint32_t>min(wanted - n + 1, <Py_ssize_t>ALL - 1), wanted - n >= FAR)
             stop = self.block.entries[self.index].next
         raise IndexError("item number out of range")
+
+    def offsets(self):
+        """Absolute offsets of the items' tags in the source, in bytes, in their order; -1 for one that was set."""
+        cdef list found = []
+        cdef uint32_t i
+        cdef object part
+        if self.block.edits is not None:
+            members = members_of(self.block, self.index)
+            if members is not None:
+                for part in members:
+                    if isinstance(part, int):
+                        found.append(self.block.entries[<uint32_t>part].offset
+                                     - self.block.entries[<uint32_t>part].header_size)
+                    else:
+                        found.append(-1)
+                return found
+        if self.block.entries[self.index].flags & END_UNKNOWN:
+            self.block.go_on(ALL, True)
+        i = self.index + 1
+        while i < self.block.entries[self.index].next:
+            found.append(self.block.entries[i].offset - self.block.entries[i].header_size)
+            i = self.block.entries[i].next
+        return found
 
     def __setitem__(self, key, value):
         cdef list members = own_members(self.block, self.index)

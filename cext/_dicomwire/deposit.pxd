@@ -2,9 +2,9 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from .cstore cimport StoreRequest
-from .digester cimport Digester
 from .intake cimport Intake
 from .pdu cimport PDUReader
+from .writer cimport Writer
 
 cdef enum:
     LONGEST_PATH = 4096         # bytes, as systems have it; longer ones are for somebody else
@@ -49,6 +49,6 @@ cdef class Deposit:
     cdef size_t first_length
     cdef bint begin(self, Intake intake, Place place) noexcept nogil
     cdef bint open(self, Place place) noexcept nogil
-    cdef int take(self, Intake intake, PDUReader reader, Place place, Digester digester, int socket, int wake,
-                  int timeout_ms, int turn_ms) noexcept nogil
+    cdef int take(self, Intake intake, PDUReader reader, Place place, Writer writer, object digest, int socket,
+                  int wake, int timeout_ms, int turn_ms) noexcept nogil
     cdef void drop(self) noexcept nogil

@@ -4,9 +4,9 @@ from typing import Final, Protocol, final
 
 from typing_extensions import Buffer
 
-from _dicomwire.digester import Digester
 from _dicomwire.intake import Intake
 from _dicomwire.pdu import PDUReader
+from _dicomwire.writer import Writer
 
 class _Hash(Protocol):
     def update(self, data: Buffer, /) -> object: ...
@@ -53,7 +53,7 @@ class Deposit:
         wake: int,
         timeout_ms: int,
         turn_ms: int,
-        digester: Digester | None = None,
+        writer: Writer | None = None,
         digest: _Hash | None = None,
     ) -> int: ...
     def answer(self, socket: int, status: int, max_pdu_length: int) -> bytes | None: ...

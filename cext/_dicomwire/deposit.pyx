@@ -14,11 +14,11 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
 from .cstore cimport MOST_STORE_RESPONSE, read_store_request, write_store_response
-from .digester cimport Digester
 from .identify cimport LeadingUIDs, find_leading_uids
 from .intake cimport IS_ENDED, IS_NOT_WRITTEN
 from .pdu cimport COMMAND, LAST_FRAGMENT, PDV_HEADER
 from .pdv cimport HEADERS, put_headers
+from .writer cimport Writer
 
 cdef extern from "Python.h":
     str PyUnicode_DecodeFSDefault(const char*)
@@ -169,7 +169,7 @@ cdef class Deposit:
         return PyUnicode_DecodeFSDefault(self.place)
 
     def receive(self, Intake intake not None, PDUReader reader not None, Place place not None, int socket, int wake,
-                int timeout_ms, int turn_ms, Digester digester=None, digest=None):
+                int timeout_ms, int turn_ms, Writer writer=None, digest=None):
         """Receive an instance whose request an Intake has found, see `Intake.next_request`, and store it.
 
         STORED     the file has its name, `path`, and `size` bytes; `answer` is due
@@ -177,19 +177,17 @@ cdef class Deposit:
         ENDED      the data set is complete, and the file still to be named: its name is taken, say
         or why the data set is not complete, as of `Intake.pass_on`.  `hand_over` gives the file then.
 
-        ``passed``, ``ended`` and ``failure`` of the Intake say as much as after `pass_on`, whose ``digester`` and
+        ``passed``, ``ended`` and ``failure`` of the Intake say as much as after `pass_on`, whose ``writer`` and
         ``digest`` are these, for all bytes of the file.
         """
         cdef int why
         if reader.is_fed or reader.unfinished_control is not None:
             raise RuntimeError("the reader is being fed, or between two pieces of a control PDU")
-        if digester is not None:
+        if writer is not None:
             intake.widen()
-            digester.begin(digest)
         with nogil:
-            why = self.take(intake, reader, place, digester, socket, wake, timeout_ms, turn_ms)
-        if digester is not None:
-            digester.end()
+            why = self.take(intake, reader, place, writer, digest, socket, wake, timeout_ms, turn_ms)
+        intake.raise_error()
         return why
 
     def answer(self, int socket, uint16_t status, uint32_t max_pdu_length):
@@ -312,8 +310,8 @@ cdef class Deposit:
         return True
 
     @cython.nonecheck(False)        # the arguments are there, and looking needs the GIL
-    cdef int take(self, Intake intake, PDUReader reader, Place place, Digester digester, int socket, int wake,
-                  int timeout_ms, int turn_ms) noexcept nogil:
+    cdef int take(self, Intake intake, PDUReader reader, Place place, Writer writer, object digest, int socket,
+                  int wake, int timeout_ms, int turn_ms) noexcept nogil:
         cdef uint64_t limit = NO_LIMIT
         cdef int why, closed
         self.drop()
@@ -322,7 +320,7 @@ cdef class Deposit:
         if place.max_length:
             limit = place.max_length - self.size if place.max_length > self.size else 0
         why = intake.run(&reader.stream, socket, wake, intake.context_id, self.file, self.first, self.first_length,
-                         limit, digester, timeout_ms, turn_ms)
+                         limit, writer, digest, timeout_ms, turn_ms)
         self.size += intake.passed
         if why != IS_ENDED or place.naming == NAME_LATER:
             return why

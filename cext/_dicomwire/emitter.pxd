@@ -19,7 +19,7 @@ cdef int grow(Window* out, uint64_t more) noexcept nogil
 cdef inline uint8_t* room(Window* out, uint64_t more) noexcept nogil:
     """Where to write ``more`` bytes, which count as written; NULL when there is no memory."""
     cdef uint8_t* p
-    if out.stop + more > out.capacity and grow(out, more) != 0:
+    if (out.stop + more > out.capacity or out.data == NULL) and grow(out, more) != 0:
         return NULL
     p = out.data + out.stop
     out.stop += more

@@ -264,7 +264,8 @@ cdef object _many(object value):
     if hasattr(value, "tolist"):                # arrays, and their scalars
         value = value.tolist()
         return value if isinstance(value, list) else [value]
-    if hasattr(value, "__iter__") and hasattr(value, "__len__") and not hasattr(value, "family_name"):
+    if hasattr(value, "__getitem__") and hasattr(value, "__len__") and not hasattr(value, "family_name") and (
+            not hasattr(value, "keys")):
         return list(value)
     return None
 
@@ -437,7 +438,7 @@ cdef object kept_bytes(object value):
         return b""
     if not view.c_contiguous:
         return view.tobytes()
-    if view.nbytes > LONGEST:
+    if view.nbytes > <Py_ssize_t>LONGEST:
         raise EncodeError(f"a value of {view.nbytes} bytes", section="PS3.5 7.1.1")
     return view.cast("B").toreadonly()
 

@@ -364,7 +364,8 @@ cdef class ModelWriter:
         traits = dw_vr_traits(vr)
         word = word_size(vr)
         if traits & DW_VR_BYTES == 0 and traits & DW_VR_TEXT == 0 and (word == 0 or entry.length & <uint64_t>(word - 1)):
-            block.report("value", index, f"{entry.length} bytes are no whole number of {vr_name(vr)} values", "PS3.5 6.2")
+            block.report("value", index, f"{entry.length} bytes are no whole number of {vr_name(vr)} values",
+                         "PS3.5 6.2")
             vr = DW_VR_UN
             traits = dw_vr_traits(vr)
             word = 1

@@ -100,7 +100,7 @@ cdef Py_ssize_t find_tag(const uint8_t* p, Py_ssize_t end, bint explicit_vr, bin
             tag = <uint32_t>dw_load16be(p + at) << 16 | dw_load16be(p + at + 2)
             length = dw_load32be(p + at + 4)
         if depth == 0:
-            if tag <= last and at:
+            if (tag <= last and at) or tag >> 16 == 0xFFFE:
                 return -1
             if tag >= until:
                 return at

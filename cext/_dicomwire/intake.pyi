@@ -4,8 +4,8 @@ from typing import Final, Protocol, final
 
 from typing_extensions import Buffer
 
-from _dicomwire.digester import Digester
 from _dicomwire.pdu import PDUReader
+from _dicomwire.writer import Writer
 
 class _Hash(Protocol):
     def update(self, data: Buffer, /) -> object: ...
@@ -56,6 +56,6 @@ class Intake:
         limit: int,
         timeout_ms: int,
         turn_ms: int,
-        digester: Digester | None = None,
+        writer: Writer | None = None,
         digest: _Hash | None = None,
     ) -> int: ...

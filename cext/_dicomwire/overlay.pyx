@@ -461,7 +461,7 @@ cdef Block clone(Block block, uint32_t index):
         if block.entries[i].flags & NOT_ENTERED:
             if block.is_own or is_touched(<Block>block.cache[i]):
                 copy.put(i - index, clone(<Block>block.cache[i], 0))
-        elif block.is_own:
+        elif block.is_own and not isinstance(<object>block.cache[i], list):     # lists may be changed
             copy.put(i - index, <object>block.cache[i])
     if block.edits is not None:
         _clone_all_edits(block, index, stop, copy)

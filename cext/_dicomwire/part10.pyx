@@ -265,6 +265,8 @@ cdef Block _read_meta(Source source, FileStart* start, uint64_t* data_offset):
     finally:
         stepper_free(&s)
     block.entries[0].next = block.count
+    block.stop_tag = 0x00030000         # what follows in the source is none of its
+    block.resume_pos = s.pos
     data_offset[0] = s.pos
     e = block.entries + 1
     if block.count > 1:
@@ -481,7 +483,7 @@ def read_meta(DataSet data_set):
     cdef uint64_t end
     if root.meta is None:
         if not root.has_meta:
-            root.meta = _bare_block(b"", DATA_SET, EXPLICIT_LE, root.source.policy)
+            root.meta = bare_block(b"", DATA_SET, EXPLICIT_LE, root.source.policy)
             return new_data_set(root.meta, 0)
         look_at_start(root.source.first.data, root.source.first.stop, &start)
         root.meta = _read_meta(root.source, &start, &end)
@@ -641,7 +643,7 @@ def restore(data, arguments, filename):
     return data_set
 
 
-cdef Block _bare_block(object data, int kind, int encoding, int policy):
+cdef Block bare_block(object data, int kind, int encoding, int policy):
     """A block over bytes that are the inside of an item, a sequence or encapsulated pixel data (a ContainerKind)."""
     cdef Source source = source_from_buffer(data)
     cdef Stepper s
@@ -672,7 +674,7 @@ def restore_inside(data, int kind, int encoding, state):
     """An unpickled item, sequence or Fragments; ``state`` is what it had from around it, see inside_state."""
     cdef Block block
     policy, override, inherited, pixel_representation = state
-    block = _bare_block(data, kind, encoding, policy)
+    block = bare_block(data, kind, encoding, policy)
     block.source.charset = override
     block.outer_pixel_representation = <int8_t>pixel_representation
     if kind != DATA_SET or not block.find(0, 0x00080005):

@@ -13,12 +13,14 @@ cdef extern from "bswap.h" nogil:
     enum: DW_BIG_ENDIAN_HOST
 
 cdef extern from "unpack.h" nogil:
+    void dw_mask_words(uint8_t* to, size_t count, int word, int up, int down, int is_signed) noexcept
     void dw_interleave(void* to, const uint8_t* source, size_t count, int planes, int word) noexcept
 
 cdef extern from "rle.h" nogil:
     size_t dw_rle_decode(uint8_t* to, size_t size, const uint8_t* source, size_t length) noexcept
     size_t dw_rle_encode(uint8_t* to, const uint8_t* source, size_t length) noexcept
-    void dw_join_2(uint16_t* to, const uint8_t* high, const uint8_t* low, size_t count) noexcept
+    void dw_join_2(uint16_t* to, const uint8_t* high, const uint8_t* low, size_t count, int up, int down,
+                   int is_signed) noexcept
     void dw_join(uint8_t* to, const uint8_t* planes, size_t count, int word, int samples, int is_little) noexcept
 
 cdef enum:
@@ -26,11 +28,12 @@ cdef enum:
     HEADER = 64
 
 
-def decode_segments(source, offsets, target, int samples, int word):
+def decode_segments(source, offsets, target, int samples, int word, *, int up=0, int down=0, bint signed=False):
     """Fill ``target`` with the samples of each pixel side by side, words in the host's order, from an RLE frame.
 
     source: the frame; offsets: where its segments begin and, after them, where the last one ends: samples * word of
-    them, the most significant byte of a sample first; word: bytes a sample.  Returns nothing.  Raises PixelError where a
+    them, the most significant byte of a sample first; word: bytes a sample; up, down, signed: unused bits of a word, as
+    in unpack.unpack_words.  Returns nothing.  Raises PixelError where a
     segment ends before it has filled its plane; what it has beyond that is left aside.  ValueError for offsets that
     do not ascend inside ``source``.
     """
@@ -43,6 +46,8 @@ def decode_segments(source, offsets, target, int samples, int word):
     cdef uint8_t* to
     if samples < 1 or word not in (1, 2, 4, 8) or segments > MOST_SEGMENTS:
         raise ValueError(f"samples={samples}, word={word}: expected 1 to {MOST_SEGMENTS} segments")
+    if not 0 <= up < 8 * word or not 0 <= down < 8 * word:
+        raise ValueError(f"shifts {up} and {down} of words of {8 * word} bits: expected fewer")
     if len(offsets) != segments + 1:
         raise ValueError(f"{len(offsets)} offsets: expected {segments + 1}")
     PyObject_GetBuffer(source, &view, PyBUF_SIMPLE)
@@ -73,11 +78,14 @@ def decode_segments(source, offsets, target, int samples, int word):
                     if word == 1:
                         dw_interleave(to, planes, count, samples, 1)
                     elif word == 2 and samples == 1:
-                        dw_join_2(<uint16_t*>to, planes, planes + count, count)
+                        dw_join_2(<uint16_t*>to, planes, planes + count, count, up, down, signed)
                     else:
                         dw_join(to, planes, count, word, samples, not DW_BIG_ENDIAN_HOST)
+                if bad < 0 and down and (word != 2 or samples > 1):  # the others are done
+                    dw_mask_words(<uint8_t*>filled.buf, count * <size_t>samples, word, up, down, signed)
             if bad >= 0:
-                raise PixelError(f"RLE segment {bad} has {done} bytes, {count} are needed; PS3.5 G.3", offset=places[bad])
+                raise PixelError(f"RLE segment {bad} has {done} bytes, {count} are needed; PS3.5 G.3",
+                                 offset=places[bad])
         finally:
             free(planes)
             PyBuffer_Release(&filled)

@@ -1,4 +1,4 @@
-"""Native pixel data to arrays of one sample a word: byte order, unused bits, packed pixels, planes (PS3.5 section 8.1.1).
+"""Native pixel data to arrays of one sample a word: byte order, unused bits, packed pixels, planes (PS3.5 8.1.1).
 
 Each function reads one buffer and fills another, which must not overlap it, in one pass; large ones without the GIL.
 Lengths are checked against both buffers before anything is touched; ValueError where they do not fit.
@@ -76,7 +76,7 @@ def unpack_words(source, target, int word, *, bint swapped=False, int up=0, int 
 
 
 def words_are_clean(source, int word, *, int up=0, int down=0, bint signed=False) -> bool:
-    """Whether the words of ``source``, in the host's byte order, are the values that unpack_words would make of them."""
+    """Whether the words of ``source``, in the host's byte order, are what unpack_words would make of them."""
     cdef _Pair pair = _pair(source, None)
     cdef bint clean
     _check_word(word, up, down)
@@ -113,7 +113,7 @@ def unpack_12(source, target, *, bint odd=False):
 
 
 def interleave(source, target, int planes, int word, *, Py_ssize_t frames=1):
-    """Fill ``target`` with the samples of each pixel side by side, from ``frames`` images whose ``planes`` follow each other.
+    """Fill ``target`` with the samples of each pixel side by side, of ``frames`` images whose planes follow each other.
 
     word: 1, 2, 4 or 8 bytes a sample.
     """

@@ -6,7 +6,7 @@ from libc.string cimport strlen
 
 from .block cimport Block, hook
 from .dataset cimport new_element
-from .exchange cimport ModelWriter, Text, put, reserve
+from .exchange cimport ModelWriter, Text, put
 from .vr cimport DW_VR_SQ
 
 cdef extern from "Python.h":

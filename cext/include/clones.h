@@ -17,4 +17,10 @@
 #define DW_CLONES __attribute__((noinline))
 #endif
 
+/* Where a loop has to be written out, it asks for the instructions itself. */
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+#define DW_AVX2
+#endif
+
 #endif

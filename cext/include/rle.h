@@ -67,10 +67,25 @@ static inline size_t dw_rle_decode(uint8_t *restrict to, size_t size, const uint
     return (size_t)(at - to);
 }
 
-/* Planes of bytes, the most significant first, to words in the host's order; stride: words from one to the next. */
-static DW_CLONES void dw_join_2(uint16_t *restrict to, const uint8_t *restrict high, const uint8_t *restrict low, size_t count) {
+/* Planes of bytes, the most significant first, to words in the host's order, without what is in unused bits. */
+static DW_CLONES void dw_join_u16(uint16_t *restrict to, const uint8_t *restrict high, const uint8_t *restrict low,
+                                  size_t count, int up, int down) {
     for (size_t i = 0; i < count; i++)
-        to[i] = (uint16_t)(high[i] << 8 | low[i]);
+        to[i] = (uint16_t)((uint16_t)((high[i] << 8 | low[i]) << up) >> down);
+}
+
+static DW_CLONES void dw_join_i16(uint16_t *restrict to, const uint8_t *restrict high, const uint8_t *restrict low,
+                                  size_t count, int up, int down) {
+    for (size_t i = 0; i < count; i++)
+        to[i] = (uint16_t)((int16_t)(uint16_t)((high[i] << 8 | low[i]) << up) >> down);
+}
+
+static inline void dw_join_2(uint16_t *to, const uint8_t *high, const uint8_t *low, size_t count, int up, int down,
+                             int is_signed) {
+    if (is_signed)
+        dw_join_i16(to, high, low, count, up, down);
+    else
+        dw_join_u16(to, high, low, count, up, down);
 }
 
 static inline void dw_join(uint8_t *to, const uint8_t *planes, size_t count, int word, int samples, int is_little) {

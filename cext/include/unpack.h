@@ -92,6 +92,19 @@ static inline void dw_unpack_words(void *to, const uint8_t *from, size_t count, 
     }
 }
 
+/* The same where the words are, in the host's order. */
+static inline void dw_mask_words(uint8_t *words, size_t count, int word, int up, int down, int is_signed) {
+    uint64_t block[512];
+    const size_t step = sizeof block / (size_t)word;
+    while (count) {
+        const size_t n = count < step ? count : step;
+        dw_unpack_words(block, words, n, word, 0, up, down, is_signed);
+        memcpy(words, block, n * (size_t)word);
+        words += n * (size_t)word;
+        count -= n;
+    }
+}
+
 /* Bits that the shifts would change in a run of words. */
 #define DW_DIRT(name, word, kind)                                                                  \
     static DW_CLONES word name(const uint8_t *from, size_t count, int up, int down) {              \
@@ -158,16 +171,51 @@ static inline void dw_store_spread(uint8_t *to, uint64_t byte) {
 #endif
 }
 
+static inline void dw_spread_bytes(uint8_t *restrict to, const uint8_t *restrict from, size_t bytes) {
+    for (size_t i = 0; i < bytes; i++)
+        dw_store_spread(to + 8 * i, from[i]);
+}
+
+#ifdef DW_AVX2
+/* Each byte eight times over, and of each copy another bit. */
+__attribute__((target("avx2"))) static void dw_spread_bytes_avx2(uint8_t *restrict to, const uint8_t *restrict from, size_t bytes) {
+    const __m256i places = _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1,
+                                            2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3);
+    const __m256i bits = _mm256_set1_epi64x((long long)0x8040201008040201u), one = _mm256_set1_epi8(1);
+    size_t i = 0;
+    for (; i + 4 <= bytes; i += 4) {
+        int32_t four;
+        __m256i x;
+        memcpy(&four, from + i, sizeof four);
+        x = _mm256_and_si256(_mm256_shuffle_epi8(_mm256_set1_epi32(four), places), bits);
+        _mm256_storeu_si256((__m256i *)(to + 8 * i), _mm256_min_epu8(x, one));
+    }
+    dw_spread_bytes(to + 8 * i, from + i, bytes - i);
+}
+#endif
+
 /* Pixels of one bit, the first in bit number skip (0 to 7) of the first byte; reads no byte that has none of them. */
 static inline void dw_unpack_bits(uint8_t *restrict to, const uint8_t *restrict from, size_t count, int skip) {
+    enum { BLOCK = 1024 };
+    uint8_t shifted[BLOCK];
     const size_t bytes = count / 8;
-    size_t i;
-    if (skip == 0) {
-        for (i = 0; i < bytes; i++)
-            dw_store_spread(to + 8 * i, from[i]);
-    } else {
-        for (i = 0; i < bytes; i++)
-            dw_store_spread(to + 8 * i, (uint64_t)(uint8_t)(from[i] >> skip | from[i + 1] << (8 - skip)));
+    size_t i = 0, n;
+    while (i < bytes) {
+        const uint8_t *whole = from + i;
+        n = bytes - i;
+        if (skip) {
+            n = n < BLOCK ? n : BLOCK;
+            for (size_t k = 0; k < n; k++)
+                shifted[k] = (uint8_t)(whole[k] >> skip | whole[k + 1] << (8 - skip));
+            whole = shifted;
+        }
+#ifdef DW_AVX2
+        if (__builtin_cpu_supports("avx2"))
+            dw_spread_bytes_avx2(to + 8 * i, whole, n);
+        else
+#endif
+            dw_spread_bytes(to + 8 * i, whole, n);
+        i += n;
     }
     for (i = bytes * 8; i < count; i++)
         to[i] = from[(i + (size_t)skip) / 8] >> (i + (size_t)skip) % 8 & 1;

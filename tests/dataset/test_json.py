@@ -43,7 +43,9 @@ def model(content: bytes, **options):
 
 def value(vr: str, encoded: bytes, *, tag: int = 0x00091001, **options):
     """What the JSON of an element with this value holds, besides its VR."""
-    member = json.loads(read(element(tag, vr, encoded)).to_json(**options), parse_float=str, parse_int=str)[f"{tag:08X}"]
+    member = json.loads(read(element(tag, vr, encoded)).to_json(**options), parse_float=str, parse_int=str)[
+        f"{tag:08X}"
+    ]
     assert member.pop("vr") == vr
     return member
 
@@ -73,7 +75,9 @@ def test_empty_data_set():
     assert read(b"").to_json() == "{}"
 
 
-@pytest.mark.parametrize("vr", ["AE", "AS", "AT", "CS", "DS", "FD", "IS", "LT", "OB", "OW", "PN", "SQ", "UI", "UL", "UN", "UV"])
+@pytest.mark.parametrize(
+    "vr", ["AE", "AS", "AT", "CS", "DS", "FD", "IS", "LT", "OB", "OW", "PN", "SQ", "UI", "UL", "UN", "UV"]
+)
 def test_an_empty_element_has_a_vr_only(vr):
     assert value(vr, b"") == {}
 
@@ -106,7 +110,9 @@ def test_number_strings_keep_their_digits(vr, encoded, wanted):
     assert found == [None if text is None else ("n", text) for text in wanted]
 
 
-@pytest.mark.parametrize("encoded", [b"1,5 ", b".", b"-", b"1e", b"nan ", b"0x10", b"1 2 ", b"1.2.3 ", b"--1 ", b"inf "])
+@pytest.mark.parametrize(
+    "encoded", [b"1,5 ", b".", b"-", b"1e", b"nan ", b"0x10", b"1 2 ", b"1.2.3 ", b"--1 ", b"inf "]
+)
 def test_a_number_string_that_is_none_is_a_string_and_a_deviation_elsewhere(encoded):
     assert value("DS", encoded) == {"Value": [encoded.strip().decode()]}
 
@@ -135,7 +141,9 @@ def test_number_strings_as_strings():
 def test_binary_numbers(vr, code, numbers, big):
     encoder = Encoder(big=big)
     encoded = struct.pack(encoder.end + code * len(numbers), *numbers)
-    ds = dicomwire.dcmread(part10(encoder.element(0x00091001, vr, encoded), BIG_ENDIAN if big else "1.2.840.10008.1.2.1"))
+    ds = dicomwire.dcmread(
+        part10(encoder.element(0x00091001, vr, encoded), BIG_ENDIAN if big else "1.2.840.10008.1.2.1")
+    )
     found = ds.to_json_dict()["00091001"]["Value"]
     wanted = list(struct.unpack("<" + code * len(numbers), struct.pack("<" + code * len(numbers), *numbers)))
     assert list(map(repr, found)) == list(map(repr, wanted))
@@ -192,7 +200,7 @@ def test_a_backslash_in_long_text_is_no_delimiter():
     [
         (b"ISO_IR 100", "Müller".encode("latin-1"), "Müller"),
         (b"ISO_IR 192", "Müller 山田".encode(), "Müller 山田"),
-        (b"ISO_IR 144", "Люкceмбypг".encode("iso8859_5"), "Люкceмбypг"),
+        (b"ISO_IR 144", "Жук ".encode("iso8859_5"), "Жук"),
         (b"GB18030 ", "王小东".encode("gb18030"), "王小东"),
         (b"\\ISO 2022 IR 87", b"\x1b$B;3ED\x1b(B", "山田"),
     ],
@@ -302,7 +310,7 @@ def test_bulk_data_handler_is_told_where_a_value_stands():
 
     def handler(found):
         asked.append((found.path, found.VR, found.offset, found.length))
-        return None if found.tag == PIXEL_DATA else f"https://example.org/{found.path}?a=\"b\""
+        return None if found.tag == PIXEL_DATA else f'https://example.org/{found.path}?a="b"'
 
     found = ds.to_json_dict(bulk_data_element_handler=handler)
     nested = ds["OtherPatientIDsSequence.0.00091001"]
@@ -394,18 +402,24 @@ def parsed(**members):
 def test_every_vr_round_trips():
     data = (
         element(0x00091001, "AE", b"AET ") + element(0x00091002, "AS", b"012Y") + element(0x00091003, "AT", bytes(8))
-        + element(0x00091004, "CS", b"A\\B ") + element(0x00091005, "DA", b"20200101") + element(0x00091006, "DS", b"1.5\\2e5 ")
+        + element(0x00091004, "CS", b"A\\B ") + element(0x00091005, "DA", b"20200101")
+        + element(0x00091006, "DS", b"1.5\\2e5 ")
         + element(0x00091007, "DT", b"2020") + element(0x00091008, "FD", struct.pack("<2d", 0.1, float("nan")))
         + element(0x00091009, "FL", struct.pack("<f", 0.1)) + element(0x0009100A, "IS", b"12\\-3 ")
-        + element(0x0009100B, "LO", b"text") + element(0x0009100C, "LT", b"a\\b\r\n ") + element(0x0009100D, "OB", b"\1\2")
-        + element(0x0009100E, "OD", bytes(16)) + element(0x0009100F, "OF", bytes(8)) + element(0x00091010, "OL", bytes(8))
-        + element(0x00091011, "OV", bytes(8)) + element(0x00091012, "OW", b"\1\2") + element(0x00091013, "PN", b"A^B=C=D ")
+        + element(0x0009100B, "LO", b"text") + element(0x0009100C, "LT", b"a\\b\r\n ")
+        + element(0x0009100D, "OB", b"\1\2")
+        + element(0x0009100E, "OD", bytes(16)) + element(0x0009100F, "OF", bytes(8))
+        + element(0x00091010, "OL", bytes(8))
+        + element(0x00091011, "OV", bytes(8)) + element(0x00091012, "OW", b"\1\2")
+        + element(0x00091013, "PN", b"A^B=C=D ")
         + element(0x00091014, "SH", b"\\\\") + element(0x00091015, "SL", struct.pack("<i", -5))
         + sequence(0x00091016, item(element(0x00100020, "LO", b"1 ")), item()) + element(0x00091017, "SS", b"\xff\xff")
         + element(0x00091018, "ST", b"st") + element(0x00091019, "SV", struct.pack("<q", -(2**63)))
-        + element(0x0009101A, "TM", b"1200") + element(0x0009101B, "UC", b"a\\b ") + element(0x0009101C, "UI", b"1.2\0")
+        + element(0x0009101A, "TM", b"1200") + element(0x0009101B, "UC", b"a\\b ")
+        + element(0x0009101C, "UI", b"1.2\0")
         + element(0x0009101D, "UL", b"\xff\xff\xff\xff") + element(0x0009101E, "UN", b"\1\2\3\4")
-        + element(0x0009101F, "UR", b"http://x") + element(0x00091020, "US", b"\1\0\2\0") + element(0x00091021, "UT", b"ut")
+        + element(0x0009101F, "UR", b"http://x") + element(0x00091020, "US", b"\1\0\2\0")
+        + element(0x00091021, "UT", b"ut")
         + element(0x00091022, "UV", struct.pack("<Q", 2**64 - 1))
     )  # fmt: skip
     ds = read(data)

@@ -13,7 +13,18 @@ from dicomwire import DataSet
 from dicomwire.dataset.pydicom import as_data_set, is_pydicom
 from dicomwire.errors import EncodeError
 from tests.builders import (
-    BIG_ENDIAN, IMPLICIT, JPEG, PIXEL_DATA, UNDEFINED, big_endian, element, implicit, item, part10, plain, sequence,
+    BIG_ENDIAN,
+    IMPLICIT,
+    JPEG,
+    PIXEL_DATA,
+    UNDEFINED,
+    big_endian,
+    element,
+    implicit,
+    item,
+    part10,
+    plain,
+    sequence,
     sequence_end,
 )  # fmt: skip
 
@@ -44,7 +55,8 @@ def test_a_data_set_that_was_read():
 def test_other_encodings(syntax, encoder):
     number = b"\0\5" if syntax == BIG_ENDIAN else b"\5\0"
     data = part10(
-        encoder.sequence(0x00101002, encoder.item(encoder.element(0x00100020, "LO", b"1 "))) + encoder.element(0x00280010, "US", number),
+        encoder.sequence(0x00101002, encoder.item(encoder.element(0x00100020, "LO", b"1 ")))
+        + encoder.element(0x00280010, "US", number),
         syntax,
     )
     found = dicomwire.dcmread(data).to_pydicom()

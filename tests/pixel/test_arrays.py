@@ -63,7 +63,9 @@ def test_integers_are_those_of_pydicom(allocated, signed, unused, frames):
     assert np.array_equal(ours, expected)
 
 
-@pytest.mark.parametrize(("allocated", "stored", "high"), [(8, 5, 6), (16, 12, 15), (16, 10, 12), (32, 20, 31), (64, 7, 40)])
+@pytest.mark.parametrize(
+    ("allocated", "stored", "high"), [(8, 5, 6), (16, 12, 15), (16, 10, 12), (32, 20, 31), (64, 7, 40)]
+)
 @pytest.mark.parametrize("signed", [0, 1])
 def test_values_that_end_at_any_bit(allocated, stored, high, signed):
     pixels = random_bytes(16 * allocated // 8)
@@ -110,8 +112,8 @@ def test_single_bits_in_frames_that_begin_inside_a_byte(frames):
     ds, expected = read(data), theirs(data)
     assert ds.pixel_array.dtype == np.uint8
     assert np.array_equal(ds.pixel_array, expected)
-    for number, frame in enumerate(ds.frames):
-        assert np.array_equal(frame, expected[number] if frames > 1 else expected)
+    for n, frame in enumerate(ds.frames):
+        assert np.array_equal(frame, expected[n] if frames > 1 else expected)
     if frames == 9:
         assert np.array_equal(ds.decode([7, 2, 3, 3, -1], threads=2), expected[[7, 2, 3, 3, -1]])
 
@@ -142,8 +144,8 @@ def test_big_endian(allocated, vr, frames):
     ds, expected = read(data), theirs(data)
     assert np.array_equal(ds.pixel_array, expected)
     assert ds.pixel_array.dtype.isnative
-    for number, frame in enumerate(ds.frames):
-        assert np.array_equal(frame, expected[number] if frames > 1 else expected)
+    for n, frame in enumerate(ds.frames):
+        assert np.array_equal(frame, expected[n] if frames > 1 else expected)
 
 
 def test_single_bits_in_big_endian_words():
@@ -301,9 +303,9 @@ def test_frames_by_number_slice_and_iteration():
     assert frames.decode([2]).shape == (1, 4, 4)
     encoded = frames.encoded[3]
     assert encoded.length == 16
-    for number in (5, -6):
+    for outside in (5, -6):
         with pytest.raises(IndexError, match="there are 5 frames"):
-            frames[number]
+            frames[outside]
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -385,7 +387,7 @@ def test_missing_bits_follow_from_the_others():
 def test_missing_pixels_are_refused_or_filled(length, fill):
     values = bytes(range(1, length + 1))
     data = image(values, frames="2", stored=7)
-    with pytest.raises(PixelError, match="need|hold"):
+    with pytest.raises(PixelError, match=r"need|hold"):
         _ = read(data).pixel_array
     if not length:
         return

@@ -20,7 +20,9 @@ def text(tag, vr, value):
 
 
 def code(tag, value, scheme, meaning):
-    return sequence(tag, item(text(0x00080100, "SH", value) + text(0x00080102, "SH", scheme) + text(0x00080104, "LO", meaning)))
+    return sequence(
+        tag, item(text(0x00080100, "SH", value) + text(0x00080102, "SH", scheme) + text(0x00080104, "LO", meaning))
+    )
 
 
 def content(kind, name="Name", value=b"", *children, relationship="CONTAINS"):
@@ -36,8 +38,12 @@ def content(kind, name="Name", value=b"", *children, relationship="CONTAINS"):
 
 
 def report(*children):
-    data = text(0x0040A040, "CS", "CONTAINER") + code(0x0040A043, "1", "DCM", "Title") + text(0x0040A050, "CS", "SEPARATE")
-    return dicomwire.dcmread(part10(text(0x00080016, "UI", "1.2.840.10008.5.1.4.1.1.88.11") + data + sequence(0x0040A730, *children)))
+    data = (
+        text(0x0040A040, "CS", "CONTAINER") + code(0x0040A043, "1", "DCM", "Title") + text(0x0040A050, "CS", "SEPARATE")
+    )
+    return dicomwire.dcmread(
+        part10(text(0x00080016, "UI", "1.2.840.10008.5.1.4.1.1.88.11") + data + sequence(0x0040A730, *children))
+    )
 
 
 def only(kind, value=b"", **options):
@@ -47,7 +53,12 @@ def only(kind, value=b"", **options):
 def test_root_and_children():
     ds = report(content("TEXT", "A", text(0x0040A160, "UT", "x"), content("TEXT", "B")), content("CONTAINER", ""))
     root = read_content(ds)
-    assert (root.value_type, root.continuity, root.position, root.relationship_type) == ("CONTAINER", "SEPARATE", (1,), "")
+    assert (root.value_type, root.continuity, root.position, root.relationship_type) == (
+        "CONTAINER",
+        "SEPARATE",
+        (1,),
+        "",
+    )
     assert root.name == Code("1", "DCM", "Title")
     assert [one.position for one in root.walk()] == [(1,), (1, 1), (1, 1, 1), (1, 2)]
     assert root.find((1, 1, 1)).name.meaning == "B"
@@ -129,7 +140,9 @@ def by_reference(*position):
 
 
 def test_references_that_form_a_loop_are_leaves():
-    ds = report(content("TEXT", "A", b"", by_reference(1, 2)), content("TEXT", "B", b"", by_reference(1, 1), by_reference(1, 9)))
+    ds = report(
+        content("TEXT", "A", b"", by_reference(1, 2)), content("TEXT", "B", b"", by_reference(1, 1), by_reference(1, 9))
+    )
     root = read_content(ds)
     references = [one for one in root.walk() if one.reference_position is not None]
     assert [one.reference_position for one in references] == [(1, 2), (1, 1), (1, 9)]
@@ -141,7 +154,12 @@ def test_references_that_form_a_loop_are_leaves():
 
 def test_lines():
     ds = report(
-        content("CONTAINER", "Findings", b"", content("TEXT", "Finding", text(0x0040A160, "UT", "a\nb"), relationship="HAS PROPERTIES")),
+        content(
+            "CONTAINER",
+            "Findings",
+            b"",
+            content("TEXT", "Finding", text(0x0040A160, "UT", "a\nb"), relationship="HAS PROPERTIES"),
+        ),
         content("CODE", "", code(0x0040A168, "R-1", "SRT", "Lung")),
     )
     assert list(report_lines(ds, header=False)) == [
@@ -190,7 +208,11 @@ def test_items_are_those_of_dsrdump(pydicom_files, name):
     lines = [line for line in theirs if line.strip()]
     assert len(lines) == len(ours) > 20
     compared = 0
-    names = {"has concept mod": "HAS CONCEPT MOD", "has obs context": "HAS OBS CONTEXT", "has acq context": "HAS ACQ CONTEXT"}
+    names = {
+        "has concept mod": "HAS CONCEPT MOD",
+        "has obs context": "HAS OBS CONTEXT",
+        "has acq context": "HAS ACQ CONTEXT",
+    }
     for line, found in zip(lines, ours, strict=True):
         if "from 1." in line:
             assert found.reference_position == tuple(map(int, re.search(r"from ([\d.]+)", line)[1].split(".")))
@@ -208,7 +230,9 @@ def test_items_are_those_of_dsrdump(pydicom_files, name):
         elif isinstance(value, Code):
             assert match[5] == f'({value.value},{value.scheme},"{value.meaning}")'
         elif isinstance(value, Measurement):
-            assert match[5].startswith(f'"{value.texts[0]}" ({value.units.value},{value.units.scheme},"{value.units.meaning}"')
+            assert match[5].startswith(
+                f'"{value.texts[0]}" ({value.units.value},{value.units.scheme},"{value.units.meaning}"'
+            )
         else:
             continue
         compared += 1

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import assert_type
+from typing import Any, assert_type
 
 import dicomwire
 from dicomwire.errors import DecodeError, Deviation
+from dicomwire.sr import ContentItem, read_content
 from dicomwire.streaming.multipart import iter_multipart, write_multipart
 
 ds = dicomwire.dcmread("a.dcm", stop_before_pixels=True, specific_tags=["PatientID", 0x00280010, (0x28, 0x11)])
@@ -32,6 +33,15 @@ assert_type(ds.RequestAttributesSequence[0].ScheduledProcedureStepID, str)
 assert_type(ds.ExtendedOffsetTable, memoryview | None)
 for one in ds.RequestAttributesSequence:
     assert_type(one, dicomwire.DataSet)
+
+# text models and pydicom
+assert_type(ds.to_json(bulk_data="omit", number_strings=True), str)
+assert_type(ds.to_json_dict(bulk_data_element_handler=lambda found: found.path), dict[str, Any])
+assert_type(dicomwire.DataSet.from_json("{}", max_depth=3), dicomwire.DataSet)
+assert_type(ds.to_xml(bulk_data_threshold=0), str)
+assert_type(dicomwire.DataSet.from_xml(b"", bulk_data_uri_handler=lambda tag, vr, uri: None), dicomwire.DataSet)
+assert_type(dicomwire.DataSet.from_pydicom(ds.to_pydicom()), dicomwire.DataSet)
+assert_type(list(read_content(ds).walk()), list[ContentItem])
 
 # elements
 element = ds["PatientID"]
@@ -118,3 +128,18 @@ for part in iter_multipart([b""], "multipart/related; boundary=a"):
 content_type, body = write_multipart([Path("a.dcm"), b"", ({"Content-Location": "a"}, [b""])])
 assert_type(content_type, str)
 assert_type(body.content_length, int | None)
+
+# pixels
+from typing import Any  # noqa: E402
+
+import numpy as np  # noqa: E402
+from numpy.typing import NDArray  # noqa: E402
+
+from dicomwire.pixel import Frames, ImagePixel  # noqa: E402
+
+assert_type(ds.pixel_array, NDArray[Any])
+assert_type(ds.decode([1, 2], out=bytearray(8), threads=2), NDArray[Any])
+assert_type(ds.frames, Frames)
+assert_type(ds.frames[0], NDArray[Any])
+assert_type(ds.frames.dtype, np.dtype[Any])
+assert_type(ds.frames.description, ImagePixel)

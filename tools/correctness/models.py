@@ -63,7 +63,11 @@ def json_model(objects: dict[str, Any]) -> Model:
                 stack += [(f"{path}.{number}.", inner or {}) for number, inner in enumerate(items)]
                 continue
             binary = member.get("InlineBinary")
-            model[path] = (member["vr"], [_plain(value) for value in items], base64.b64decode(binary) if binary else b"")
+            model[path] = (
+                member["vr"],
+                [_plain(value) for value in items],
+                base64.b64decode(binary) if binary else b"",
+            )
     return model
 
 
@@ -157,13 +161,13 @@ def dcmtk_xml(path: Path) -> tuple[Model | None, str]:
 def differences(file: str, reader: str, form: str, ours: Model, theirs: Model) -> Iterator[ModelDifference]:
     """The elements for which two models differ."""
     closed = tuple(
-        f"{path}."
-        for path in ours.keys() & theirs.keys()
-        if {ours[path][0], theirs[path][0]} == {"UN", "SQ"}
+        f"{path}." for path in ours.keys() & theirs.keys() if {ours[path][0], theirs[path][0]} == {"UN", "SQ"}
     )
     for path in sorted(ours.keys() | theirs.keys()):
         left, right = ours.get(path), theirs.get(path)
-        if left != right and not (left and right and left[0] == right[0] and left[2] == right[2] and _alike(left, right)):
+        if left != right and not (
+            left and right and left[0] == right[0] and left[2] == right[2] and _alike(left, right)
+        ):
             yield ModelDifference(file, path, reader, form, left, right, bool(closed) and path.startswith(closed))
 
 
@@ -171,7 +175,10 @@ def _alike(left: Any, right: Any) -> bool:
     """Whether two lists of values are one, with not-a-number equal to itself."""
     if not isinstance(left[1], list) or not isinstance(right[1], list) or len(left[1]) != len(right[1]):
         return False
-    return all(a == b or (isinstance(b, float) and math.isnan(b) and a in ("NaN", b)) for a, b in zip(left[1], right[1]))
+    return all(
+        a == b or (isinstance(b, float) and math.isnan(b) and a in ("NaN", b))
+        for a, b in zip(left[1], right[1], strict=True)
+    )
 
 
 def _words(data: bytes, size: int) -> bytes:
@@ -239,32 +246,82 @@ def _is_separators(d: ModelDifference) -> bool:
     if not (d.ours and d.theirs and d.ours[0] == d.theirs[0] == "PN"):
         return False
     names = [[str(name).rstrip("^=") for name in one[1]] for one in (d.ours, d.theirs)]
-    return [name or [""] for name in names][0] == [name or [""] for name in names][1]
+    left, right = (name or [""] for name in names)
+    return left == right
 
 
 RULES = (
-    ModelRule("character set", "dicomwire says that the text is UTF-8 (ISO_IR 192), which JSON is; pydicom leaves what "
-              "the file declared, DCMTK does so in items", "dicomwire", _is_character_set),
-    ModelRule("group length", "Group lengths are not part of the models; pydicom and dcm2xml write them", "dicomwire",
-              lambda d: d.ours is None and d.tag & 0xFFFF == 0 and d.tag != 0),
-    ModelRule("zeros at the end", "Eight zeros behind the last element are padding for dicomwire, the others take them "
-              "as an element (0000,0000)", "dicomwire", lambda d: d.ours is None and d.tag == 0),
-    ModelRule("byte order", "Words of big endian: dicomwire gives them in little endian, the byte order of the models; "
-              "pydicom leaves them as they are", "dicomwire", _is_swapped),
+    ModelRule(
+        "character set",
+        "dicomwire says that the text is UTF-8 (ISO_IR 192), which JSON is; pydicom leaves what "
+        "the file declared, DCMTK does so in items",
+        "dicomwire",
+        _is_character_set,
+    ),
+    ModelRule(
+        "group length",
+        "Group lengths are not part of the models; pydicom and dcm2xml write them",
+        "dicomwire",
+        lambda d: d.ours is None and d.tag & 0xFFFF == 0 and d.tag != 0,
+    ),
+    ModelRule(
+        "zeros at the end",
+        "Eight zeros behind the last element are padding for dicomwire, the others take them as an element (0000,0000)",
+        "dicomwire",
+        lambda d: d.ours is None and d.tag == 0,
+    ),
+    ModelRule(
+        "byte order",
+        "Words of big endian: dicomwire gives them in little endian, the byte order of the models; "
+        "pydicom leaves them as they are",
+        "dicomwire",
+        _is_swapped,
+    ),
     ModelRule("UN", "UN, or no VR, with a VR in the dictionaries: DCMTK keeps the bytes", "open", _is_un),
-    ModelRule("digits", "DCMTK writes floats with 9 and 17 digits and fewer where the last are zeros; in dicomwire's "
-              "shortest text of the double, what reads back is the same", "open", _is_rounded),
-    ModelRule("odd length", "Bytes of odd length: DCMTK and pydicom pad them, dicomwire leaves them (CP-1920)", "open", _is_padded),
-    ModelRule("blank text", "Text of padding alone: an empty value for DCMTK, none for dicomwire", "open", _is_blank_text),
-    ModelRule("blanks", "Blanks at the ends of values and line ends: dicomwire drops padding alone and keeps CR", "open", _is_spaced),
-    ModelRule("separators", "Separators at the end of a name: dicomwire keeps them in JSON, DCMTK does not", "open",
-              _is_separators),
-    ModelRule("private block", "A private element without a creator: DCMTK drops the number of its block, dicomwire "
-              "keeps the tag", "dicomwire", _is_private_block),
-    ModelRule("empty group", "A name whose last component group is empty: DCMTK writes the one before once more",
-              "dicomwire", lambda d: d.form == "xml" and d.file in ("chrX1.dcm", "chrX2.dcm") and d.tag == 0x00100010),
-    ModelRule("encapsulated", "DCMTK gives a reference in place of encapsulated Pixel Data, and OB where the header says OW",
-              "open", _is_encapsulated),
-    ModelRule("too short", "Encapsulated Pixel Data without its delimiter: pydicom gives an empty data set then", "dicomwire",
-              lambda d: d.reader == "pydicom" and d.theirs is None and d.file == "emri_small_jpeg_2k_lossless_too_short.dcm"),
-)  # fmt: skip
+    ModelRule(
+        "digits",
+        "DCMTK writes floats with 9 and 17 digits and fewer where the last are zeros; in dicomwire's "
+        "shortest text of the double, what reads back is the same",
+        "open",
+        _is_rounded,
+    ),
+    ModelRule(
+        "odd length", "Bytes of odd length: the others pad them, dicomwire leaves them (CP-1920)", "open", _is_padded
+    ),
+    ModelRule(
+        "blank text", "Text of padding alone: an empty value for DCMTK, none for dicomwire", "open", _is_blank_text
+    ),
+    ModelRule(
+        "blanks", "Blanks at the ends and line ends: dicomwire drops padding alone, keeps CR", "open", _is_spaced
+    ),
+    ModelRule(
+        "separators",
+        "Separators at the end of a name: dicomwire keeps them in JSON, DCMTK does not",
+        "open",
+        _is_separators,
+    ),
+    ModelRule(
+        "private block",
+        "A private element without a creator: DCMTK drops the number of its block, dicomwire keeps the tag",
+        "dicomwire",
+        _is_private_block,
+    ),
+    ModelRule(
+        "empty group",
+        "A name whose last component group is empty: DCMTK writes the one before once more",
+        "dicomwire",
+        lambda d: d.form == "xml" and d.file in ("chrX1.dcm", "chrX2.dcm") and d.tag == 0x00100010,
+    ),
+    ModelRule(
+        "encapsulated",
+        "Encapsulated Pixel Data: DCMTK gives a reference, and OB where the header says OW",
+        "open",
+        _is_encapsulated,
+    ),
+    ModelRule(
+        "too short",
+        "Encapsulated Pixel Data without its delimiter: pydicom gives an empty data set",
+        "dicomwire",
+        lambda d: d.reader == "pydicom" and d.theirs is None and d.file.endswith("_too_short.dcm"),
+    ),
+)

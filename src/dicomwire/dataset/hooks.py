@@ -27,6 +27,7 @@ def table() -> dict[str, object]:
         "data_set_text": _data_set_text,
         "decode_text": _decode_text,
         "element_error": ElementError,
+        "encode_text": _encode_text,
         "element_name": _element_name,
         "element_text": _element_text,
         "is_big_endian": _is_big_endian,
@@ -274,9 +275,16 @@ def _is_big_endian() -> bool:
 
 
 def _reduce_edited(data_set: DataSet) -> tuple[object, ...]:
-    from dicomwire.dataset.writing import reduce_edited
+    from _dicomwire.splice import reduce_edited
 
     return reduce_edited(data_set)
+
+
+def _encode_text(text: str, charset: CharacterSet, is_values: bool, is_name: bool, replace: bool) -> bytes:
+    from dicomwire.dataset.charset import encode_replacing, encode_text
+
+    encode = encode_replacing if replace else encode_text
+    return encode(text, charset, is_name=is_name, is_values=is_values)
 
 
 class _Multiplicities(dict[int, "tuple[int, int | None, int] | None"]):

@@ -278,7 +278,9 @@ class _Reader:
             if isinstance(text, list) and len(text) == 1:
                 text = text[0]  # which some writers make of it
             if not isinstance(text, str) or isinstance(text, _Number):
-                raise DecodeError(f"InlineBinary: expected a string, found {_kind(text)}", path=path, section="PS3.18 F.2.7")
+                raise DecodeError(
+                    f"InlineBinary: expected a string, found {_kind(text)}", path=path, section="PS3.18 F.2.7"
+                )
             return decode_base64(text, path)
         values = self._values(member, path)
         if vr in BYTE_VRS:
@@ -337,6 +339,4 @@ class _Reader:
             raise ValueDecodeError(
                 f"expected an object of component groups, found {_kind(value)}", path=path, section="PS3.18 F.2.2"
             )
-        return "=".join(parts).rstrip("=")
-
-
+        return "=".join(map(str, parts)).rstrip("=")

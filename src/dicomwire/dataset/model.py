@@ -28,13 +28,15 @@ MAX_BYTES = 1 << 30  # of a text that is read
 EXPLICIT_LE = "1.2.840.10008.1.2.1"
 IMPLICIT_LE = "1.2.840.10008.1.2"
 
-TEXT_VRS = frozenset("AE AS CS DA DS DT IS LO LT PN SH ST TM UC UI UR UT".split())
+TEXT_VRS = frozenset(
+    ("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT")
+)
 SINGLE_TEXT_VRS = frozenset(("LT", "ST", "UR", "UT"))
 BYTE_VRS = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "UN"))
 NUMBER_VRS = {"FD": "d", "FL": "f", "SL": "i", "SS": "h", "SV": "q", "UL": "I", "US": "H", "UV": "Q"}
 VRS = TEXT_VRS | BYTE_VRS | NUMBER_VRS.keys() | {"AT", "SQ"}
 
-_LONG_VRS = frozenset("OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
+_LONG_VRS = frozenset(["OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"])
 _DS_LENGTH = 16  # characters that a DS may have (PS3.5 section 6.2)
 _PIXEL_DATA = 0x7FE00010
 _CHARACTER_SET = 0x00080005
@@ -242,7 +244,9 @@ def _encoded(elements: Elements, encapsulated: bool, *, implicit: bool) -> bytes
 def _header(tag: int, vr: str, length: int, implicit: bool) -> bytes:
     """The encoded header of an element (PS3.5 section 7.1)."""
     if length > _UNDEFINED:
-        raise EncodeError(f"{length} bytes are more than an element can have", path=step_name(tag), section="PS3.5 7.1.1")
+        raise EncodeError(
+            f"{length} bytes are more than an element can have", path=step_name(tag), section="PS3.5 7.1.1"
+        )
     if implicit:
         return struct.pack("<HHI", tag >> 16, tag & 0xFFFF, length)
     if vr in _LONG_VRS:

@@ -355,7 +355,7 @@ class _Reader:
         return DecodeError(message, path=self._path(), section="PS3.19 A.1")
 
 
-def _refuse_document_type(*_: object) -> None:
+def _refuse_document_type(*_: object) -> int:
     raise DecodeError("a document type declaration or an entity, which the model does not have", section="PS3.19 A.1")
 
 

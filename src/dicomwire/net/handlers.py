@@ -19,8 +19,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from dicomwire.dimse.command import CommandField
 
@@ -95,8 +94,7 @@ class Request:
         return f"<Request {self.message.command_field.label} in context {self.context.context_id}>"
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """What was found out about an instance before its data set is stored.
 
     place    where it goes; None: a sink is needed after all

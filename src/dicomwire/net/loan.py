@@ -260,7 +260,7 @@ class Loan(Lent):
             limit,
             patience,
             TURN_MS,
-            worker.digester if digest is not None else None,
+            worker.writer if digest is not None else None,
             digest,
         )
         self._take_passed(intake, why, cast("DirectSink", sink))
@@ -309,7 +309,7 @@ class Loan(Lent):
             worker.wake,
             patience,
             TURN_MS,
-            worker.digester if digest is not None else None,
+            worker.writer if digest is not None else None,
             digest,
         )
         if why == UNUSUAL:
@@ -404,7 +404,7 @@ class Loan(Lent):
             limit,
             patience,
             TURN_MS,
-            worker.digester if digest is not None else None,
+            worker.writer if digest is not None else None,
             digest,
         )
         return self._go_on(intake, why, message, context, sink)

@@ -15,8 +15,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from _dicomwire.deposit import Deposit
-from _dicomwire.digester import Digester
 from _dicomwire.intake import Intake
+from _dicomwire.writer import Writer
 
 if TYPE_CHECKING:
     from dicomwire.net.loan import Loan
@@ -78,14 +78,14 @@ class Workers:
 
 class Worker:
     """What a thread owns: windows to receive into, the instance that it stores, a pipe that wakes it, and somebody to
-    digest for it.
+    write for it.
     """
 
     def __init__(self) -> None:
         self.ident = threading.get_ident()
         self.intake = Intake()
         self.deposit = Deposit(f".{_token}-{os.getpid()}-{next(_numbers)}-".encode())
-        self._digester: Digester | None = None
+        self._writer: Writer | None = None
         self.wake, self._waker = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK) if hasattr(os, "pipe2") else os.pipe()
         self._is_closed = False
         self._closing = threading.Lock()
@@ -94,8 +94,8 @@ class Worker:
         return self
 
     def __exit__(self, *rest: object) -> None:
-        if self._digester is not None:
-            self._digester.stop()
+        if self._writer is not None:
+            self._writer.stop()
         self.deposit.discard()
         with self._closing:
             self._is_closed = True
@@ -113,11 +113,11 @@ class Worker:
         os.read(self.wake, 4096)
 
     @property
-    def digester(self) -> Digester:
-        """Who feeds hashes meanwhile: a thread of its own, started when it is first needed."""
-        digester = self._digester
-        if digester is None:
-            digester = Digester()
-            threading.Thread(target=digester.work, name="dicomwire.net.digester", daemon=True).start()
-            self._digester = digester
-        return digester
+    def writer(self) -> Writer:
+        """Who writes what is digested meanwhile: a thread of its own, started when it is first needed."""
+        writer = self._writer
+        if writer is None:
+            writer = Writer()
+            threading.Thread(target=writer.work, name="dicomwire.net.writer", daemon=True).start()
+            self._writer = writer
+        return writer

@@ -57,9 +57,7 @@ class ImagePixel:
         self.photometric = photometric if isinstance(photometric, str) else ""
         self.planar = 0
         if self.samples > 1:
-            self.planar = _number(
-                data_set, "PlanarConfiguration", get("PlanarConfiguration"), 0, 1, default=0
-            )
+            self.planar = _number(data_set, "PlanarConfiguration", get("PlanarConfiguration"), 0, 1, default=0)
         self.shape: tuple[int, ...] = (self.rows, self.columns)
         if self.samples > 1:
             self.shape += (self.samples,)
@@ -84,22 +82,29 @@ class ImagePixel:
         stored, high = get("BitsStored"), get("HighBit")
         self.stored = _number(data_set, "BitsStored", stored, 1, _MOST, default=allocated)
         if self.stored > allocated:
-            self._tolerate(data_set, "BitsStored", policy,
-                           f"Bits Stored is {stored}, Bits Allocated {allocated}: all allocated bits are taken")
+            self._tolerate(
+                data_set,
+                "BitsStored",
+                policy,
+                f"Bits Stored is {stored}, Bits Allocated {allocated}: all allocated bits are taken",
+            )
             self.stored = allocated
         self.high_bit = _number(data_set, "HighBit", high, 0, _MOST, default=self.stored - 1)
         if not self.stored - 1 <= self.high_bit < allocated:
-            self._tolerate(data_set, "HighBit", policy,
-                           f"High Bit is {high} with {self.stored} Bits Stored of {allocated}: the low bits are taken")
+            self._tolerate(
+                data_set,
+                "HighBit",
+                policy,
+                f"High Bit is {high} with {self.stored} Bits Stored of {allocated}: the low bits are taken",
+            )
             self.high_bit = self.stored - 1
-        self.signed = bool(
-            _number(data_set, "PixelRepresentation", get("PixelRepresentation"), 0, 1, default=0)
-        )
+        self.signed = bool(_number(data_set, "PixelRepresentation", get("PixelRepresentation"), 0, 1, default=0))
         if allocated == 1:
             self.signed = False  # there is no sign in one bit
         if stored is None or high is None:
-            self._tolerate(data_set, "BitsAllocated", policy,
-                           "Bits Stored or High Bit is missing: it follows from the other ones")
+            self._tolerate(
+                data_set, "BitsAllocated", policy, "Bits Stored or High Bit is missing: it follows from the other ones"
+            )
         self.dtype = _INTEGERS[word, self.signed]
         self.up = 8 * word - 1 - self.high_bit
         self.down = 8 * word - self.stored

@@ -48,7 +48,7 @@ class NativePixels:
         self._is_upsampled = image.is_subsampled and frame_bits < image.pixels * image.allocated
 
     def view(self, first: int, count: int, *, raw: bool) -> NDArray[Any] | None:
-        """Frames as they lie in the source, (count, rows, columns[, samples]), read-only; None where they must be unpacked.
+        """Frames as they lie in the source, (count, rows, columns[, samples]); None if they must be unpacked.
 
         raw: whatever is in unused bits, in whatever colour space; else there is no view where anything is to be done.
         """
@@ -64,8 +64,10 @@ class NativePixels:
             return None
         size = image.frame_bytes
         data = self._read(first * size, count * size)
-        if not raw and image.down and not words_are_clean(
-            data, image.word, up=image.up, down=image.down, signed=image.signed
+        if (
+            not raw
+            and image.down
+            and not words_are_clean(data, image.word, up=image.up, down=image.down, signed=image.signed)
         ):
             return None
         array = np.frombuffer(data, dtype=image.dtype).reshape(count, *image.shape)
@@ -123,7 +125,7 @@ class NativePixels:
                 if self._is_upsampled or is_planar:
                     words = np.empty(len(flat) // 3 * 2 if self._is_upsampled else len(flat), dtype=image.dtype)
                 unpack_words(data, words, image.word, swapped=is_swapped, up=up, down=down, signed=image.signed)
-                data = memoryview(words).cast("B")
+                data = words.data.cast("B")
             if self._is_upsampled:
                 upsample_422(data, flat, image.word)
             elif is_planar:

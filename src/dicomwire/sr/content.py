@@ -90,7 +90,7 @@ class Reference(_Record):
 
 
 class Coordinates(_Record):
-    """A SCOORD, SCOORD3D or TCOORD: the type of the graphic or range and its numbers (PS3.3 sections C.18.6 to C.18.9)."""
+    """A SCOORD, SCOORD3D or TCOORD: type of the graphic or range, and numbers (PS3.3 sections C.18.6 to C.18.9)."""
 
     __slots__ = ("graphic_type", "numbers")
 
@@ -206,9 +206,7 @@ class ContentItem:
             return Coordinates(_text(data_set, "GraphicType"), list(numbers))
         found: list[float | str] = []
         for keyword in ("ReferencedSamplePositions", "ReferencedTimeOffsets", "ReferencedDateTime"):
-            found += [
-                part if isinstance(part, (int, float)) else str(part) for part in _list(data_set.get(keyword))
-            ]
+            found += [part if isinstance(part, (int, float)) else str(part) for part in _list(data_set.get(keyword))]
         return Coordinates(_text(data_set, "TemporalRangeType"), found)
 
     def children(self) -> Iterator[ContentItem]:

@@ -50,7 +50,7 @@ def report_lines(data_set: DataSet, *, header: bool = True, codes: bool = False,
 
 
 def item_text(item: ContentItem, *, codes: bool = False, full: bool = False) -> str:
-    """One item: how it belongs to the one around it, its concept and its value; several lines where its text has them."""
+    """One item: how it belongs to the one around it, its concept and its value; as many lines as its text has."""
     relationship = item.relationship_type.lower()
     words = [] if relationship in ("", "contains") else [f"[{relationship}]"]
     position = item.reference_position

@@ -8,6 +8,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, cast
 
+from _dicomwire.cstore import store_request
 from dicomwire.dimse.messages import decode_message
 from dicomwire.dimse.status import OUT_OF_RESOURCES, PROCESSING_FAILURE, SUCCESS, StatusKind, kind_of
 from dicomwire.errors import DecodeError, ServiceError
@@ -42,12 +43,26 @@ _log = logging.getLogger("dicomwire.net.storage")
 class _Told:
     """What handlers are told of an instance."""
 
-    __slots__ = ("_message", "association", "context")
+    __slots__ = ("_message", "_uids", "association", "context")
 
     def __init__(self, association: Association, message: CStoreRQ | bytes, context: AcceptedContext) -> None:
         self.association = association
         self._message = message
+        self._uids: tuple[UID, UID] | None = None
         self.context = context
+
+    def _named(self) -> tuple[UID, UID]:
+        """SOP Class UID and SOP Instance UID of the command, which need not be decoded for them."""
+        uids = self._uids
+        if uids is None:
+            request = store_request(self._message) if isinstance(self._message, bytes) else None
+            if request is not None:
+                uids = cast("tuple[UID, UID]", request[1:3])
+            else:
+                message = self.message
+                uids = message.affected_sop_class_uid, message.affected_sop_instance_uid
+            self._uids = uids
+        return uids
 
     @property
     def message(self) -> CStoreRQ:
@@ -106,12 +121,12 @@ class Stored(_Told):
     @property
     def sop_class_uid(self) -> UID:
         """SOP Class UID, of the command and, unless checks are off, of the data set."""
-        return self.message.affected_sop_class_uid
+        return self._named()[0]
 
     @property
     def sop_instance_uid(self) -> UID:
         """SOP Instance UID, likewise."""
-        return self.message.affected_sop_instance_uid
+        return self._named()[1]
 
     @property
     def transfer_syntax(self) -> UID:

@@ -1,9 +1,9 @@
-"""Hashes fed by a thread beside the one that receives.  The docstrings are in digester.pyx."""
+"""Files written by a thread beside the one that receives.  The docstrings are in writer.pyx."""
 
 from typing import final
 
 @final
-class Digester:
+class Writer:
     def __init__(self) -> None: ...
     def work(self) -> None: ...
     def stop(self) -> None: ...
