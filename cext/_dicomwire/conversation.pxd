@@ -6,7 +6,7 @@ in Connection.side.
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from .flow cimport Connection
+from .sink cimport Connection
 from .heading cimport Cells, Heading
 from .order cimport Order
 from .pdu cimport PDUStream
@@ -136,6 +136,7 @@ cdef struct Message:            # in the making; one for each side (PS3.8 Annex 
     uint8_t context_id
     bint is_response
     bint is_headless            # its command set was not seen
+    bint is_claimable           # a gap, or what was before the capture, hides its command set: a response may claim it
     bint is_damaged             # bytes of its command set are missing
     uint8_t raw                 # index of Exchange.raw for the heading
     uint64_t held_at            # offset in the data set of the first byte held

@@ -515,7 +515,7 @@ def test_illegal_pdus_are_counted_with_their_place() -> None:
 
 def test_other_protocols_are_counted_and_left_alone() -> None:
     stage = Stage()
-    for data in (b"\x16\x03\x01\x00\xc8\x01\x00\x00\xc4\x03\x03", b"GET / HTTP/1.1\r\n\r\n", b"SSH-2.0-OpenSSH_9.6\r\n"):
+    for data in (b"\x16\x03\x01\x00\xc8\x01\x00\x00\xc4\x03\x03", b"GET / HTTP/1.1\r\n\r\n", b"SSH-2.0-x\r\n"):
         call = stage.call(server_port=4000)
         call.say(CLIENT, data)
         call.say(SERVER, data)

@@ -138,9 +138,9 @@ class Lines:
             accepted = sum(context["result"] == "accepted" for context in contexts)
             yield "", f"{accepted} of {_count(len(contexts), 'context')}"
         end = record.end
-        style = {"release": "good", "capture_end": "quiet"}.get(end["kind"], "bad")
-        text = {"release": "released", "capture_end": "open when the capture ended"}.get(end["kind"])
-        text = text or shown(record.error, end["kind"])
+        style = {"release": "good", "capture_end": "quiet"}.get(end, "bad")
+        text = {"release": "released", "capture_end": "open when the capture ended"}.get(end)
+        text = text or shown(record.error, end)
         yield style, f"{text}, by the {record.ended_by}" if record.ended_by else text
         parts = [_count(record.transactions, "transaction"), size(record.bytes)]
         if record.time_ns is not None and record.end_time_ns is not None:

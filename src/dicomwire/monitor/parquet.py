@@ -64,8 +64,8 @@ _TEXTS = frozenset(
 )  # fmt: skip
 _PARTED = frozenset(
     (
-        "scheduled", "answers", "statuses", "abort", "parent", "move_originator", "sub_operations", "stored",
-        "contexts", "user_information", "end", "control_pdus", "illegal_pdus", "client", "server", "in_flight",
+        "scheduled", "answers", "statuses", "reject", "abort", "parent", "move_originator", "sub_operations", "stored",
+        "contexts", "user_information", "control_pdus", "illegal_pdus", "client", "server", "in_flight",
         "conflicts",
         "segments", "ack_segments",
     )
@@ -74,6 +74,7 @@ _STRINGS = frozenset(
     (
         "association", "client_address", "server_address", "sender", "requestor", "side", "kind", "called_ae_title",
         "calling_ae_title", "called_ae_title_raw", "calling_ae_title_raw", "application_context_name", "ended_by",
+        "end", "connection_end",
         "error", "method", "sop_class_uid", "sop_instance_uid", "transfer_syntax", "study_instance_uid",
         "series_instance_uid", "accession_number", "modality", "patient_id", "patient_name", "patient_birth_date",
         "birth_date", "query_level", "transaction_uid", "step_status", "status_category", "error_comment",
