@@ -381,6 +381,19 @@ def test_fewer_frames_than_declared(imagecodecs):
     assert filled.shape == (3, 16, 20)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("asked", [None, 0, slice(None), [1]])
+def test_a_table_that_promises_more_frames_than_there_are(asked, threads):
+    """Row 31: it is found out when the frames are looked for."""
+    data = compressed([encode_frame(smooth((4, 4)))], (4, 4), RLE, declared=2)
+    table = item(b"")
+    at = data.index(table)
+    # Two offsets, neither of which leads to a fragment.
+    lying = data[:at] + item(struct.pack("<2I", 4, 12)) + sequence_end()
+    with pytest.raises((PixelError, IndexError), match=r"there are 0 frames|hold 0"):
+        read(lying).decode(asked, threads=threads)
+
+
 # --------------------------------------------------------------------------------------------------------- registry
 
 
