@@ -15,7 +15,7 @@ from dicomwire.pixel import codecs
 from dicomwire.pixel.compressed import inflate
 from dicomwire.pixel.headers import read_header
 from dicomwire.pixel.rle import decode_frame, encode_frame, segment_offsets
-from tests.builders import PIXEL_DATA, UNDEFINED, element, item, part10, sequence_end
+from tests.builders import PIXEL_DATA, UNDEFINED, element, item, part10, sequence, sequence_end
 from tests.pixel.images import JPEG, MPEG2, RLE, frames_text, number
 from tests.support import missing
 
@@ -407,6 +407,23 @@ def test_a_missing_codec_names_the_extra(monkeypatch):
     assert codecs.is_available(DEFLATED_FRAMES)
     assert not codecs.is_available("1.2.3")
     assert np.array_equal(read(compressed([encode_frame(smooth((4, 4)))], (4, 4), RLE)).pixel_array, smooth((4, 4)))
+
+
+@pytest.mark.parametrize("syntax", ["1.3.46.670589.33.1.4.1", "1.2.840.10008.1.2.4.999", "1.2.840.10008.1.2.1"])
+def test_private_and_unknown_compression_is_not_supported(syntax):
+    """Row 41: fragments of a private scheme are still readable."""
+    ds = read(compressed([b"\x37\x42" * 20], (4, 4), syntax))
+    with pytest.raises(UnsupportedError, match="unknown transfer syntax"):
+        _ = ds.pixel_array
+    assert bytes(dicomwire.FrameReader(ds)[0]) == b"\x37\x42" * 20
+
+
+def test_an_item_without_a_transfer_syntax_is_known_by_its_first_bytes(imagecodecs):
+    values = smooth((4, 4))
+    icon = compressed([imagecodecs.jpeg8_encode(values, 100)], (4, 4), JPEG)
+    body = icon[icon.index(struct.pack("<HH", 0x28, 2)) :]
+    ds = read(part10(sequence(0x00880200, item(body)), JPEG))
+    assert np.abs(ds.IconImageSequence[0].pixel_array.astype(int) - values).max() < 8
 
 
 def test_video_is_no_array():
