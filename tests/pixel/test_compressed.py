@@ -394,6 +394,18 @@ def test_a_table_that_promises_more_frames_than_there_are(asked, threads):
         read(lying).decode(asked, threads=threads)
 
 
+def test_iteration_ends_where_a_lying_table_is_found_out():
+    frame = encode_frame(smooth((4, 4)))
+    frame += b"\0" * (len(frame) % 2)
+    data = compressed([frame] * 2, (4, 4), RLE, declared=3)
+    at = data.index(item(b""))
+    table = item(struct.pack("<3I", 0, 8 + len(frame), 16 + 2 * len(frame)))
+    frames = read(data[:at] + table + data[at + 8 :]).frames
+    assert len(frames) == 3
+    assert [found.tolist() for found in frames] == [smooth((4, 4)).tolist()] * 2
+    assert len(frames) == 2
+
+
 # --------------------------------------------------------------------------------------------------------- registry
 
 
