@@ -337,7 +337,7 @@ def kernel_task(name: str, size: str, which: str, *, is_fresh: bool) -> Task:
     """Pixels that must be unpacked, of a data set in memory, into new arrays or into one that has been used before."""
     import dicomwire
 
-    kernel, frames = KERNELS[which], FRAMES[size] * 3 // 5
+    kernel, frames = KERNELS[which], max(2, FRAMES[size] * 3 // 5)
     image, random = kernel.image, np.random.default_rng(3)
     shape = (frames, image.rows, image.columns) + ((image.samples,) if image.samples > 1 else ())
     if which == "ybr422":

@@ -6,7 +6,7 @@
 #ifndef DICOMWIRE_CLONES_H
 #define DICOMWIRE_CLONES_H
 
-#include <stddef.h>
+#include <stdint.h>     /* with glibc it also says that it is glibc */
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__GLIBC__) && \
     defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__)

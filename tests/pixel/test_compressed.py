@@ -15,7 +15,7 @@ from dicomwire.pixel import codecs
 from dicomwire.pixel.compressed import inflate
 from dicomwire.pixel.headers import read_header
 from dicomwire.pixel.rle import decode_frame, encode_frame, segment_offsets
-from tests.builders import PIXEL_DATA, UNDEFINED, element, item, part10, sequence_end
+from tests.builders import PIXEL_DATA, UNDEFINED, element, item, part10, sequence, sequence_end
 from tests.pixel.images import JPEG, MPEG2, RLE, frames_text, number
 from tests.support import missing
 
@@ -381,6 +381,31 @@ def test_fewer_frames_than_declared(imagecodecs):
     assert filled.shape == (3, 16, 20)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("asked", [None, 0, [1]])
+def test_a_table_that_promises_more_frames_than_there_are(asked, threads):
+    """Row 31: it is found out when the frames are looked for."""
+    data = compressed([encode_frame(smooth((4, 4)))], (4, 4), RLE, declared=2)
+    table = item(b"")
+    at = data.index(table)
+    # Two offsets, neither of which leads to a fragment.
+    lying = data[:at] + item(struct.pack("<2I", 4, 12)) + sequence_end()
+    with pytest.raises((PixelError, IndexError), match=r"there are 0 frames|hold 0"):
+        read(lying).decode(asked, threads=threads)
+
+
+def test_iteration_ends_where_a_lying_table_is_found_out():
+    frame = encode_frame(smooth((4, 4)))
+    frame += b"\0" * (len(frame) % 2)
+    data = compressed([frame] * 2, (4, 4), RLE, declared=3)
+    at = data.index(item(b""))
+    table = item(struct.pack("<3I", 0, 8 + len(frame), 16 + 2 * len(frame)))
+    frames = read(data[:at] + table + data[at + 8 :]).frames
+    assert len(frames) == 3
+    assert [found.tolist() for found in frames] == [smooth((4, 4)).tolist()] * 2
+    assert len(frames) == 2
+
+
 # --------------------------------------------------------------------------------------------------------- registry
 
 
@@ -394,6 +419,23 @@ def test_a_missing_codec_names_the_extra(monkeypatch):
     assert codecs.is_available(DEFLATED_FRAMES)
     assert not codecs.is_available("1.2.3")
     assert np.array_equal(read(compressed([encode_frame(smooth((4, 4)))], (4, 4), RLE)).pixel_array, smooth((4, 4)))
+
+
+@pytest.mark.parametrize("syntax", ["1.3.46.670589.33.1.4.1", "1.2.840.10008.1.2.4.999", "1.2.840.10008.1.2.1"])
+def test_private_and_unknown_compression_is_not_supported(syntax):
+    """Row 41: fragments of a private scheme are still readable."""
+    ds = read(compressed([b"\x37\x42" * 20], (4, 4), syntax))
+    with pytest.raises(UnsupportedError, match="unknown transfer syntax"):
+        _ = ds.pixel_array
+    assert bytes(dicomwire.FrameReader(ds)[0]) == b"\x37\x42" * 20
+
+
+def test_an_item_without_a_transfer_syntax_is_known_by_its_first_bytes(imagecodecs):
+    values = smooth((4, 4))
+    icon = compressed([imagecodecs.jpeg8_encode(values, 100)], (4, 4), JPEG)
+    body = icon[icon.index(struct.pack("<HH", 0x28, 2)) :]
+    ds = read(part10(sequence(0x00880200, item(body)), JPEG))
+    assert np.abs(ds.IconImageSequence[0].pixel_array.astype(int) - values).max() < 8
 
 
 def test_video_is_no_array():

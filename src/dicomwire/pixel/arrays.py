@@ -102,8 +102,16 @@ class Frames:
         return self.decode(key)
 
     def __iter__(self) -> Iterator[Array]:
-        for number in range(len(self)):
-            yield self.decode(number)
+        number = 0
+        while number < len(self):
+            try:
+                frame = self.decode(number)
+            except PixelError:
+                if number >= len(self):
+                    return  # the offset table was wrong, and there are fewer
+                raise
+            yield frame
+            number += 1
 
     def decode(
         self,

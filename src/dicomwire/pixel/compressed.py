@@ -81,7 +81,7 @@ class CompressedFrames:
         known = find_transfer_syntax(uid) if uid else None
         if known is not None and known.encapsulated:
             return known
-        first = bytes(self._encoded[0].fragments[0][:12]) if len(self._encoded) else b""
+        first = bytes(self._frame(0).fragments[0][:12]) if len(self._encoded) else b""
         guessed = find_transfer_syntax(_SYNTAX_OF_KIND.get(codestream_kind(first) or "", ""))
         if guessed is None:
             raise UnsupportedError(
@@ -89,34 +89,41 @@ class CompressedFrames:
             )
         return guessed
 
+    def _frame(self, number: int) -> RawFrame:
+        """A frame as it is encoded; PixelError where an offset table has promised more frames than there are."""
+        try:
+            return self._encoded[number]
+        except IndexError as error:
+            raise PixelError(f"{error}; PS3.5 A.4", frame=number) from None
+
     def view(self, numbers: Sequence[int], *, raw: bool, fill: int | None) -> Array | None:
         """None: there is nothing to view.  Raises PixelError for what must not be allocated."""
         image = self._image
         if not len(numbers):
             return None
         if self._codec is not None and numbers[0] < len(self._encoded):
-            self._check(read_header(_joined(self._encoded[numbers[0]])), numbers[0])
+            self._check(read_header(_joined(self._frame(numbers[0]))), numbers[0])
         size = len(numbers) * image.frame_bytes
         if size > _LARGE:
             held = len(self._encoded)
-            length = sum(self._encoded[number].length for number in numbers if number < held)
+            length = sum(self._frame(number).length for number in numbers if number < held)
             if size > _MOST_EXPANSION * length:
                 raise PixelError(f"{length} encoded bytes are said to make {size}: refused; PS3.5 A.4")
         return None
 
     def fill(self, numbers: Sequence[int], target: Array, *, raw: bool, threads: int, fill: int | None) -> None:
         """Decode frames into ``target`` (frames, rows, columns[, samples])."""
-        encoded, held = self._encoded, len(self._encoded)
+        held = len(self._encoded)
         wanted = []
         for place, number in enumerate(numbers):
             if number >= held:
                 target[place] = fill
             else:
-                wanted.append((target[place], number, encoded[number] if threads > 1 else None))
+                wanted.append((target[place], number, self._frame(number) if threads > 1 else None))
 
         def work(out: Array, number: int, frame: Any) -> None:
             # Readers belong to one thread; what several decode was looked for before.
-            data = _joined(encoded[number] if frame is None else frame)
+            data = _joined(self._frame(number) if frame is None else frame)
             try:
                 self._decode(data, out, number, raw)
             except PixelError as error:

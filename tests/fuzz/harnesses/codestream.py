@@ -11,13 +11,13 @@ from tests.fuzz.harness import Harness, exact
 class Image:
     """As much of a description as RLE asks for."""
 
-    samples, word, allocated = 1, 2, 16
+    samples, word, allocated, signed, up, down = 1, 2, 16, False, 0, 0
 
 
 def run(data: bytes) -> None:
     """A codestream."""
     try:
-        header = read_header(exact(data))  # type: ignore[arg-type]
+        header = read_header(memoryview(exact(data)))  # type: ignore[arg-type]
         assert 0 <= header.rows < 1 << 32
         assert 0 <= header.samples < 1 << 16
         assert 0 <= header.precision <= 255
@@ -26,7 +26,7 @@ def run(data: bytes) -> None:
         pass
     target = np.zeros((6, 7), np.uint16)
     try:
-        decode_frame(exact(data), target, Image())  # type: ignore[arg-type]
+        decode_frame(memoryview(exact(data)), target, Image())  # type: ignore[arg-type]
         assert segment_offsets(data, 2)[-1] == len(data)
     except PixelError:
         pass
