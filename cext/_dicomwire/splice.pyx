@@ -23,8 +23,6 @@ from .pickling cimport inside_state
 from .tape cimport DATA_SET, EXPLICIT_LE
 from .vr cimport DW_VR_OB, DW_VR_SH, DW_VR_UI, DW_VR_UL
 
-from os import fsencode as os_fsencode
-
 from .errors import EncodeError, TruncatedError
 
 cdef extern from "splice.h" nogil:
@@ -33,10 +31,13 @@ cdef extern from "splice.h" nogil:
         size_t iov_len
     ssize_t writev(int, const iovec*, int) noexcept
     ssize_t write(int, const void*, size_t) noexcept
-    # How many bytes were copied between two files at their positions; -1 with errno, DW_NO_COPY where it is not to be had.
+    # How many bytes were copied between two files; -1 with errno, DW_NO_COPY where it is not to be had.
     ssize_t dw_copy_range(int source, uint64_t offset, int target, size_t size) noexcept
     int dw_rename_new(const char*, const char*) noexcept
     enum: DW_NO_COPY
+
+cdef extern from "Python.h":
+    object PyUnicode_EncodeFSDefault(object)
 
 cdef enum:
     VECTORS = 64                # stretches of memory that are written at once
@@ -354,7 +355,7 @@ cdef class _Writer:
     cdef int stretch(self, Source source, uint64_t offset, uint64_t size) except -1:
         """A stretch of a source: from memory where it holds it, else from its file."""
         cdef const uint8_t* p = source.find(offset, size)
-        cdef uint64_t n, got = 0
+        cdef uint64_t n
         cdef ssize_t copied
         cdef int descriptor
         if p != NULL:
@@ -398,9 +399,9 @@ cdef class _Writer:
         return 0
 
 
-def rename_new(source, target) -> bool:
+def rename_new(str source not None, str target not None) -> bool:
     """Rename a file unless there is one of the new name, which is a FileExistsError; False where nobody can say so."""
-    cdef bytes old = os_fsencode(source), new = os_fsencode(target)
+    cdef bytes old = PyUnicode_EncodeFSDefault(source), new = PyUnicode_EncodeFSDefault(target)
     cdef const char* old_name = PyBytes_AS_STRING(old)
     cdef const char* new_name = PyBytes_AS_STRING(new)
     cdef int status

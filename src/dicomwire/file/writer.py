@@ -7,7 +7,7 @@ was becomes a file of this implementation, with File Meta Information that says 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol
 
 from _dicomwire.dataset import DataSet
 from _dicomwire.fragments import Fragments
@@ -78,13 +78,11 @@ def dcmwrite(
     would take a codec; TruncatedError where the source has become shorter since it was read; OSError of the system.
     """
     output = _Output(data_set, transfer_syntax, lengths, policy)
-    if hasattr(target, "write"):
-        file = cast("Writable", target)
+    if not isinstance(target, (str, os.PathLike)):
         for piece in output.pieces(PIECE):
-            file.write(piece)
+            target.write(piece)
         return
-    path = cast("str | os.PathLike[str]", target)
-    with replacing_file(path, overwrite=overwrite, synchronize=synchronize) as descriptor:
+    with replacing_file(target, overwrite=overwrite, synchronize=synchronize) as descriptor:
         output.write_to(descriptor)
 
 
