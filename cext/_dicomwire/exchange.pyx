@@ -610,11 +610,12 @@ cdef class ModelWriter:
                     dw_swap_words(self.piece + n, p, n, self.bulk_swap)
                     p = self.piece + n
             reserve(&self.text, (n + 2) // 3 * 4)
+            held = self.text.data + self.text.size
             if n >= FREE_FROM:
                 with nogil:
-                    _base64(p, n, self.text.data + self.text.size)
+                    _base64(p, n, held)
             else:
-                _base64(p, n, self.text.data + self.text.size)
+                _base64(p, n, held)
             self.text.size += (n + 2) // 3 * 4
             self.bulk_offset += n
             self.bulk_left -= n
