@@ -126,3 +126,18 @@ def test_pydicom_datasets_where_a_data_set_is_expected():
     assert 'tag="00280010"' in dicomwire.dataset.xml.to_xml(made())
     with pytest.raises(TypeError, match="not int"):
         as_data_set(5)
+
+
+def test_data_sets_that_were_made_or_changed():
+    ds = DataSet()
+    ds.PatientName = "Müller"
+    ds.SpecificCharacterSet = "ISO_IR 100"
+    ds.OtherPatientIDsSequence = [DataSet({"PatientID": "1"})]
+    found = ds.to_pydicom()
+    assert (found.PatientName, found.OtherPatientIDsSequence[0].PatientID) == ("Müller", "1")
+    changed = dicomwire.dcmread(part10(big_endian.element(0x00280010, "US", b"\0\5"), BIG_ENDIAN))
+    changed.Rows = 6
+    changed.PatientID = "P"
+    assert changed.to_pydicom().Rows == 6
+    del changed.PatientID
+    assert "PatientID" not in changed.to_pydicom()
