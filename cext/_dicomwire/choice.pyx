@@ -1,4 +1,4 @@
-"""VRs for values that are set: that of the element that is there, else the dictionary's (PS3.5 Annex A, PS3.6 section 6)."""
+"""VRs for values that are set: that of the element that is there, else the dictionary's (PS3.5 Annex A, PS3.6)."""
 from libc.stdint cimport uint8_t
 
 from .block cimport hook

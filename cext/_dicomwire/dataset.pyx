@@ -506,8 +506,6 @@ cdef int adopt_lists(Block block) except -1:
     cdef list pending = [block]
     cdef Block at
     cdef uint32_t i
-    cdef object old
-    cdef bint chosen
     while pending:
         at = <Block>pending.pop()
         for i in range(1, at.cache_size):

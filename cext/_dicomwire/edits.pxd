@@ -15,8 +15,7 @@ cdef class Edits:
     cdef Change* changes        # ascending by tag
     cdef uint32_t count, capacity
     cdef dict items             # Edits of further items on the same tape, by index
-    cdef list members           # items of the root if it is a sequence that was changed: DataSets, or indices of
-                                # items on the same tape; None for one that was not
+    cdef list members           # items of the root if it is a changed sequence: blocks, or indices on its tape; or None
     cdef dict lists             # the same for sequences on the same tape, by index
     cdef bint is_held           # in a sequence: only then can something that it takes up hold it already
     cdef bint holds_items       # some element is a sequence

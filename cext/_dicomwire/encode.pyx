@@ -5,7 +5,7 @@ all is an EncodeError; what can be, and should not, is returned as a short text 
 """
 from cpython.float cimport PyFloat_AS_DOUBLE
 from libc.math cimport isfinite
-from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memchr, memcpy
 
 from .block cimport hook
@@ -276,7 +276,6 @@ cdef object _encode_text(Window* out, uint16_t vr, int traits, object value):
     cdef uint8_t* p
     cdef int fault
     cdef object components
-    cdef uint64_t start
     if not isinstance(value, str):
         components = _many(value)
         if components is not None:
@@ -395,8 +394,8 @@ cdef int _encode_tags(Window* out, object value) except -1:
     cdef uint8_t* p
     if value is None:
         return 0
-    if isinstance(value, tuple) and len(value) == 2 and all(isinstance(half, int) and 0 <= half <= 0xFFFF
-                                                           for half in value):
+    if isinstance(value, tuple) and len(value) == 2 and all(
+            isinstance(half, int) and 0 <= half <= 0xFFFF for half in value):
         tags = [value]
     elif isinstance(value, (int, str)):
         tags = [value] if value != "" else []

@@ -3,7 +3,6 @@
 Nothing on a tape ever changes: a changed element is an entry of an own block, found through the item's ``Edits`` before
 the tape is asked.  So views of what was read stay valid, and writing can tell what is untouched.  PS3.5 section 7.
 """
-from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_XDECREF
 from libc.stdint cimport uint64_t
@@ -168,7 +167,6 @@ cdef int _store(Block own, uint32_t index, uint32_t tag, uint16_t vr, object val
     cdef uint64_t start = own.own.stop, length
     cdef object problem = None, kept = None
     cdef TapeEntry* entry
-    cdef Block pieces
     try:
         if vr == DW_VR_SQ:
             raise EncodeError("SQ takes data sets", section="PS3.5 7.5")
@@ -314,7 +312,7 @@ cdef bint remove(Block block, uint32_t item, uint32_t tag) except -1:
 
 
 cdef str creator_of(Block block, uint32_t item, uint32_t tag):
-    """Private Creator of a private element's block, as it is now in its item; None where there is none (PS3.5 7.8.1)."""
+    """Private Creator of a private element's block, as it is now in its item; None for none (PS3.5 7.8.1)."""
     cdef Edits edits = edits_of(block, item)
     cdef uint32_t creator = (tag & 0xFFFF0000u) | ((tag >> 8) & 0xFF), index
     cdef Change* change = edits.find(creator) if edits is not None else NULL
@@ -419,7 +417,6 @@ cdef Block clone(Block block, uint32_t index):
     cdef Block copy
     cdef TapeEntry* entry = block.entries + index
     cdef uint32_t i, count, stop
-    cdef PyObject* charset = NULL
     if index and entry.flags & NOT_ENTERED:
         return clone(block.inner(index), 0)
     stop = block.count if index == 0 else entry.next

@@ -2,7 +2,8 @@
 
 In a container that was changed, its elements are taken one by one, those that were not changed as one stretch; of known
 length it gets a new one, of undefined length it keeps that.  Group lengths, which say how long a group was, are left
-out there (PS3.5 section 7.2).  Where another character set is in force than when the text was read, text is encoded anew.
+out there (PS3.5 section 7.2).  Where another character set is in force than when the text was read, it is encoded
+anew.
 """
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
@@ -29,7 +30,7 @@ from .tape cimport (
 from .values cimport is_plain
 from .vr cimport (
     DW_VR_BYTES, DW_VR_CHARSET, DW_VR_LONG, DW_VR_OB, DW_VR_OB_OW, DW_VR_OW, DW_VR_PN, DW_VR_SINGLE, DW_VR_SQ, DW_VR_SS,
-    DW_VR_TEXT, DW_VR_UN, DW_VR_US, DW_VR_US_SS, dw_vr_traits,
+    DW_VR_UN, DW_VR_US, dw_vr_traits,
 )
 
 from .errors import EncodeError, NestingError, TruncatedError

@@ -33,7 +33,7 @@ cdef extern from "splice.h" nogil:
         size_t iov_len
     ssize_t writev(int, const iovec*, int) noexcept
     ssize_t write(int, const void*, size_t) noexcept
-    # How many bytes were copied between two files at their positions; -1 with errno, DW_NO_COPY where it is not to be had.
+    # How many bytes were copied between two files; -1 with errno, DW_NO_COPY where it is not to be had.
     ssize_t dw_copy_range(int source, uint64_t offset, int target, size_t size) noexcept
     int dw_rename_new(const char*, const char*) noexcept
     enum: DW_NO_COPY
@@ -354,7 +354,7 @@ cdef class _Writer:
     cdef int stretch(self, Source source, uint64_t offset, uint64_t size) except -1:
         """A stretch of a source: from memory where it holds it, else from its file."""
         cdef const uint8_t* p = source.find(offset, size)
-        cdef uint64_t n, got = 0
+        cdef uint64_t n
         cdef ssize_t copied
         cdef int descriptor
         if p != NULL:

@@ -40,10 +40,10 @@ def folder(tmp_path):
 
 def test_elements_are_set_inserted_and_deleted(folder):
     result = run(
-        "modify", "-s", "PatientID=NEW", "-s", "0028,0010=512", "-s", "ImagePositionPatient=1\\2\\3.5", "-i", "Modality=MR",
-        "-i", "StudyID=7", "-d", "PatientName", "-d", "PatientSex", "-s", "SliceProgressionDirection=",
-        "-s", "RequestAttributesSequence.0.ScheduledProcedureStepID=S2", "-s", "SourceApplicationEntityTitle=ME",
-        "--workers", "2", folder,
+        "modify", "-s", "PatientID=NEW", "-s", "0028,0010=512", "-s", "ImagePositionPatient=1\\2\\3.5",
+        "-i", "Modality=MR", "-i", "StudyID=7", "-d", "PatientName", "-d", "PatientSex",
+        "-s", "SliceProgressionDirection=", "-s", "RequestAttributesSequence.0.ScheduledProcedureStepID=S2",
+        "-s", "SourceApplicationEntityTitle=ME", "--workers", "2", folder,
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert facts(result)["written"] == "2"

@@ -44,7 +44,7 @@ def test_a_made_data_set_holds_what_is_set():
     ds[0x0010, 0x0030] = "20200101"
     ds[0x00280010] = 512
     assert (ds.PatientID, ds.PatientName.family_name, ds.Rows) == ("X", "Doe", 512)
-    assert [int(tag) for tag in ds.keys()] == [0x00100010, 0x00100020, 0x00100030, 0x00280010]
+    assert [int(one.tag) for one in ds] == [0x00100010, 0x00100020, 0x00100030, 0x00280010]
     assert ds["PatientID"].VR == "LO"
     assert ds["PatientID"].VM == 1
     assert ds["PatientID"].offset == -1
@@ -456,7 +456,7 @@ def test_private_blocks():
     block.add_new(0x01, "LO", "one")
     other = ds.private_block(0x0011, "OTHER", create=True)
     other.add_new(0x01, "US", 7)
-    assert [f"{int(tag):08x}" for tag in ds.keys()] == ["00110010", "00110011", "00111001", "00111101"]
+    assert [f"{int(one.tag):08x}" for one in ds] == ["00110010", "00110011", "00111001", "00111101"]
     assert ds[0x00111001].private_creator == "ACME"
     assert ds[0x00111101].private_creator == "OTHER"
     assert ds.private_block(0x0011, "ACME", create=True)[1].value == "one"

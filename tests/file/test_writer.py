@@ -137,11 +137,11 @@ def test_lengths_of_real_files(real_files, lengths):
             ds = dicomwire.dcmread(path)
         except DecodeError:
             continue
-        try:
-            again = reread(ds, lengths=lengths)
-        except EncodeError as error:
-            assert "cut short" in str(error), path
+        if path.name == "rtplan_truncated.dcm" and lengths == "undefined":
+            with pytest.raises(EncodeError, match="cut short"):
+                file_bytes(ds, lengths=lengths)
             continue
+        again = reread(ds, lengths=lengths)
         assert values(again) == before, path
         for one in again.iterall():
             if isinstance(one.value, Sequence) and lengths == "undefined":
@@ -292,7 +292,7 @@ def test_character_sets_are_those_declared():
         (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎=やまだ^たろう"),
         (["ISO 2022 IR 6", "ISO 2022 IR 149"], "Hong^Gildong=洪^吉洞=홍^길동"),
         (["GB18030"], "Wang^XiaoDong=王^小东"),
-        (["ISO_IR 144"], "Люкceмбypг"),
+        (["ISO_IR 144"], "\u041b\u044e\u043a"),
     ):
         ds = DataSet()
         ds.SpecificCharacterSet = terms
@@ -396,8 +396,8 @@ def test_an_edited_deep_file_is_read_again():
 
 
 def encapsulated() -> bytes:
-    data = plain() + element(0x7FE00010, "OB", item(b"") + item(b"ab") + item(b"cdef") + sequence_end(), length=UNDEFINED)
-    return part10(data, JPEG)
+    fragments = item(b"") + item(b"ab") + item(b"cdef") + sequence_end()
+    return part10(plain() + element(0x7FE00010, "OB", fragments, length=UNDEFINED), JPEG)
 
 
 def test_encapsulated_files_are_edited_and_made():
@@ -458,7 +458,8 @@ def test_raw_data_sets_become_files_when_they_are_changed():
     again = dicomwire.dcmread(file_bytes(ds), policy="strict")
     assert again.PatientID == "new"
     assert again.transfer_syntax == EXPLICIT
-    assert data_set_bytes(ds) == plain().replace(element(0x00100020, "LO", b"12345 "), element(0x00100020, "LO", b"new "))
+    before, after = element(0x00100020, "LO", b"12345 "), element(0x00100020, "LO", b"new ")
+    assert data_set_bytes(ds) == plain().replace(before, after)
 
 
 def test_the_meta_says_what_is_written():
@@ -564,9 +565,15 @@ def test_links_pipes_and_file_objects(tmp_path):
 
 def test_a_name_that_is_taken_in_the_meantime(tmp_path):
     path = tmp_path / "x.dcm"
-    with pytest.raises(FileExistsError), replacing_file(path, overwrite=False) as descriptor:
-        os.write(descriptor, b"new")
-        path.write_bytes(b"other")
+
+
+    def write() -> None:
+        with replacing_file(path, overwrite=False) as descriptor:
+            os.write(descriptor, b"new")
+            path.write_bytes(b"other")
+
+    with pytest.raises(FileExistsError):
+        write()
     assert path.read_bytes() == b"other"
     assert os.listdir(tmp_path) == ["x.dcm"]
 
@@ -578,9 +585,15 @@ def test_what_fails_leaves_the_older_file(tmp_path):
     ds.PatientName = "山田"
     with pytest.raises(EncodeError):
         ds.save_as(path, overwrite=True)
-    with pytest.raises(RuntimeError), replacing_file(path) as descriptor:
-        os.write(descriptor, b"half")
-        raise RuntimeError
+
+
+    def write() -> None:
+        with replacing_file(path) as descriptor:
+            os.write(descriptor, b"half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write()
     assert path.read_bytes() == b"older"
     assert os.listdir(tmp_path) == ["x.dcm"]
 

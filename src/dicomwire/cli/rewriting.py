@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from time import perf_counter
 
@@ -92,7 +92,7 @@ class Rewriting:
         task = bar.add_task(self._verb, total=len(self._places), rate="") if bar is not None else None
         with ThreadPoolExecutor(self._workers) as pool:
             left = iter(self._places)
-            pending = {}
+            pending: dict[Future[str | BaseException], tuple[str, str]] = {}
             exhausted = False
             done = 0
             try:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dicomwire.dataset.private import PrivateBlock
 
 
-def table() -> dict[str, object]:
+def table() -> dict[str, Any]:
     """The hooks by the names that ``_dicomwire`` knows them by."""
     from _dicomwire.part10 import read_meta, read_syntax, restore, restore_inside
 

@@ -59,7 +59,8 @@ def from_pydicom(dataset: Any) -> DataSet:
 def to_pydicom(data_set: DataSet) -> Any:
     """A pydicom Dataset with the same elements; a FileDataset for a data set that was read.
 
-    Values stay as they are encoded until pydicom is asked for them; what was made or changed is encoded for it.  UnsupportedError where pydicom is not installed.
+    Values stay as they are encoded until pydicom is asked for them; what was made or changed is encoded for it.
+    UnsupportedError where pydicom is not installed.
     """
     try:
         from pydicom.dataset import Dataset, FileDataset, FileMetaDataset

@@ -74,12 +74,14 @@ def set_encapsulated(
 def _pieces(frame: Frame) -> list[memoryview]:
     """The fragments of a frame as flat views."""
     if isinstance(frame, (bytes, bytearray, memoryview)) or hasattr(frame, "__buffer__"):
-        return [memoryview(cast("Buffer", frame)).cast("B")]
-    return [memoryview(piece).cast("B") for piece in cast("Sequence[Buffer]", frame)]
+        return [memoryview(frame).cast("B")]
+    return [memoryview(piece).cast("B") for piece in frame]
 
 
 def _made(frames: list[Frame], has_table: bool) -> Fragments:
-    offsets, parts, at = [], [], 0
+    offsets: list[int] = []
+    parts: list[bytes | memoryview] = []
+    at = 0
     for number, frame in enumerate(frames):
         offsets.append(at)
         pieces = _pieces(frame)
@@ -88,7 +90,8 @@ def _made(frames: list[Frame], has_table: bool) -> Fragments:
         for piece in pieces:
             size = piece.nbytes + piece.nbytes % 2
             if size > _LONGEST:
-                raise EncodeError(f"frame {number} has a fragment of {size} bytes", path="PixelData", section="PS3.5 A.4")
+                message = f"frame {number} has a fragment of {size} bytes"
+                raise EncodeError(message, path="PixelData", section="PS3.5 A.4")
             parts += [_ITEM.pack(0xFFFE, 0xE000, size), piece, b"\0" * (piece.nbytes % 2)]
             at += 8 + size
     table = b""

@@ -1,4 +1,4 @@
-"""Any bytes that can be read are changed at random, written and read again: what was set is there, the rest is equal."""
+"""Any bytes that can be read are changed, written and read again: what was set is there, the rest is equal."""
 
 import copy
 import pickle
