@@ -7,6 +7,7 @@ from typing_extensions import disjoint_base
 
 from _dicomwire.dataset import DataElement, DataSet
 
+def is_edited(data_set: DataSet) -> bool: ...
 @disjoint_base
 class ModelWriter:
     def __new__(

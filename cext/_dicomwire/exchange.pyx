@@ -13,9 +13,9 @@ from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memchr, memset, strlen
 
 from .block cimport ALL, CHARSET_UTF8
-from .dataset cimport DataElement, DataSet, new_data_set, new_element, new_sequence
+from .dataset cimport DataElement, DataSet, Root, adopt_lists, new_data_set, new_element, new_sequence
 from .decode cimport decode_text
-from .overlay cimport edits_of, kept_value, members_of
+from .overlay cimport edits_of, is_touched, kept_value, members_of
 from .source cimport Source
 from .tape cimport (
     FRAGMENTS, NOT_ENTERED, TapeEntry, UNORDERED, dw_load16be, dw_load16le, dw_load32be, dw_load32le, dw_load64be, dw_load64le,
@@ -185,6 +185,21 @@ cdef bytes _encoded_fragments(Block block, uint32_t index):
     return b"".join(parts)
 
 
+def is_edited(DataSet data_set) -> bool:
+    """Whether something of a data set, or of its File Meta Information, is not what was read."""
+    cdef Root root = data_set.root
+    adopt_lists(data_set.block)
+    if data_set.block.is_own or is_touched(data_set.block):
+        return True
+    if root is None:
+        return False
+    if root.meta is not None:
+        adopt_lists(root.meta)
+        if is_touched(root.meta):
+            return True
+    return root.new_meta or root.own_preamble is not None
+
+
 # ---------------------------------------------------------------------------------------------------------- the writer
 
 cdef class ModelWriter:
@@ -232,6 +247,7 @@ cdef class ModelWriter:
         cdef DataSet data_set = self.waiting
         if data_set is not None:
             self.waiting = None
+            adopt_lists(data_set.block)
             if data_set.index == 0:
                 data_set.block.go_on(ALL, False)
                 data_set.block.resume()
@@ -610,11 +626,12 @@ cdef class ModelWriter:
                     dw_swap_words(self.piece + n, p, n, self.bulk_swap)
                     p = self.piece + n
             reserve(&self.text, (n + 2) // 3 * 4)
+            held = self.text.data + self.text.size
             if n >= FREE_FROM:
                 with nogil:
-                    _base64(p, n, self.text.data + self.text.size)
+                    _base64(p, n, held)
             else:
-                _base64(p, n, self.text.data + self.text.size)
+                _base64(p, n, held)
             self.text.size += (n + 2) // 3 * 4
             self.bulk_offset += n
             self.bulk_left -= n

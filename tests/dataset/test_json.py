@@ -672,3 +672,9 @@ def test_what_was_read_from_json_can_be_edited():
     ds.Modality = "MR"
     ds.Rows = 3
     assert ds.to_json() == '{"00080060":{"vr":"CS","Value":["MR"]},"00280010":{"vr":"US","Value":[3]}}'
+
+
+def test_lists_that_were_changed_in_place():
+    ds = read(element(0x00080008, "CS", b"A\\B "))
+    ds.ImageType.append("C")
+    assert ds.to_json_dict()["00080008"]["Value"] == ["A", "B", "C"]

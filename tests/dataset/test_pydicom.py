@@ -12,6 +12,8 @@ import dicomwire.dataset.xml
 from dicomwire import DataSet
 from dicomwire.dataset.pydicom import as_data_set, is_pydicom
 from dicomwire.errors import EncodeError
+from dicomwire.file.writer import dcmwrite
+from dicomwire.sr import read_content
 from tests.builders import (
     BIG_ENDIAN,
     IMPLICIT,
@@ -126,3 +128,32 @@ def test_pydicom_datasets_where_a_data_set_is_expected():
     assert 'tag="00280010"' in dicomwire.dataset.xml.to_xml(made())
     with pytest.raises(TypeError, match="not int"):
         as_data_set(5)
+
+
+def test_data_sets_that_were_made_or_changed():
+    ds = DataSet()
+    ds.PatientName = "Müller"
+    ds.SpecificCharacterSet = "ISO_IR 100"
+    ds.OtherPatientIDsSequence = [DataSet({"PatientID": "1"})]
+    found = ds.to_pydicom()
+    assert (found.PatientName, found.OtherPatientIDsSequence[0].PatientID) == ("Müller", "1")
+    changed = dicomwire.dcmread(part10(big_endian.element(0x00280010, "US", b"\0\5"), BIG_ENDIAN))
+    changed.Rows = 6
+    changed.PatientID = "P"
+    assert changed.to_pydicom().Rows == 6
+    del changed.PatientID
+    assert "PatientID" not in changed.to_pydicom()
+
+
+def test_datasets_are_written_read_as_frames_and_as_reports(tmp_path):
+    dataset = made()
+    dataset.SOPClassUID, dataset.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.7", "1.2.3"
+    dcmwrite(tmp_path / "a.dcm", dataset)
+    assert dicomwire.dcmread(tmp_path / "a.dcm").PatientName == "Doe^John"
+    dataset.Rows, dataset.Columns, dataset.BitsAllocated, dataset.SamplesPerPixel = 1, 2, 8, 1
+    dataset.PhotometricInterpretation, dataset.PixelRepresentation, dataset.BitsStored = "MONOCHROME2", 0, 8
+    dataset.HighBit = 7
+    dataset.add_new(0x7FE00010, "OB", b"\1\2")
+    assert bytes(dicomwire.FrameReader(dataset)[0]) == b"\1\2"
+    dataset.ValueType = "CONTAINER"
+    assert read_content(dataset).value_type == "CONTAINER"

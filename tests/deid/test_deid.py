@@ -227,7 +227,7 @@ def test_what_is_retained():
 
 def test_dates_are_moved():
     data = instance(
-        text(0x00080020, "DA", "20200301"), text(0x00080023, "DA", "20200305"), 
+        text(0x00080020, "DA", "20200301"), text(0x00080023, "DA", "20200305"),
         text(0x0008002A, "DT", "20200301120000.5+0100"),
         text(0x00080030, "TM", "1213"), text(0x00100030, "DA", "19500102"),
     )  # fmt: skip
@@ -349,6 +349,7 @@ def identifying(data_set):
 def test_no_identifying_value_is_left_in_the_bytes_of_real_files(real_files, tmp_path):
     owner = Deidentifier(KEY)
     searched = files = 0
+    refused: list[str] = []
     target = tmp_path / "out.dcm"
     for _, path in real_files:
         original = dicomwire.dcmread(path, force=True)
@@ -358,7 +359,11 @@ def test_no_identifying_value_is_left_in_the_bytes_of_real_files(real_files, tmp
         pixels = bytes(original["PixelData"].raw) if "PixelData" in original else b""
         ds = dicomwire.dcmread(path, force=True)
         owner.apply(ds)
-        dcmwrite(target, ds, overwrite=True)
+        try:
+            dcmwrite(target, ds, overwrite=True)
+        except UnsupportedError:
+            refused.append(path.name)  # encapsulated by its transfer syntax, native by its bytes
+            continue
         data = target.read_bytes()
         again = dicomwire.dcmread(data)
         if pixels:
@@ -369,6 +374,7 @@ def test_no_identifying_value_is_left_in_the_bytes_of_real_files(real_files, tmp
                 assert value not in data, (path.name, value)
                 searched += 1
         files += 1
+    assert refused == ["SC_rgb_jpeg.dcm"] or not refused
     assert files > 250
     assert searched > 4000
 

@@ -138,7 +138,8 @@ def test_file_ids_are_found(root):
 @pytest.mark.parametrize(
     "file_id",
     [
-        (), ("..", "secret"), ("DIR", "..", "..", "secret"), (".",), ("",), ("/etc/passwd",), ("DIR/FILE",), ("DIR\\FILE",),
+        (), ("..", "secret"), ("DIR", "..", "..", "secret"), (".",), ("",), ("/etc/passwd",), ("DIR/FILE",),
+        ("DIR\\FILE",),
         ("C:", "x"), ("a\0b",), ("LINK",), ("A",) * 65,
     ],
 )  # fmt: skip
@@ -147,7 +148,7 @@ def test_file_ids_do_not_lead_away(root, file_id):
         resolve_file_id(root, file_id)
 
 
-# ------------------------------------------------------------------------------------------------- DICOMDIRs of packages
+# ------------------------------------------------------------------------------------------------ DICOMDIRs of packages
 
 
 @pytest.mark.peers

@@ -8,6 +8,7 @@ import sys
 from typing import Any, cast
 
 from _dicomwire.dataset import DataSet
+from _dicomwire.exchange import is_edited
 from _dicomwire.part10 import dcmread
 from dicomwire.errors import EncodeError, UnsupportedError
 
@@ -58,12 +59,15 @@ def from_pydicom(dataset: Any) -> DataSet:
 def to_pydicom(data_set: DataSet) -> Any:
     """A pydicom Dataset with the same elements; a FileDataset for a data set that was read.
 
-    Values stay as they are encoded until pydicom is asked for them.  UnsupportedError where pydicom is not installed.
+    Values stay as they are encoded until pydicom is asked for them; what was made or changed is encoded for it.
+    UnsupportedError where pydicom is not installed.
     """
     try:
         from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
     except ImportError:
         raise UnsupportedError("pydicom is not installed", what="to_pydicom", extra="pydicom") from None
+    if is_edited(data_set):
+        return _through_bytes(data_set)
     try:
         meta = data_set.file_meta
     except AttributeError:  # an item
@@ -78,6 +82,16 @@ def to_pydicom(data_set: DataSet) -> Any:
         is_little_endian=data_set.is_little_endian,
     )
     return _filled(data_set, result)
+
+
+def _through_bytes(data_set: DataSet) -> Any:
+    """A Dataset of pydicom of what was made or changed: read from what is written."""
+    from pydicom import dcmread as read
+
+    buffer = io.BytesIO()
+    data_set.save_as(buffer)
+    buffer.seek(0)
+    return read(buffer, force=True)
 
 
 def _filled(data_set: DataSet, target: Any) -> Any:

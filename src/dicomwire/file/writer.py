@@ -25,6 +25,7 @@ from _dicomwire.splice import (
     was_read,
     write_plan,
 )
+from dicomwire.dataset.pydicom import as_data_set
 from dicomwire.dictionary.transfer_syntax import transfer_syntax as known_syntax
 from dicomwire.dictionary.uids import ExplicitVRLittleEndian
 from dicomwire.errors import EncodeError, UnsupportedError
@@ -60,7 +61,7 @@ def dcmwrite(
     policy: str = "report",
     synchronize: bool = False,
 ) -> None:
-    """Write a data set as a file, to a path or to a binary file object.
+    """Write a data set, or a Dataset of pydicom, as a file, to a path or to a binary file object.
 
     transfer_syntax     UID; by default that of the File Meta Information, else of what was read, else explicit VR
                         little endian
@@ -130,6 +131,7 @@ class _Content:
     __slots__ = ("plan", "source", "syntax")
 
     def __init__(self, data_set: DataSet, syntax: str | None, lengths: str, policy: str) -> None:
+        data_set = as_data_set(data_set)
         source, self.syntax = _syntaxes(data_set, syntax)
         target = known_syntax(self.syntax) if self.syntax else None
         _check(data_set, source, self.syntax, target)
@@ -155,6 +157,7 @@ class _Output:
 
     def __init__(self, data_set: DataSet, syntax: str | None, lengths: str, policy: str) -> None:
         self._content: _Content | None = None
+        data_set = as_data_set(data_set)
         level, number = policy_number(policy), lengths_number(lengths)
         if number == 0 and is_unchanged(data_set) and (syntax is None or syntax == data_set.transfer_syntax):
             self._plan = source_plan(data_set)

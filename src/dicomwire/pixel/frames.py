@@ -11,6 +11,7 @@ from typing import overload
 
 from _dicomwire.dataset import DataSet
 from _dicomwire.part10 import dcmread
+from dicomwire.dataset.pydicom import from_pydicom, is_pydicom
 from dicomwire.pixel.index import FrameIndex
 from dicomwire.pixel.layout import EncapsulatedFrames, FrameFinder, FramesByTable, NativeFrames, TableMisfitError
 
@@ -103,6 +104,8 @@ class FrameReader:
     ) -> None:
         if policy not in ("strict", "report", "ignore"):
             raise ValueError(f"policy={policy!r}: expected 'strict', 'report' or 'ignore'")
+        if is_pydicom(source):
+            source = from_pydicom(source)
         data_set = source if isinstance(source, DataSet) else dcmread(source, policy=policy)
         self.data_set = data_set
         self.transfer_syntax = transfer_syntax or data_set.transfer_syntax

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from _dicomwire.dataset import DataSet, Sequence
+from dicomwire.dataset.pydicom import as_data_set
 from dicomwire.errors import DecodeError
 
 TYPE_CHECKING = False
@@ -248,8 +249,12 @@ class ContentItem:
         return f"<ContentItem {'.'.join(map(str, self.position))} {self.value_type or 'by reference'}>"
 
 
-def read_content(data_set: DataSet) -> ContentItem:
-    """The root of a structured report's content tree; DecodeError for a data set that is none."""
+def read_content(data_set: object) -> ContentItem:
+    """The root of a structured report's content tree, of a DataSet or of a Dataset of pydicom.
+
+    DecodeError for one that is no report.
+    """
+    data_set = as_data_set(data_set)
     if "ValueType" not in data_set and "ContentSequence" not in data_set:
         raise DecodeError("neither Value Type nor Content Sequence: no structured report", section="PS3.3 C.17.3")
     return ContentItem(data_set, (1,))

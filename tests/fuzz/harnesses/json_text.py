@@ -19,8 +19,9 @@ def run(data: bytes) -> None:
         ds = DataSet.from_json(data[1:], max_bytes=1 << 16, **options)  # type: ignore[arg-type]
     except (DecodeError, EncodeError):
         return
-    text = ds.to_json()
-    assert DataSet.from_json(text).to_json() == text, "what was read once is read differently again"
+    # Bytes under UN become text once their element has a VR, and may want a character set that was not there.
+    once = DataSet.from_json(ds.to_json()).to_json()
+    assert DataSet.from_json(once).to_json() == once, "what was read once is read differently again"
 
 
 def starts() -> list[bytes]:

@@ -1,4 +1,4 @@
-"""Datasets of pydicom as instances to send."""
+"""Datasets of pydicom, and data sets that were made or changed, as instances to send."""
 
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -32,3 +32,14 @@ def test_a_dataset_is_sent_as_pydicom_writes_it(syntax):
 def test_a_dataset_without_uids_is_no_instance():
     with pytest.raises(DicomWireError):
         open_instance(Dataset())
+
+
+def test_what_was_changed_is_sent_changed(tmp_path):
+    path = tmp_path / "a.dcm"
+    dicomwire.DataSet.from_pydicom(made()).save_as(path)
+    ds = dicomwire.dcmread(path)
+    ds.PatientID = "other"
+    with open_instance(ds) as instance:
+        data = b"".join(bytes(piece) for piece in instance.pieces())
+    assert dicomwire.dcmread(data, force=True).PatientID == "other"
+    assert dicomwire.dcmread(path).PatientID == "P"

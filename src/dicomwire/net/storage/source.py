@@ -8,12 +8,14 @@ import tempfile
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from _dicomwire.dataset import DataSet
+from _dicomwire.exchange import is_edited
 from _dicomwire.identify import leading_uids, meta_uids
 from _dicomwire.part10 import dcmread, restore
 from dicomwire.dataset.pydicom import from_pydicom, is_pydicom
 from dicomwire.dictionary import UID
 from dicomwire.errors import DecodeError, DicomWireError, UnsupportedError
 from dicomwire.file import reencode
+from dicomwire.file.writer import file_bytes
 from dicomwire.net.storage.header import SOP_CLASS_UID, SOP_INSTANCE_UID, HeaderReader, rules_of
 
 if TYPE_CHECKING:
@@ -98,7 +100,8 @@ class Instance:
 def open_instance(source: StorageSource) -> Instance:
     """Return an instance to send from a path, the bytes of a file, a binary stream, or a data set that was read.
 
-    A data set is sent as its source has it: what was read is not encoded again.  One of pydicom's is sent as pydicom
+    A data set is sent as its source has it: what was read is not encoded again; one that was made or changed is sent as
+    it would be written.  One of pydicom's is sent as pydicom
     writes it.  DecodeError for what is not DICOM,
     UnsupportedError for a DICOMDIR, OSError for what cannot be opened.
     """
@@ -208,6 +211,8 @@ def _from_stream(stream: BinaryIO) -> Instance:
 
 
 def _source_of(data_set: DataSet) -> str | os.PathLike[str] | bytes:
+    if is_edited(data_set):
+        return file_bytes(data_set)
     filename = data_set.filename
     if isinstance(filename, (str, os.PathLike)) and os.path.isfile(filename):
         return filename
