@@ -147,10 +147,14 @@ def reader(label: str, role: str, command: list[str]) -> Entry:
     return entry
 
 
-def monitor_task(name: str, title: str, size: str, goals: list[Goal], *, by_packets: bool = False) -> Task:
+def monitor_task(
+    name: str, title: str, size: str, names: Sequence[str], goals: list[Goal], *, by_packets: bool = False
+) -> Task:
     made = captures.capture(name, size)
     entries, notes = [own(made), command_line(made)], []
-    if shutil.which("tshark"):
+    if names and "tshark" not in names:
+        notes.append("tshark is left out: not asked for")
+    elif shutil.which("tshark"):
         entries.append(tshark(made))
     else:
         notes.append("tshark is left out: not installed")
@@ -173,22 +177,22 @@ def monitor_task(name: str, title: str, size: str, goals: list[Goal], *, by_pack
     )
 
 
-def monitor_store(size: str) -> Task:
+def monitor_store(size: str, names: list[str]) -> Task:
     goals = [Goal("tshark", 8), Goal("per second", LEAST_MB_S["monitor-store"])]
-    return monitor_task("monitor-store", "C-STOREs in segments of 60 kB", size, goals)
+    return monitor_task("monitor-store", "C-STOREs in segments of 60 kB", size, names, goals)
 
 
-def monitor_1500(size: str) -> Task:
+def monitor_1500(size: str, names: list[str]) -> Task:
     goals = [Goal("tshark", 8), Goal("per second", LEAST_MB_S["monitor-1500"])]
-    return monitor_task("monitor-1500", "C-STOREs in packets of 1,500 bytes", size, goals)
+    return monitor_task("monitor-1500", "C-STOREs in packets of 1,500 bytes", size, names, goals)
 
 
-def monitor_small(size: str) -> Task:
+def monitor_small(size: str, names: list[str]) -> Task:
     goals = [Goal("tshark", 8), Goal("per second", LEAST_PACKETS_S, AIM_PACKETS_S)]
-    return monitor_task("monitor-small", "C-ECHO and C-FIND", size, goals, by_packets=True)
+    return monitor_task("monitor-small", "C-ECHO and C-FIND", size, names, goals, by_packets=True)
 
 
-TASKS: dict[str, Callable[[str], Task]] = {
+TASKS: dict[str, Callable[[str, list[str]], Task]] = {
     "monitor-store": monitor_store,
     "monitor-1500": monitor_1500,
     "monitor-small": monitor_small,

@@ -1,7 +1,7 @@
 """A monitor in a process of its own, so that its memory is its own.
 
     python -m benchmarks.compare.monitor_peer PATH             a capture: what is in it, nanoseconds, peak of memory
-    python -m benchmarks.compare.monitor_peer --live IFACE     until SIGINT; a line when it is ready
+    python -m benchmarks.compare.monitor_peer --live PORT      of loopback, until SIGINT; a line when it is ready
 
 One JSON object on stdout.  Imports are not timed.
 """
@@ -9,10 +9,11 @@ One JSON object on stdout.  Imports are not timed.
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from benchmarks.compare.child import status_kb
@@ -48,16 +49,39 @@ def counted(records: Iterable[Any]) -> dict[str, Any]:
     }
 
 
+def live(port: int) -> Iterator[Any]:
+    """Yield the records of what loopback carries to a port, until SIGINT, and the summary."""
+    from dicomwire.monitor import Monitor
+    from dicomwire.monitor.sources import open_source
+
+    stopped: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, frame: stopped.append(number))
+    monitor = Monitor()
+    with open_source("lo") as source:
+        monitor.summary.source = source
+        print("ready", flush=True)
+        while True:
+            source.fill(0.05)
+            ends = bool(stopped)  # what came before the signal is taken
+            for record in monitor.run(source.packets):
+                if record.server_port == port:
+                    yield record
+            if ends:
+                break
+        for record in monitor.finish():
+            if record.record == "summary" or record.server_port == port:
+                yield record
+
+
 def main(arguments: list[str]) -> int:
     from dicomwire.monitor import analyze
 
     *options, source = arguments
     bare = status_kb("VmHWM")
-    if options:
-        print("ready", flush=True)
-    start = time.perf_counter_ns()
-    facts = counted(analyze(source))
+    start, cpu = time.perf_counter_ns(), time.process_time_ns()
+    facts = counted(live(int(source)) if options else analyze(source))
     facts["ns"] = time.perf_counter_ns() - start
+    facts["cpu_ns"] = time.process_time_ns() - cpu
     facts["peak_kb"] = status_kb("VmHWM")
     facts["imported_kb"] = bare
     print(json.dumps(facts))

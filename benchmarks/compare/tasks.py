@@ -10,7 +10,17 @@ from functools import lru_cache
 from typing import Any
 
 from benchmarks import workloads, yardsticks
-from benchmarks.compare import child, framing, monitor, storage
+from benchmarks.compare import (
+    child,
+    codecs,
+    exchange,
+    framing,
+    monitor,
+    monitor_live,
+    pixels,
+    storage,
+    writing,
+)
 from benchmarks.compare.adapters import Toolkit
 from benchmarks.compare.adapters.dicomwire_ import STREAM_CHUNK, Dicomwire
 from benchmarks.compare.adapters.pydicom_ import Pydicom
@@ -467,6 +477,8 @@ def real_task(context: Context) -> Task:
     )
 
 
+MONITOR_TASKS = {**monitor.TASKS, "monitor-live": monitor_live.monitor_live}
+
 TASKS: dict[str, Callable[[Context], Task]] = {
     "header-le": lambda context: header_task(context, "ct-explicit-le"),
     "header-implicit": lambda context: header_task(context, "ct-implicit-le"),
@@ -484,11 +496,14 @@ TASKS: dict[str, Callable[[Context], Task]] = {
     "enhanced-known": lambda context: nested_task(context, "enhanced-known"),
     "enhanced-undefined": lambda context: nested_task(context, "enhanced-undefined"),
     "real": real_task,
+    **{name: lambda context, make=make: make(context.size) for name, make in exchange.TASKS.items()},
     **{name: lambda context, make=make: make(context.size) for name, make in framing.TASKS.items()},
+    **{name: lambda context, make=make: make(context.size) for name, make in (pixels.TASKS | codecs.TASKS).items()},
+    **{name: lambda context, make=make: make(context) for name, make in writing.TASKS.items()},
     "echo": lambda context: network_task("echo", context.size, context.names),
     "echo-scu": lambda context: network_task("echo-scu", context.size, context.names),
     "associations": lambda context: network_task("associations", context.size, context.names),
     "associations-scu": lambda context: network_task("associations-scu", context.size, context.names),
     **{name: lambda context, make=make: make(context.size, context.names) for name, make in storage.TASKS.items()},
-    **{name: lambda context, make=make: make(context.size) for name, make in monitor.TASKS.items()},
+    **{name: lambda context, make=make: make(context.size, context.names) for name, make in MONITOR_TASKS.items()},
 }

@@ -8,6 +8,7 @@ A block never holds a view or a block around it, so that reference counting alon
 from cpython.ref cimport PyObject
 from libc.stdint cimport int8_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from .edits cimport Edits
 from .source cimport Source, Window
 from .tape cimport Stepper, TapeEntry
 
@@ -37,7 +38,12 @@ cdef enum CharsetKind:
 cdef class Block:
     cdef Source source
     cdef Window own             # borrowed from ``held``: bytes that no window of the source holds
-    cdef bytes held             # ... shared with the blocks inside
+    cdef bytes held             # ... shared with the blocks inside; of an own block memory of its own, that grows
+    cdef bint is_own            # holds what was set and not what was read, see overlay.pxd
+    cdef uint8_t policy         # Policy for values that are set, of an own block ...
+    cdef list findings          # ... and their Deviations, or None
+    cdef bint sparse            # elements that were read are not on the tape, since others were wanted
+    cdef Edits edits            # what was changed, or None
     cdef dict orders            # sort keys of the elements of items out of order, by item
     cdef TapeEntry* entries
     cdef uint32_t count
@@ -105,4 +111,5 @@ cdef Block block_of_tape(Source source, Stepper* s)
 cdef int collect_findings(Block block, Stepper* s) except -1
 cdef int raise_status(int status, Block block, Stepper* s) except -1
 cdef object hook(str name)
+cdef str element_word(uint32_t tag)
 cdef int add_finding(Source source, object deviation) except -1

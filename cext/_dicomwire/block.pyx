@@ -91,6 +91,8 @@ cdef class Block:
                 Py_XDECREF(self.texts[i])
             free(self.texts)
         free(self.bases)
+        if self.is_own:
+            dw_release(self.own.data, <size_t>self.own.capacity)
         dw_release(self.entries, <size_t>self.capacity * sizeof(TapeEntry))
 
     # -------------------------------------------------------------------------------------------------- value bytes
@@ -484,6 +486,8 @@ cdef class Block:
         cdef bint was_un = vr == DW_VR_UN
         if vr == DW_VR_NONE:
             return vr
+        if self.is_own:
+            return vr if vr else DW_VR_UN
         if was_un and entry.flags & UNDEFINED_LENGTH:
             entry.vr = DW_VR_SQ
             entry.flags |= VR_GUESSED

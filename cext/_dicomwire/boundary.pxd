@@ -1,7 +1,7 @@
 """What a stream of a capture speaks, and where in it a PDU begins, from its bytes alone (PS3.8 section 9.3).
 
-Ports are hints only.  A stream that is picked up in the middle is searched for a place where the lengths of a PDU and of
-the presentation data values in it agree, which chance does not bring about.
+Ports are hints only.  A stream that is picked up in the middle is searched for a place where the lengths of a PDU and
+of the presentation data values in it agree, which chance hardly brings about.
 """
 from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint16_t

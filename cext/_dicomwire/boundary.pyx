@@ -26,7 +26,7 @@ cdef int _fits_associate(const uint8_t* p, size_t n, uint32_t length, bint in_th
     cdef uint8_t least = 0x20 if in_the_middle else 0
     if not LEAST_ASSOCIATE <= length <= MOST_ASSOCIATE:
         return FITS_NOT
-    if n > 7 and not p[7] & 1:
+    if in_the_middle and n > 7 and not p[7] & 1:
         return FITS_NOT         # the bit of protocol version 1
     for i in range(TITLES, min(n, <size_t>TITLES + 32)):
         if p[i] < least or p[i] and not 0x20 <= p[i] < 0x7F:

@@ -6,7 +6,7 @@ in Connection.side.
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from .flow cimport Connection
+from .sink cimport Connection
 from .heading cimport Cells, Heading
 from .order cimport Order
 from .pdu cimport PDUStream
@@ -59,6 +59,8 @@ cdef enum ExchangeFlag:
     ENDED_EARLY = 262144        # with the connection or the association, see ``end_kind``
     HAS_PARENT = 524288
     HEADING_DEFLATED = 2097152
+    AWAITS_REQUEST = 4194304    # which the capture shows later than the response: ``awaited``
+    ANSWER_LOST = 8388608       # perhaps, in a gap
     RESPONSE_BEFORE = 1048576   # a final response came before the request's last byte
 
 cdef enum EndCause:             # why something ended; the first six are EndKind
@@ -85,6 +87,9 @@ cdef struct Exchange:           # a request and its responses
     Passage response            # all responses
     uint64_t request_command_size, request_data_set_size, request_pixel_size
     uint64_t response_command_size, response_data_set_size
+    uint64_t awaited            # offset in the requestor's stream that the request does not pass
+    uint64_t doubted_bytes      # of ``lost_bytes``, in gaps that may have hidden the answer
+    uint32_t doubted_gaps
     uint64_t lost_bytes
     uint32_t gaps
     Tally at_request            # before its first packet
@@ -131,6 +136,7 @@ cdef struct Message:            # in the making; one for each side (PS3.8 Annex 
     uint8_t context_id
     bint is_response
     bint is_headless            # its command set was not seen
+    bint is_claimable           # a gap, or what was before the capture, hides its command set: a response may claim it
     bint is_damaged             # bytes of its command set are missing
     uint8_t raw                 # index of Exchange.raw for the heading
     uint64_t held_at            # offset in the data set of the first byte held
@@ -204,6 +210,7 @@ cdef struct Conversation:       # a connection that speaks DICOM, or may
     uint8_t end_side            # 2: nobody in particular
     uint8_t forgotten_kind      # EndKind
     int64_t end_ns
+    bint is_asynchronous        # several requests may be without an answer
     bint is_midstream           # picked up without its beginning
     bint is_stale               # ``facts`` are older than the A-ASSOCIATE PDUs
     bint is_released            # A-RELEASE-RQ was seen

@@ -10,11 +10,17 @@ cdef class DataElement:
     cdef uint32_t index
 
 
+cdef class Root
+
+
 cdef class DataSet:
     cdef Block block
     cdef uint32_t index         # of the item's entry, 0 for a block's root
     cdef object root            # of a data set that was read: a Root; None for items
     cdef uint32_t _index_of(self, object key) except? 0
+    cdef object _edited_value(self, object name)
+    cdef int _take(self, DataElement element) except -1
+    cdef Root _root(self)
 
 
 cdef class Root:
@@ -26,15 +32,23 @@ cdef class Root:
     cdef bint said              # the transfer syntax UID tells the encoding
     cdef object filename
     cdef object arguments       # of dcmread, for pickling; None when they are the defaults
+    cdef bytes own_preamble     # that was set, or None
+    cdef bint new_meta          # ``meta`` was set and not read
 
 
 cdef class Sequence:
     cdef Block block
     cdef uint32_t index         # of the element's entry, 0 for the root of a block
+    cdef int _touch(self) except -1
+    cdef object _tape_items(self)
 
 
 cdef DataSet new_data_set(Block block, uint32_t index)
 cdef Sequence new_sequence(Block block, uint32_t index)
 cdef DataElement new_element(Block block, uint32_t index)
 cdef object value_at(Block block, uint32_t index)
+cdef object value_to_set(DataElement element)
+cdef int adopt_lists(Block block) except -1
+cdef DataElement edited_element(Block block, uint32_t item, uint32_t tag)
+cdef uint8_t policy_code(object policy) except 255
 cdef object parse_key(object key)

@@ -6,24 +6,35 @@ access and kept in the block.  Views keep the source alive and never each other.
 cimport cython
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF, Py_XDECREF
-from libc.stdint cimport uint16_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
 
-from .block cimport ALL, hook
+from .block cimport ALL, element_word, hook
+from .choice cimport vr_code_of, vr_for, vr_of_choice
 from .decode cimport decode_binary, decode_text, fetched_value, value_view
-from .fragments cimport new_fragments
+from .edits cimport Change, Edits
+from .fragments cimport Fragments, new_fragments
+from .overlay cimport (
+    VR_CHOSEN, assign, assign_again, assign_inside, clone, edits_for, edits_of, fresh_block, holds, kept_value,
+    members_of, own_members, owner_of, remove, single_element,
+)
 from .pickling cimport encoded_element, encoding_at, inside_state, reduce_inside
+from .source cimport IGNORE, REPORT, STRICT
 from .tape cimport (
     BIG_ENDIAN, CUT_SHORT, DATA_SET, END_UNKNOWN, FRAGMENTS, IMPLICIT, ITEM_TAG, ITEMS, NOT_ENTERED, TapeEntry,
     UNDEFINED_LENGTH, UNORDERED,
 )
-from .values cimport as_tag, as_uid, plain_value, repeated_text
-from .vr cimport DW_VR_BYTES, DW_VR_NONE, DW_VR_SQ, DW_VR_TEXT, DW_VR_UN, dw_vr_traits, vr_name
+from .swap cimport dw_swap_words, dw_word_of
+from .values cimport as_tag, as_uid, is_plain, plain_value, repeated_text
+from .vr cimport DW_VR_BYTES, DW_VR_LONG, DW_VR_NONE, DW_VR_OB, DW_VR_SQ, DW_VR_TEXT, DW_VR_UN, dw_vr_traits, vr_name
+
+from .errors import EncodeError
 
 cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(object)
     object PyObject_GenericGetAttr(object, object)
     unsigned int PyUnicode_READ_CHAR(object, Py_ssize_t)
     Py_ssize_t PyUnicode_GET_LENGTH(object)
+    bint PyList_CheckExact(object)
     PyObject* PyDict_GetItemWithError(object, object) except? NULL
     object PyMemoryView_FromObject(object)
     unsigned long PyLong_AsUnsignedLong(object) except? 0xFFFFFFFF
@@ -68,7 +79,7 @@ cdef object _first_value(Block block, uint32_t index):
     traits = dw_vr_traits(vr)
     if traits & DW_VR_BYTES:
         if entry.flags & FRAGMENTS:
-            return new_fragments(block, index)
+            return new_fragments(block.inner(index), 0) if block.is_own else new_fragments(block, index)
         return value_view(block, entry) if entry.length else None
     if block.own.data == NULL and entry.offset + entry.length <= block.source.first.stop:
         p = block.source.first.data + entry.offset          # the usual case of pointer(), without the calls
@@ -130,8 +141,23 @@ cdef str _tag_text(object tag):
 cdef class DataElement:
     """One element of a data set: tag, VR, value and where it stands in the source.  A view; PS3.5 section 7.1."""
 
-    def __init__(self):
-        raise TypeError("a DataElement is a view and comes from a DataSet")
+    def __init__(self, tag, VR, value=None, *, policy="report"):
+        """An element that belongs to no data set yet; one takes it up by ``ds[tag] = element`` or ``ds.add(element)``.
+
+        ``policy`` judges the value as in DataSet.  ValueError for what is no tag or no VR, EncodeError for a value
+        that the VR cannot hold.
+        """
+        cdef object key = parse_key(tag)
+        cdef uint16_t vr
+        cdef Block own
+        if key is None:
+            raise ValueError(f"{tag!r} is no tag or keyword")
+        own = fresh_block(DATA_SET, policy_code(policy))
+        vr = vr_code_of(VR)
+        if vr < DW_VR_NONE:
+            vr = DW_VR_OB if isinstance(value, Fragments) else vr_of_choice(own, 0, <uint32_t>key, vr, value)
+        self.index = single_element(own, <uint32_t>key, vr, _inside_or_value(own, vr, value))
+        self.block = own
 
     def __getattribute__(self, name):
         # The one attribute that loops over thousands of elements ask for takes the short way.
@@ -154,9 +180,25 @@ cdef class DataElement:
         """The value: str, int, float, a list of them, PersonName, UID, Tag, memoryview, Sequence, Fragments or None.
 
         Decoded on first access.  Binary values are read-only memoryviews; where the value is in memory they are no
-        copies.
+        copies.  Setting it changes the data set that the element is of.
         """
         return value_at(self.block, self.index)
+
+    @value.setter
+    def value(self, value):
+        cdef Block block = self.block
+        cdef uint32_t item, tag
+        cdef uint16_t vr
+        cdef bint chosen = False
+        if block.is_own:
+            vr = block.entries[self.index].vr
+            assign_again(block, self.index, _inside_or_value(block, vr, value))
+            return
+        tag = block.entries[self.index].tag
+        item = block.entries[self.index].parent
+        vr = block.vr_of(self.index)
+        self.index = _set(block, item, tag, vr, value, chosen)
+        self.block = owner_of(block, edits_of(block, item))
 
     @property
     def VM(self):
@@ -164,7 +206,7 @@ cdef class DataElement:
         value = value_at(self.block, self.index)
         if isinstance(value, list):
             return len(<list>value)
-        if self.block.entries[self.index].length == 0 and not isinstance(value, Sequence):
+        if self.block.entries[self.index].length == 0 and not isinstance(value, (Sequence, Fragments)):
             return 0
         return 0 if value is None or isinstance(value, str) and not value else 1
 
@@ -182,6 +224,10 @@ cdef class DataElement:
     def raw(self):
         """The encoded value: a read-only memoryview of its bytes with padding, delimiters and all."""
         cdef TapeEntry* entry = self.block.entries + self.index
+        if self.block.is_own:
+            if entry.flags & NOT_ENTERED:
+                raise ValueError("what was set has no encoding before its data set is written")
+            return kept_value(self.block, self.index)
         if entry.flags & END_UNKNOWN:
             self.block.resume()
             entry = self.block.entries + self.index
@@ -189,8 +235,11 @@ cdef class DataElement:
 
     @property
     def offset(self):
-        """Absolute offset of the value in the source, in bytes; of a deflated data set, in the inflated stream."""
-        return self.block.entries[self.index].offset
+        """Absolute offset of the value in the source, in bytes; of a deflated data set, in the inflated stream.
+
+        -1 for a value that was set.
+        """
+        return -1 if self.block.is_own else self.block.entries[self.index].offset
 
     @property
     def length(self):
@@ -201,7 +250,9 @@ cdef class DataElement:
 
     @property
     def header_size(self):
-        """Bytes from the tag to the value: 8 or 12."""
+        """Bytes from the tag to the value: 8 or 12; of a value that was set, in explicit VR."""
+        if self.block.is_own:
+            return 12 if dw_vr_traits(self.block.entries[self.index].vr) & DW_VR_LONG else 8
         return self.block.entries[self.index].header_size
 
     @property
@@ -225,6 +276,11 @@ cdef class DataElement:
         cdef uint32_t tag = self.block.entries[self.index].tag, creator
         if not (tag >> 16) & 1 or (tag & 0xFFFF) < 0x1000:
             return None
+        if self.block.is_own:
+            if self.block.edits is None:
+                return None if self.block.privates is None else self.block.privates.get(tag >> 8)
+            found = edited_element(self.block, 0, (tag & 0xFFFF0000u) | ((tag >> 8) & 0xFF))
+            return None if found is None else found.value
         creator = self.block.find(self.block.entries[self.index].parent, (tag & 0xFFFF0000u) | ((tag >> 8) & 0xFF))
         return value_at(self.block, creator) if creator else None
 
@@ -264,6 +320,8 @@ cdef class DataElement:
         cdef TapeEntry* entry = self.block.entries + self.index
         cdef uint32_t creator = 0
         cdef bytes data
+        if self.block.is_own:
+            return DataElement, (int(entry.tag), vr_name(entry.vr), self.value)
         # The element alone, with the private creator that gives it a meaning.
         if (entry.tag >> 16) & 1 and (entry.tag & 0xFFFF) >= 0x1000:
             creator = self.block.find(entry.parent, (entry.tag & 0xFFFF0000u) | ((entry.tag >> 8) & 0xFF))
@@ -274,10 +332,13 @@ cdef class DataElement:
                        self.block.entries[self.index].tag)
 
     def __copy__(self):
-        return self
+        return self.__deepcopy__(None)
 
     def __deepcopy__(self, memo):
-        return self
+        cdef uint32_t tag = self.block.entries[self.index].tag
+        cdef uint16_t vr = self.block.vr_of(self.index)
+        cdef Block own = fresh_block(DATA_SET, IGNORE)
+        return new_element(own, single_element(own, tag, vr, _inside_or_value(own, vr, value_to_set(self), True)))
 
 
 cdef DataElement new_element(Block block, uint32_t index):
@@ -298,7 +359,217 @@ def _pick(restore, arguments, tag):
 @cython.no_gc
 @cython.freelist(16)
 cdef class Root:
-    pass
+    """What belongs to a whole data set; see dataset.pxd."""
+
+
+cdef uint8_t policy_code(object policy) except 255:
+    """The Policy of a word."""
+    if policy == "report":
+        return REPORT
+    if policy == "strict":
+        return STRICT
+    if policy == "ignore":
+        return IGNORE
+    raise ValueError(f"policy={policy!r}: expected 'strict', 'report' or 'ignore'")
+
+
+# -------------------------------------------------------------------------------------------------------- what is set
+
+cdef DataElement edited_element(Block block, uint32_t item, uint32_t tag):
+    """An element of an item that may have been changed, or None."""
+    cdef Edits edits = edits_of(block, item)
+    cdef Change* change = edits.find(tag) if edits is not None else NULL
+    cdef uint32_t index
+    if change != NULL:
+        return new_element(owner_of(block, edits), change.own) if change.own else None
+    index = block.find(item, tag)
+    return new_element(block, index) if index else None
+
+
+cdef object value_to_set(DataElement element):
+    """A value of an element as another data set can take it over, with as little change as can be.
+
+    Plain text stays the text that it is: numbers keep their digits.
+    """
+    cdef Block block = element.block
+    cdef TapeEntry* entry = block.entries + element.index
+    cdef uint16_t vr = block.vr_of(element.index)
+    cdef int traits = dw_vr_traits(vr), word
+    cdef bytes text
+    cdef bytearray swapped
+    entry = block.entries + element.index
+    if vr == DW_VR_SQ or entry.flags & FRAGMENTS:
+        return value_at(block, element.index)
+    if traits & DW_VR_TEXT:
+        text = bytes(kept_value(block, element.index) if block.is_own else value_view(block, entry))
+        if is_plain(text, <uint64_t>len(text)):
+            return text.decode("ascii").rstrip(" \0")
+    value = value_at(block, element.index)
+    if isinstance(value, bytes) and not traits & DW_VR_BYTES:
+        raise EncodeError(f"{len(value)} bytes are no whole number of {vr_name(vr)} values",
+                          path=block.path_of(element.index), section="PS3.5 6.2")
+    if traits & DW_VR_BYTES and value is not None and not block.is_own and block.is_big_endian(element.index):
+        word = dw_word_of(vr)
+        if word > 1:
+            text = bytes(value)
+            swapped = bytearray(len(text))
+            dw_swap_words(swapped, text, <size_t>len(text), word)
+            return bytes(swapped)
+    return value
+
+
+cdef Block _item_block(object item, Block holder):
+    """The block of an item to be put into a sequence: a data set that was made itself, of one that was read a copy."""
+    cdef DataSet data_set
+    if not isinstance(item, DataSet):
+        raise EncodeError(f"items are data sets, not {type(item).__name__}", section="PS3.5 7.5")
+    data_set = <DataSet>item
+    if not data_set.block.is_own or data_set.block.kind != DATA_SET:
+        return clone(_walked(data_set.block, data_set.index), data_set.index)
+    if holder is not None and data_set.block.edits is not None and data_set.block.edits.holds_items and (
+            holder.edits is None or holder.edits.is_held) and holds(data_set.block, holder):
+        raise ValueError("a data set cannot be an item of itself")
+    edits_for(data_set.block, 0).is_held = True
+    return data_set.block
+
+
+cdef Block _walked(Block block, uint32_t index):
+    """The same block, walked to the end of an entry that had been left."""
+    cdef uint32_t i = index
+    if block.entries[i].flags & END_UNKNOWN and i:
+        if block.entries[i].flags & FRAGMENTS:
+            block.resume()
+        else:
+            block.go_on(ALL, True)
+    return block
+
+
+cdef Block sequence_block(object value, Block holder, bint copied):
+    """The inside of a sequence from what users give for one: the block of a Sequence that was made, or a new one."""
+    cdef Block made
+    cdef Sequence sequence
+    if isinstance(value, Sequence):
+        sequence = <Sequence>value
+        if copied or not sequence.block.is_own or sequence.index:
+            return clone(_walked(sequence.block, sequence.index), sequence.index)
+        if holder is not None and holder.edits is not None and holder.edits.is_held and holds(sequence.block, holder):
+            raise ValueError("a data set cannot be an item of itself")
+        edits_for(sequence.block, 0).is_held = True
+        return sequence.block
+    if value is None:
+        value = ()
+    if isinstance(value, (DataSet, str, bytes, int, float)) or not hasattr(value, "__iter__"):
+        raise EncodeError(f"SQ takes a list of data sets, not {type(value).__name__}", section="PS3.5 7.5")
+    made = fresh_block(ITEMS)
+    edits_for(made, 0).members = [_item_block(item, None) for item in value]
+    if holder is not None and holder.edits is not None and holder.edits.is_held and holds(made, holder):
+        raise ValueError("a data set cannot be an item of itself")
+    made.edits.is_held = True
+    return made
+
+
+cdef object _inside_or_value(Block holder, uint16_t vr, object value, bint copied=False):
+    """A value as overlay takes it: the block of a sequence or of fragments, or the value itself."""
+    cdef Fragments fragments
+    if vr == DW_VR_SQ:
+        return sequence_block(value, holder, copied)
+    if isinstance(value, Fragments):
+        if not dw_vr_traits(vr) & DW_VR_BYTES:
+            raise EncodeError(f"{vr_name(vr)} takes no fragments", section="PS3.5 A.4")
+        fragments = <Fragments>value
+        return clone(_walked(fragments.block, fragments.index), fragments.index)
+    return value
+
+
+cdef uint32_t _set(Block block, uint32_t item, uint32_t tag, uint16_t vr, object value, bint chosen) except 0:
+    """Set an element of an item; its index in the own block."""
+    cdef object inside
+    if isinstance(value, Fragments) and dw_vr_traits(vr) & DW_VR_BYTES:
+        vr = DW_VR_OB
+    try:
+        inside = _inside_or_value(block, vr, value)
+    except EncodeError as error:
+        raise EncodeError(error.message, path=_path_to(block, item, tag), section=error.section) from None
+    if vr == DW_VR_SQ or isinstance(value, Fragments):
+        return assign_inside(block, item, tag, vr, <Block>inside)
+    return assign(block, item, tag, vr, value, chosen)
+
+
+cdef str _path_to(Block block, uint32_t item, uint32_t tag):
+    around = block.path_of(item)
+    word = element_word(tag)
+    return f"{around}.{word}" if around else word
+
+
+cdef int adopt_lists(Block block) except -1:
+    """Make lists of values that users changed in place the values of their elements, nested ones too."""
+    cdef list pending = [block]
+    cdef Block at
+    cdef uint32_t i
+    cdef object old
+    cdef bint chosen
+    while pending:
+        at = <Block>pending.pop()
+        for i in range(1, at.cache_size):
+            if at.cache[i] == NULL:
+                continue
+            if at.entries[i].flags & NOT_ENTERED:
+                if not at.entries[i].flags & FRAGMENTS:
+                    pending.append(<object>at.cache[i])
+            elif PyList_CheckExact(<object>at.cache[i]):
+                _adopt_list(at, i)
+        if at.edits is not None:
+            if at.edits.own is not None:
+                pending.append(at.edits.own)
+            if at.edits.members is not None:
+                pending.extend([part for part in at.edits.members if isinstance(part, Block)])
+            for edits in (at.edits.items or {}).values():
+                if (<Edits>edits).own is not None:
+                    pending.append((<Edits>edits).own)
+            for members in (at.edits.lists or {}).values():
+                pending.extend([part for part in members if isinstance(part, Block)])
+    return 0
+
+
+cdef int _adopt_list(Block block, uint32_t index) except -1:
+    cdef object old = <object>block.cache[index], fresh
+    cdef uint32_t tag = block.entries[index].tag
+    Py_XDECREF(block.cache[index])
+    block.cache[index] = NULL
+    fresh = _first_value(block, index)
+    block.put(index, old)
+    if fresh == old:
+        return 0
+    if block.is_own:
+        assign_again(block, index, old)
+    else:
+        assign(block, block.entries[index].parent, tag, block.vr_of(index), old, False)
+    return 0
+
+
+def _merged(DataSet data_set):
+    """The elements of an item that was changed, in tag order."""
+    cdef Edits edits = edits_of(data_set.block, data_set.index)
+    cdef _Elements tape = _tape_elements(data_set.block, data_set.index)
+    cdef DataElement pending = next(tape, None)
+    cdef int64_t last = -1
+    cdef uint32_t at, tag
+    while True:
+        while pending is not None:
+            tag = pending.block.entries[pending.index].tag
+            if tag > last and edits.find(tag) == NULL:
+                break
+            pending = next(tape, None)
+        at = edits.position(<uint32_t>(last + 1)) if last < 0xFFFFFFFF else edits.count
+        if at < edits.count and (pending is None or edits.changes[at].tag < pending.block.entries[pending.index].tag):
+            last = edits.changes[at].tag
+            if edits.changes[at].own:
+                yield new_element(owner_of(data_set.block, edits), edits.changes[at].own)
+        elif pending is None:
+            return
+        else:
+            last = pending.block.entries[pending.index].tag
+            yield pending
 
 
 @cython.final
@@ -308,11 +579,23 @@ cdef class DataSet:
     """A data set or an item: elements by keyword, tag or path.  A view of a tape; PS3.5 section 7.
 
     Attributes give values (``ds.PatientID``), subscripts give elements (``ds["PatientID"]``, ``ds[0x0010, 0x0020]``,
-    ``ds["RequestAttributesSequence.0.ScheduledProcedureStepID"]``).  Made by :func:`dicomwire.dcmread`.
+    ``ds["RequestAttributesSequence.0.ScheduledProcedureStepID"]``).  Read by :func:`dicomwire.dcmread`, or made.
+
+    Setting an attribute, or ``ds[key] = value``, changes an element or inserts one.  What was read stays as it is
+    beneath the changes, so that writing copies all else as it was.
     """
 
-    def __init__(self):
-        raise TypeError("a DataSet comes from dicomwire.dcmread()")
+    def __init__(self, elements=None, *, policy="report"):
+        """A data set with the elements of another one, or of a mapping from keys to values; empty without.
+
+        policy      what happens to values that can be encoded but depart from their VR: "strict" raises EncodeError,
+                    "report" lists them in ``deviations``, "ignore" does neither
+        """
+        self.block = fresh_block(DATA_SET, policy_code(policy))
+        self.index = 0
+        edits_for(self.block, 0)
+        if elements is not None:
+            self.update(elements)
 
     def __getattribute__(self, name):
         cdef PyObject* found
@@ -322,6 +605,8 @@ cdef class DataSet:
             first = PyUnicode_READ_CHAR(name, 0)
             if 0x41 <= first <= 0x5A:
                 found = PyDict_GetItemWithError(_KEYWORDS, name)
+                if self.block.edits is not None:
+                    return self._edited_value(name)
                 if found != NULL:
                     index = self.block.find(self.index, <uint32_t>PyLong_AsUnsignedLong(<object>found))
                     if index:
@@ -336,8 +621,151 @@ cdef class DataSet:
                 raise AttributeError(hook("unknown_attribute")(name))
         return PyObject_GenericGetAttr(self, name)
 
+    cdef object _edited_value(self, object name):
+        """An attribute's value where elements may have been changed."""
+        cdef object tag = parse_key(name)
+        cdef DataElement element
+        if tag is None:
+            raise AttributeError(hook("unknown_attribute")(name))
+        element = edited_element(self.block, self.index, <uint32_t>tag)
+        if element is None:
+            raise AttributeError(f"the data set has no {name}")
+        return value_at(element.block, element.index)
+
     def __setattr__(self, name, value):
-        raise AttributeError(f"a DataSet is read-only, {name} cannot be set")
+        cdef object tag
+        cdef bint chosen = False
+        cdef uint16_t vr
+        if not 0x41 <= PyUnicode_READ_CHAR(name, 0) <= 0x5A:
+            if name == "preamble":
+                self._root().own_preamble = hook("checked_preamble")(value)
+            elif name == "file_meta":
+                if not isinstance(value, DataSet):
+                    raise TypeError(f"file_meta is a DataSet, not {type(value).__name__}")
+                if (<DataSet>value).block.is_own or (<DataSet>value).index == 0:
+                    self._root().meta = (<DataSet>value).block
+                    self._root().new_meta = True
+                else:
+                    raise TypeError("an item cannot be file_meta")
+            else:
+                raise AttributeError(f"a DataSet has no attribute {name} that can be set")
+            return
+        tag = parse_key(name)
+        if tag is None:
+            raise AttributeError(hook("unknown_attribute")(name))
+        vr = vr_for(self.block, self.index, <uint32_t>tag, value, &chosen)
+        _set(self.block, self.index, <uint32_t>tag, vr, value, chosen)
+
+    def __delattr__(self, name):
+        cdef object tag = parse_key(name)
+        if tag is None or not remove(self.block, self.index, <uint32_t>tag):
+            raise AttributeError(f"the data set has no {name}")
+
+    cdef Root _root(self):
+        """What belongs to the whole data set; made for one that was made."""
+        cdef Root root
+        if self.root is None:
+            if not self.block.is_own:
+                raise AttributeError("an item has no file_meta and no preamble")
+            root = Root.__new__(Root)
+            root.meta = fresh_block(DATA_SET)
+            edits_for(root.meta, 0)
+            self.root = root
+        return <Root>self.root
+
+    def __setitem__(self, key, value):
+        cdef object tag
+        cdef bint chosen = False
+        cdef uint16_t vr
+        cdef DataElement element
+        if isinstance(key, str) and "." in <str>key:
+            around, _, last = (<str>key).rpartition(".")
+            item = self._by_path(around)
+            if isinstance(item, Sequence) or isinstance(item, DataSet):
+                item[int(last) if isinstance(item, Sequence) else last] = value
+                return
+            item = (<DataElement>item).value
+            if not isinstance(item, Sequence) or not last.isdecimal():
+                raise KeyError(f"{key!r} leads to no element")
+            item[int(last)] = value
+            return
+        tag = parse_key(key)
+        if tag is None:
+            raise KeyError(f"{key!r} is no tag, keyword or path")
+        if isinstance(value, DataElement):
+            element = <DataElement>value
+            if element.block.entries[element.index].tag != tag:
+                raise ValueError(f"the element is {_tag_text(element.block.entries[element.index].tag)}, "
+                                 f"its key is {_tag_text(tag)}")
+            self._take(element)
+            return
+        vr = vr_for(self.block, self.index, <uint32_t>tag, value, &chosen)
+        _set(self.block, self.index, <uint32_t>tag, vr, value, chosen)
+
+    cdef int _take(self, DataElement element) except -1:
+        """Take over another data set's element, or one that belongs to none: its VR and a copy of its value."""
+        cdef uint32_t tag = element.block.entries[element.index].tag
+        cdef bint chosen = element.block.is_own and element.block.entries[element.index].header_size == VR_CHOSEN
+        _set(self.block, self.index, tag, element.block.vr_of(element.index), value_to_set(element), chosen)
+        return 0
+
+    def __delitem__(self, key):
+        cdef object tag
+        if isinstance(key, str) and "." in <str>key:
+            around, _, last = (<str>key).rpartition(".")
+            item = self._by_path(around)
+            if isinstance(item, DataElement):
+                item = (<DataElement>item).value
+            del item[int(last) if isinstance(item, Sequence) else last]
+            return
+        tag = parse_key(key)
+        if tag is None:
+            raise KeyError(f"{key!r} is no tag, keyword or path")
+        if not remove(self.block, self.index, <uint32_t>tag):
+            raise KeyError(f"the data set has no {key if isinstance(key, str) else _tag_text(tag)}")
+
+    def add(self, element):
+        """Take over an element."""
+        if not isinstance(element, DataElement):
+            raise TypeError(f"add takes a DataElement, not {type(element).__name__}")
+        self._take(<DataElement>element)
+
+    def add_new(self, tag, VR, value):
+        """Set an element with a VR that the caller chooses."""
+        cdef object key = parse_key(tag)
+        cdef uint16_t vr = vr_code_of(VR)
+        cdef bint chosen = False
+        if key is None:
+            raise KeyError(f"{tag!r} is no tag or keyword")
+        if vr < DW_VR_NONE:
+            chosen = True
+            vr = vr_of_choice(self.block, self.index, <uint32_t>key, vr, value)
+        _set(self.block, self.index, <uint32_t>key, vr, value, chosen)
+
+    def update(self, elements):
+        """Take over the elements of a data set, or set values by key from a mapping or from pairs."""
+        hook("update")(self, elements)
+
+    def setdefault(self, key, default=None):
+        """The element for a key, which is set to ``default``, a value or a DataElement, where there is none."""
+        return hook("setdefault")(self, key, default)
+
+    def pop(self, key, *default):
+        """Delete an element and return it; ``default`` or KeyError where there is none."""
+        return hook("pop")(self, key, *default)
+
+    def clear(self):
+        """Delete all elements."""
+        for tag in self.keys():
+            remove(self.block, self.index, <uint32_t>tag)
+
+    def save_as(self, filename, **options):
+        """Write the data set as a file; see :func:`dicomwire.dcmwrite` for the options."""
+        hook("dcmwrite")(filename, self, **options)
+
+    def copy(self):
+        """A data set that can be changed without changing this one; what was read is not copied."""
+        return self.__copy__()
 
     cdef uint32_t _index_of(self, object key) except? 0:
         """Index of an element by keyword, tag or pair in this item, or 0."""
@@ -350,7 +778,14 @@ cdef class DataSet:
         cdef uint32_t index
         if isinstance(key, str) and "." in <str>key:
             return self._by_path(key)
-        index = self._index_of(key)
+        if self.block.edits is not None:
+            tag = parse_key(key)
+            found = None if tag is None else edited_element(self.block, self.index, <uint32_t>tag)
+            if found is not None:
+                return found
+            index = 0
+        else:
+            index = self._index_of(key)
         if index == 0:
             if parse_key(key) is None:
                 raise KeyError(f"{key!r} is no tag, keyword or path")
@@ -383,6 +818,9 @@ cdef class DataSet:
             except KeyError:
                 return False
             return True
+        if self.block.edits is not None:
+            tag = parse_key(key)
+            return tag is not None and edited_element(self.block, self.index, <uint32_t>tag) is not None
         return self._index_of(key) != 0
 
     def get(self, key, default=None):
@@ -395,23 +833,24 @@ cdef class DataSet:
                 except KeyError:
                     return default
                 return found.value if isinstance(found, DataElement) else found
+            if self.block.edits is not None:
+                return self[key].value if key in self else default
             index = self._index_of(key)
             return value_at(self.block, index) if index else default
+        if self.block.edits is not None:
+            return self[key] if key in self else default
         index = self._index_of(key)
         return new_element(self.block, index) if index else default
 
     def __iter__(self):
-        cdef _Elements elements = _Elements.__new__(_Elements)
-        elements.block = self.block
-        elements.item = elements.last = self.index
-        if self.block.entries[self.index].flags & UNORDERED:
-            if self.index == 0:
-                self.block.resume()
-            elements.order = self.block.order_of(self.index)
-        return elements
+        if self.block.edits is not None and edits_of(self.block, self.index) is not None:
+            return _merged(self)
+        return _tape_elements(self.block, self.index)
 
     def __len__(self):
         cdef uint32_t i, n = 0
+        if self.block.edits is not None:
+            return sum(1 for _ in self)
         if self.index == 0:
             self.block.resume()
         if self.block.entries[self.index].flags & UNORDERED:
@@ -444,7 +883,7 @@ cdef class DataSet:
         elements.next = self.index + 1
         elements.stop = self.block.entries[self.index].next
         elements.top = self.index
-        if self.block.entries[self.index].flags & UNORDERED:
+        if self.block.entries[self.index].flags & UNORDERED or self.block.source.edited:
             return _walk_ordered(self)
         return elements
 
@@ -455,6 +894,37 @@ cdef class DataSet:
     def to_dict(self):
         """The values as plain Python objects by keyword, nested ones too; see dicomwire.dataset.plain."""
         return hook("to_dict")(self)
+
+    def to_json(self, **options):
+        """The DICOM JSON Model object as text (PS3.18 Annex F); see dicomwire.dataset.json.iter_json for options."""
+        return hook("to_json")(self, **options)
+
+    def to_json_dict(self, **options):
+        """The DICOM JSON Model object as Python objects; options as for to_json."""
+        return hook("to_json_dict")(self, **options)
+
+    @classmethod
+    def from_json(cls, source, **options):
+        """The data set of a DICOM JSON Model object; see dicomwire.dataset.json.from_json for options."""
+        return hook("from_json")(source, **options)
+
+    def to_xml(self, **options):
+        """The NativeDicomModel document as text (PS3.19 Annex A.1); see dicomwire.dataset.xml.iter_xml for options."""
+        return hook("to_xml")(self, **options)
+
+    @classmethod
+    def from_xml(cls, source, **options):
+        """The data set of a NativeDicomModel document; see dicomwire.dataset.xml.from_xml for options."""
+        return hook("from_xml")(source, **options)
+
+    def to_pydicom(self):
+        """A pydicom Dataset with the same elements; see dicomwire.dataset.pydicom."""
+        return hook("to_pydicom")(self)
+
+    @classmethod
+    def from_pydicom(cls, dataset):
+        """The data set of a pydicom Dataset; see dicomwire.dataset.pydicom."""
+        return hook("from_pydicom")(dataset)
 
     def dir(self, *filters):
         """Keywords of the elements, sorted; with ``filters`` those that contain one of them, in any case."""
@@ -467,15 +937,26 @@ cdef class DataSet:
     def __dir__(self):
         return sorted(set(object.__dir__(self)) | set(self.dir()))
 
-    def private_block(self, group, creator):
-        """The elements that ``creator`` reserved in an odd group (PS3.5 section 7.8.1); KeyError for none."""
-        cdef uint32_t index, number
-        if not group & 1:
+    def private_block(self, group, creator, *, create=False):
+        """The elements that ``creator`` reserved in an odd group (PS3.5 section 7.8.1).
+
+        ``create``: reserves the first block that is free where it has none; else that is a KeyError.
+        """
+        cdef uint32_t number, free = 0
+        cdef DataElement element
+        if not group & 1 or not 0 < group <= 0xFFFF:
             raise ValueError(f"private groups are odd, not 0x{group:04X}")
         for number in range(0x10, 0x100):
-            index = self.block.find(self.index, <uint32_t>group << 16 | number)
-            if index and value_at(self.block, index) == creator:
+            element = edited_element(self.block, self.index, <uint32_t>group << 16 | number)
+            if element is None:
+                free = free if free else number
+            elif value_at(element.block, element.index) == creator:
                 return hook("private_block")(self, group, creator, number)
+        if create:
+            if not free:
+                raise ValueError(f"all private blocks of group {group:04X} are taken; PS3.5 7.8.1")
+            self[<uint32_t>group << 16 | free] = creator
+            return hook("private_block")(self, group, creator, free)
         raise KeyError(f"no private block of this creator in group {group:04X}")
 
     # ------------------------------------------------------------------------------------------- the whole data set
@@ -483,13 +964,16 @@ cdef class DataSet:
     @property
     def file_meta(self):
         """File Meta Information, group 0002 (PS3.10 section 7.1); an empty data set when the source had none."""
-        if self.root is None:
-            raise AttributeError("an item has no file_meta")
+        cdef Root root = self._root()
+        if root.meta is not None:
+            return new_data_set(root.meta, 0)
         return hook("read_meta")(self)
 
     @property
     def preamble(self):
         """The 128 bytes before DICM, or None (PS3.10 section 7.1)."""
+        if self.root is not None and (<Root>self.root).own_preamble is not None:
+            return (<Root>self.root).own_preamble
         if self.root is None or not (<Root>self.root).preamble:
             return None
         return (<Root>self.root).source.fetch(0, 128)
@@ -506,14 +990,23 @@ cdef class DataSet:
         if self.root is None:
             return None
         root = <Root>self.root
+        if root.source is None:
+            return self.file_meta.get("TransferSyntaxUID")
         if root.said:
-            return self.file_meta.TransferSyntaxUID
+            return hook("read_syntax")(self)
         return as_uid(("1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2", "")[self.block.encoding & 3])
 
     @property
     def deviations(self):
-        """Where the source departs from the standard, as far as it was read; the same list for all items."""
-        return [] if self.block.source.findings is None else list(self.block.source.findings)
+        """Where the source departs from the standard, as far as it was read: one list for all items.
+
+        Behind these come values that were set in this item and depart from it.
+        """
+        cdef list found = [] if self.block.source.findings is None else list(self.block.source.findings)
+        cdef Edits edits = edits_of(self.block, self.index)
+        if edits is not None and owner_of(self.block, edits).findings is not None:
+            found.extend(owner_of(self.block, edits).findings)
+        return found
 
     @property
     def is_implicit_VR(self):
@@ -524,6 +1017,30 @@ cdef class DataSet:
     def is_little_endian(self):
         """Byte order of the encoding (PS3.5 section 7.3)."""
         return not self.block.encoding & BIG_ENDIAN
+
+    # ---------------------------------------------------------------------------------------------------------- pixels
+
+    @property
+    def pixel_array(self):
+        """The pixel data as a NumPy array, made anew each time: (frames, rows, columns, samples) without axes of one.
+
+        The axis of frames is left out where there is one frame, that of samples where there is one a pixel.  A
+        read-only view of the source where the encoding is that of the array; same as decode().  PS3.3 section C.7.6.3.
+        """
+        return hook("decode")(self)
+
+    @property
+    def frames(self):
+        """The frames of the pixel data, each an array decoded when it is asked for; see dicomwire.pixel.Frames."""
+        return hook("frames")(self)
+
+    def decode(self, frames=None, *, out=None, bint raw=False, int threads=1, fill=None, transfer_syntax=None,
+               policy="report"):
+        """Frames of the pixel data as one NumPy array: all, one by number, or several; see dicomwire.pixel.decode."""
+        return hook("decode")(self, frames, out=out, raw=raw, threads=threads, fill=fill,
+                              transfer_syntax=transfer_syntax, policy=policy)
+
+    # ------------------------------------------------------------------------------------------------------- inspection
 
     def tape(self):
         """The entries of the structural index as tuples, for people who want to see it.
@@ -558,16 +1075,43 @@ cdef class DataSet:
 
     def __reduce__(self):
         cdef Root root
+        adopt_lists(self.block)
+        if self.block.source.edited or self.root is not None and (<Root>self.root).new_meta:
+            return hook("reduce_edited")(self)
         if self.root is not None:
             root = <Root>self.root
             return hook("restore"), (root.source.read_all(), root.arguments, root.filename)
         return reduce_inside(self.block, self.index, DATA_SET)
 
     def __copy__(self):
-        return self
+        cdef DataSet copy
+        cdef Root root, made
+        adopt_lists(self.block)
+        copy = new_data_set(clone(_walked(self.block, self.index), self.index), 0)
+        if self.root is not None:
+            root = <Root>self.root
+            made = Root.__new__(Root)
+            made.meta = clone(root.meta, 0) if root.meta is not None else None
+            made.has_meta, made.source, made.preamble, made.said = root.has_meta, root.source, root.preamble, root.said
+            made.filename, made.arguments, made.own_preamble = root.filename, root.arguments, root.own_preamble
+            made.new_meta = root.new_meta
+            copy.root = made
+        return copy
 
     def __deepcopy__(self, memo):
-        return self
+        return self.__copy__()
+
+
+cdef _Elements _tape_elements(Block block, uint32_t item):
+    """The elements of an item as they were read; an iterator."""
+    cdef _Elements elements = _Elements.__new__(_Elements)
+    elements.block = block
+    elements.item = elements.last = item
+    if block.entries[item].flags & UNORDERED:
+        if item == 0:
+            block.resume()
+        elements.order = block.order_of(item)
+    return elements
 
 
 cdef DataSet new_data_set(Block block, uint32_t index):
@@ -809,11 +1353,17 @@ def _walk_ordered(elements):
 cdef class Sequence:
     """The items of a sequence, each a DataSet; a view.  PS3.5 section 7.5."""
 
-    def __init__(self):
-        raise TypeError("a Sequence comes from a DataSet")
+    def __init__(self, items=()):
+        """A sequence that belongs to no data set yet; data sets that were read are copied, others are the items."""
+        self.block = sequence_block(items if not isinstance(items, Sequence) else list(items), None, False)
+        self.index = 0
 
     def __len__(self):
         cdef uint32_t i = self.index + 1, n = 0
+        if self.block.edits is not None:
+            members = members_of(self.block, self.index)
+            if members is not None:
+                return len(members)
         if self.block.entries[self.index].flags & END_UNKNOWN:
             self.block.go_on(ALL, True)
         while i < self.block.entries[self.index].next:
@@ -828,6 +1378,12 @@ cdef class Sequence:
             items = list(self)
             return items[key]
         wanted = key
+        if self.block.edits is not None:
+            members = members_of(self.block, self.index)
+            if members is not None:
+                if not -len(members) <= wanted < len(members):
+                    raise IndexError("item number out of range")
+                return _member(self.block, (<list>members)[wanted + (len(members) if wanted < 0 else 0)])
         if wanted < 0:
             wanted += len(self)
         i = self.index + 1
@@ -851,7 +1407,97 @@ cdef class Sequence:
             stop = self.block.entries[self.index].next
         raise IndexError("item number out of range")
 
+    def offsets(self):
+        """Absolute offsets of the items' tags in the source, in bytes, in their order; -1 for one that was set."""
+        cdef list found = []
+        cdef uint32_t i
+        cdef object part
+        if self.block.edits is not None:
+            members = members_of(self.block, self.index)
+            if members is not None:
+                for part in members:
+                    if isinstance(part, int):
+                        found.append(self.block.entries[<uint32_t>part].offset
+                                     - self.block.entries[<uint32_t>part].header_size)
+                    else:
+                        found.append(-1)
+                return found
+        if self.block.entries[self.index].flags & END_UNKNOWN:
+            self.block.go_on(ALL, True)
+        i = self.index + 1
+        while i < self.block.entries[self.index].next:
+            found.append(self.block.entries[i].offset - self.block.entries[i].header_size)
+            i = self.block.entries[i].next
+        return found
+
+    def __setitem__(self, key, value):
+        cdef list members = own_members(self.block, self.index)
+        self._touch()
+        if isinstance(key, slice):
+            members[key] = [_item_block(item, self.block) for item in value]
+        else:
+            if not -len(members) <= key < len(members):
+                raise IndexError("item number out of range")
+            members[key + (len(members) if key < 0 else 0)] = _item_block(value, self.block)
+
+    def __delitem__(self, key):
+        cdef list members = own_members(self.block, self.index)
+        self._touch()
+        if not isinstance(key, slice):
+            if not -len(members) <= key < len(members):
+                raise IndexError("item number out of range")
+            key += len(members) if key < 0 else 0
+        members.__delitem__(key)
+
+    cdef int _touch(self) except -1:
+        if not self.block.is_own:
+            self.block.source.edited = True
+        return 0
+
+    def append(self, item):
+        """Put an item at the end: a data set that was made, or a copy of one that was read."""
+        own_members(self.block, self.index).append(_item_block(item, self.block))
+        self._touch()
+
+    def insert(self, Py_ssize_t position, item):
+        """Put an item before the one at a position, as lists do."""
+        own_members(self.block, self.index).insert(position, _item_block(item, self.block))
+        self._touch()
+
+    def extend(self, items):
+        """Put items at the end."""
+        made = [_item_block(item, self.block) for item in items]
+        own_members(self.block, self.index).extend(made)
+        self._touch()
+
+    def __iadd__(self, items):
+        self.extend(items)
+        return self
+
+    def pop(self, Py_ssize_t position=-1):
+        """Take an item out and return it."""
+        item = self[position]
+        del self[position]
+        return item
+
+    def clear(self):
+        """Take all items out."""
+        own_members(self.block, self.index).clear()
+        self._touch()
+
+    def reverse(self):
+        """Turn the order of the items around."""
+        own_members(self.block, self.index).reverse()
+        self._touch()
+
     def __iter__(self):
+        if self.block.edits is not None:
+            members = members_of(self.block, self.index)
+            if members is not None:
+                return iter([_member(self.block, part) for part in members])
+        return self._tape_items()
+
+    cdef object _tape_items(self):
         cdef _Items items = _Items.__new__(_Items)
         items.block = self.block
         items.sequence = self.index
@@ -870,13 +1516,20 @@ cdef class Sequence:
         return hook("sequence_text")(self)
 
     def __reduce__(self):
+        if self.block.source.edited:
+            return Sequence, (list(self),)
         return reduce_inside(self.block, self.index, ITEMS)
 
     def __copy__(self):
-        return self
+        return new_sequence(clone(_walked(self.block, self.index), self.index), 0)
 
     def __deepcopy__(self, memo):
-        return self
+        return self.__copy__()
+
+
+cdef DataSet _member(Block block, object part):
+    """An item of a sequence that was changed."""
+    return _item_at(block, <uint32_t>part) if isinstance(part, int) else new_data_set(<Block>part, 0)
 
 
 cdef DataSet _item_at(Block block, uint32_t index):

@@ -1,4 +1,4 @@
-"""Headings: the few values of a data set that say what it is about, read on the way to its pixel data (PS3.5 section 7).
+"""Headings: the few values of a data set that say what it is about, read on the way to its pixels (PS3.5 section 7).
 
 What was found is kept as cells in one growing piece of memory.  A heading is read from windows as they come; nothing of
 the data set is kept but what a header or a wanted value still needs.

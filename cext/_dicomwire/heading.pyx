@@ -5,8 +5,8 @@ from libc.string cimport memcpy, memset
 
 from .part10 cimport likely_encoding
 from .tape cimport (
-    BIG_ENDIAN, DATA_SET, DEFAULT_MAX_DEPTH, DONE, EXPLICIT_LE, IMPLICIT, ITEM_TAG, NEED_DATA, STOPPED, UNDEFINED,
-    TapeEntry, dw_load16be, dw_load16le, dw_load32be, dw_load32le, stepper_begin, stepper_free, stepper_run,
+    BIG_ENDIAN, DATA_SET, DONE, EXPLICIT_LE, IMPLICIT, ITEM_TAG, NEED_DATA, STOPPED, TapeEntry, dw_load16be,
+    dw_load16le, dw_load32be, dw_load32le, stepper_begin, stepper_free, stepper_run,
 )
 from .vr cimport DW_VR_LONG, dw_vr_traits
 

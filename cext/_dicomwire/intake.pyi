@@ -1,8 +1,14 @@
 """Data sets from sockets to files without the GIL.  The docstrings are in intake.pyx."""
 
-from typing import Final, final
+from typing import Final, Protocol, final
+
+from typing_extensions import Buffer
 
 from _dicomwire.pdu import PDUReader
+from _dicomwire.writer import Writer
+
+class _Hash(Protocol):
+    def update(self, data: Buffer, /) -> object: ...
 
 ENDED: Final[int]
 OTHER: Final[int]
@@ -50,4 +56,6 @@ class Intake:
         limit: int,
         timeout_ms: int,
         turn_ms: int,
+        writer: Writer | None = None,
+        digest: _Hash | None = None,
     ) -> int: ...

@@ -13,7 +13,8 @@ from libc.string cimport memcmp, memcpy
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from cpython.memoryview cimport PyMemoryView_GET_BUFFER
+from cpython.buffer cimport PyBUF_READ
+from cpython.memoryview cimport PyMemoryView_FromMemory, PyMemoryView_GET_BUFFER
 
 from .pdu cimport (
     NO_PIECE,
@@ -27,18 +28,13 @@ from .pdu cimport (
     next_piece,
     show_window,
 )
+from .writer cimport Writer, iovec, put
 
 cdef extern from "bswap.h" nogil:
     uint32_t dw_load32le(const void*) noexcept
 
 cdef extern from "<sys/socket.h>" nogil:
     ssize_t recv(int, void*, size_t, int) noexcept
-
-cdef extern from "<sys/uio.h>" nogil:
-    struct iovec:
-        void* iov_base
-        size_t iov_len
-    ssize_t writev(int, const iovec*, int) noexcept
 
 cdef extern from "<poll.h>" nogil:
     struct pollfd:
@@ -111,26 +107,6 @@ cdef ssize_t take(int socket, int wake, int timeout_ms, uint8_t* memory, size_t 
             return 0
 
 
-cdef int put(int file, iovec* buffers, int count) noexcept nogil:
-    """Write buffers in a row, all of them; 0, or the error of the system."""
-    cdef ssize_t written
-    while count:
-        written = writev(file, buffers, count)
-        if written < 0:
-            if errno == EINTR:
-                continue
-            return errno
-        # A disk that is nearly full, or a signal: go on behind what was written, and learn the reason.
-        while count and <size_t>written >= buffers[0].iov_len:
-            written -= <ssize_t>buffers[0].iov_len
-            buffers += 1
-            count -= 1
-        if count:
-            buffers[0].iov_base = <uint8_t*>buffers[0].iov_base + written
-            buffers[0].iov_len -= <size_t>written
-    return 0
-
-
 @cython.final
 cdef class Intake:
     """The window of one thread, of ``size`` bytes; `view` shows it.
@@ -145,6 +121,19 @@ cdef class Intake:
         self.view = memoryview(bytearray(size))
         self.memory = <uint8_t*>PyMemoryView_GET_BUFFER(self.view).buf
         self.size = size
+        self.panes = 1
+
+    cdef int widen(self) except -1:
+        """Make room for several panes, of which one is received into while others are digested."""
+        cdef memoryview wider
+        if self.panes == 1:
+            wider = memoryview(bytearray(2 * self.size * PANES))
+            memcpy(PyMemoryView_GET_BUFFER(wider).buf, self.memory, self.size)
+            self.view = wider
+            self.memory = <uint8_t*>PyMemoryView_GET_BUFFER(wider).buf
+            self.panes = PANES
+            self.size *= 2      # half as often to wake another thread
+        return 0
 
     def receive(self, int socket, int wake, int timeout_ms):
         """Fill the window with what is there, or comes first: ENDED when `start` and `end` say what there is to read.
@@ -233,7 +222,7 @@ cdef class Intake:
                 return IS_OTHER
 
     def pass_on(self, PDUReader reader not None, int socket, int wake, int context_id, int file, bytes first,
-                uint64_t limit, int timeout_ms, int turn_ms):
+                uint64_t limit, int timeout_ms, int turn_ms, Writer writer=None, digest=None):
         """Receive the rest of a data set, and write it to the file of the descriptor ``file``, or nowhere if it is -1.
 
         ``first`` is written before it, None for nothing.
@@ -249,6 +238,9 @@ cdef class Intake:
                       `ended` says whether the data set is complete with it
 
         `start` and `end` say what of the window is for the reader to read next.  Other threads run meanwhile.
+
+        ``digest`` is fed all that is written, or would be; what it raises is raised here.  ``writer``, whose thread
+        works, does the writing beside that.
         """
         cdef int result
         cdef const uint8_t* before = NULL
@@ -258,34 +250,86 @@ cdef class Intake:
         if first is not None:
             before = <const uint8_t*>PyBytes_AS_STRING(first)
             length = PyBytes_GET_SIZE(first)
+        if writer is not None:
+            self.widen()
         with nogil:
-            result = self.run(&reader.stream, socket, wake, context_id, file, before, length, limit, timeout_ms,
-                              turn_ms)
+            result = self.run(&reader.stream, socket, wake, context_id, file, before, length, limit, writer, digest,
+                              timeout_ms, turn_ms)
+        self.raise_error()
         return result
+
+    cdef int raise_error(self) except -1:
+        """Raise what a hash has raised."""
+        error, self.error = self.error, None
+        if error is not None:
+            raise error
+        return 0
 
     @cython.nonecheck(False)        # self is there, and looking needs the GIL
     cdef int run(self, PDUStream* stream, int socket, int wake, int context_id, int file, const uint8_t* first,
-                 size_t first_length, uint64_t limit, int timeout_ms, int turn_ms) noexcept nogil:
+                 size_t first_length, uint64_t limit, Writer writer, object digest, int timeout_ms,
+                 int turn_ms) noexcept nogil:
+        cdef int why, failure
+        if writer is not None:
+            writer.begin()
+        why = self.pass_windows(stream, socket, wake, context_id, file, first, first_length, limit, writer, digest,
+                                timeout_ms, turn_ms)
+        if writer is not None:
+            failure = writer.wait_for(writer.given)     # nobody else gives it anything
+            if failure:
+                self.failure = failure
+                return IS_NOT_WRITTEN
+        return why
+
+    @cython.nonecheck(False)        # self is there, and looking needs the GIL
+    cdef int put_out(self, int file, iovec* buffers, int count, Writer writer, object digest,
+                     uint64_t* given) noexcept nogil:
+        """Have buffers written, where there is a file, and digested, where there is a digest; 0, or the error."""
+        cdef int k, failure = 0
+        if file >= 0 and writer is not None:
+            given[0] = writer.give(file, buffers, count)
+        if digest is not None:
+            with gil:
+                try:
+                    for k in range(count):
+                        piece = PyMemoryView_FromMemory(<char*>buffers[k].iov_base, buffers[k].iov_len, PyBUF_READ)
+                        digest.update(piece)
+                except BaseException as error:      # whoever called this without the GIL raises it
+                    self.error = error
+        if file >= 0 and writer is None:
+            failure = put(file, buffers, count)     # last, for it changes the list
+        return failure
+
+    @cython.nonecheck(False)        # self is there, and looking needs the GIL
+    cdef int pass_windows(self, PDUStream* stream, int socket, int wake, int context_id, int file,
+                          const uint8_t* first, size_t first_length, uint64_t limit, Writer writer, object digest,
+                          int timeout_ms, int turn_ms) noexcept nogil:
         cdef iovec[BUFFERS_AT_ONCE] buffers
+        cdef uint64_t[PANES] given = [0, 0, 0, 0]   # to the writer, up to the last piece of each pane
         cdef PDUStream before
         cdef Piece piece
         cdef int count = 0, kind, why = IS_ENDED, failure = 0
+        cdef bint is_wanted = digest is not None or file >= 0
+        cdef Py_ssize_t pane = self.start // self.size
         cdef ssize_t got
         cdef int64_t until = now_ms() + turn_ms
         self.passed = 0
         self.ended = False
-        if file >= 0 and first_length:
+        if is_wanted and first_length:
             buffers[0].iov_base = <void*>first
             buffers[0].iov_len = first_length
             count = 1
         while True:
             if self.start == self.end:
-                got = take(socket, wake, timeout_ms, self.memory, self.size, &why)
-                self.start = 0
-                self.end = got
+                pane = (pane + 1) % PANES if writer is not None else 0
+                if writer is not None:
+                    writer.wait_for(given[pane])
+                self.start = self.end = pane * self.size
+                got = take(socket, wake, timeout_ms, self.memory + self.start, self.size, &why)
+                self.end += got
                 if got <= 0:
                     if count:
-                        failure = put(file, buffers, count)
+                        failure = self.put_out(file, buffers, count, writer, digest, &given[pane])
                         if failure:
                             self.failure = failure
                             return IS_NOT_WRITTEN
@@ -303,19 +347,19 @@ cdef class Intake:
                     break
                 self.passed += piece.length
                 self.ended = (piece.flags & PIECE_LAST) != 0
-                if file >= 0 and piece.length:
+                if is_wanted and piece.length:
                     buffers[count].iov_base = <void*>piece.data
                     buffers[count].iov_len = piece.length
                     count += 1
                     if count == BUFFERS_AT_ONCE:
-                        failure = put(file, buffers, count)
+                        failure = self.put_out(file, buffers, count, writer, digest, &given[pane])
                         count = 0
                         if failure:
                             break
                 if self.ended:
                     break
             if count and not failure:
-                failure = put(file, buffers, count)
+                failure = self.put_out(file, buffers, count, writer, digest, &given[pane])
                 count = 0
             self.look_again(stream)
             if failure:

@@ -1,6 +1,7 @@
 """From a source to a root tape: preamble, meta group, transfer syntax, encoding, data set (PS3.10 section 7)."""
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from .block cimport Block
 from .source cimport Source
 
 cdef enum SyntaxKind:
@@ -33,3 +34,4 @@ cdef int check_meta_length(Source source, uint64_t offset, int64_t declared, uin
 cdef int check_syntax(Source source, const uint8_t* p, uint64_t n, uint64_t offset) except -1
 cdef str encoding_name(int encoding)
 cdef bint skim_meta(const uint8_t* p, uint64_t n, FileStart* start) noexcept nogil
+cdef Block bare_block(object data, int kind, int encoding, int policy)

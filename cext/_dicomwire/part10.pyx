@@ -9,10 +9,10 @@ from libc.stdint cimport int8_t, int64_t
 from libc.string cimport memcmp, memset
 
 from .block cimport PIXEL_TAGS, ROOT_ENTER_LIMIT, Block, block_of_tape, collect_findings, hook, raise_status
-from .dataset cimport DataSet, Root, new_data_set, new_sequence, parse_key
+from .dataset cimport DataSet, Root, new_data_set, new_sequence, parse_key, policy_code, value_at
 from .fragments cimport new_fragments
 from .source cimport (
-    IGNORE, REPORT, STRICT, Source, Window, source_from_buffer, source_from_file, source_from_path,
+    REPORT, STRICT, Source, Window, source_from_buffer, source_from_file, source_from_path,
     source_from_remote, source_inflating,
 )
 from .tagindex cimport dw_tag_vr
@@ -265,6 +265,8 @@ cdef Block _read_meta(Source source, FileStart* start, uint64_t* data_offset):
     finally:
         stepper_free(&s)
     block.entries[0].next = block.count
+    block.stop_tag = 0x00030000         # what follows in the source is none of its
+    block.resume_pos = s.pos
     data_offset[0] = s.pos
     e = block.entries + 1
     if block.count > 1:
@@ -481,10 +483,26 @@ def read_meta(DataSet data_set):
     cdef uint64_t end
     if root.meta is None:
         if not root.has_meta:
-            return new_data_set(_bare_block(b"", DATA_SET, EXPLICIT_LE, root.source.policy), 0)
+            root.meta = bare_block(b"", DATA_SET, EXPLICIT_LE, root.source.policy)
+            return new_data_set(root.meta, 0)
         look_at_start(root.source.first.data, root.source.first.stop, &start)
         root.meta = _read_meta(root.source, &start, &end)
     return new_data_set(root.meta, 0)
+
+
+def read_syntax(DataSet data_set):
+    """Transfer Syntax UID as it stands in the source, whatever was set since."""
+    cdef Root root = <Root>data_set.root
+    cdef uint32_t index
+    if root.new_meta or root.meta is None:
+        meta = root.meta
+        root.meta = None
+        read_meta(data_set)
+        root.meta, meta = (root.meta if meta is None else meta), root.meta
+    else:
+        meta = root.meta
+    index = (<Block>meta).find(0, 0x00020010)
+    return value_at(<Block>meta, index) if index else None
 
 
 cdef str encoding_name(int encoding):
@@ -546,6 +564,7 @@ cdef int _keep_only(Block block, object wanted) except -1:
         i = following
     block.count = j
     block.orders = None
+    block.sparse = True
     e[0].next = j
     return 0
 
@@ -580,14 +599,7 @@ def dcmread(source, *, stop_before_pixels=False, specific_tags=None, stop_at=Non
     cdef uint32_t stop = 0, tag
     cdef object wanted = None, arguments = None
     cdef int level
-    if policy == "report":
-        level = REPORT
-    elif policy == "strict":
-        level = STRICT
-    elif policy == "ignore":
-        level = IGNORE
-    else:
-        raise ValueError(f"policy={policy!r}: expected 'strict', 'report' or 'ignore'")
+    level = policy_code(policy)
     if stop_before_pixels:
         stop = PIXEL_TAGS
     if stop_at is not None:
@@ -631,7 +643,7 @@ def restore(data, arguments, filename):
     return data_set
 
 
-cdef Block _bare_block(object data, int kind, int encoding, int policy):
+cdef Block bare_block(object data, int kind, int encoding, int policy):
     """A block over bytes that are the inside of an item, a sequence or encapsulated pixel data (a ContainerKind)."""
     cdef Source source = source_from_buffer(data)
     cdef Stepper s
@@ -662,7 +674,7 @@ def restore_inside(data, int kind, int encoding, state):
     """An unpickled item, sequence or Fragments; ``state`` is what it had from around it, see inside_state."""
     cdef Block block
     policy, override, inherited, pixel_representation = state
-    block = _bare_block(data, kind, encoding, policy)
+    block = bare_block(data, kind, encoding, policy)
     block.source.charset = override
     block.outer_pixel_representation = <int8_t>pixel_representation
     if kind != DATA_SET or not block.find(0, 0x00080005):

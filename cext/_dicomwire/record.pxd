@@ -19,16 +19,19 @@ cdef class Transaction:
     cdef bint _is_broken_off(self)
     cdef uint32_t _grown(self, const uint32_t* before, const uint32_t* at_end, bint of_sender)
     cdef object _raw(self, int i)
+
     @staticmethod
     cdef Transaction wrap(Exchange* exchange, object facts)
 
 cdef class Gap:
     cdef GapNode* g
     cdef readonly object facts
+
     @staticmethod
     cdef Gap wrap(GapNode* gap, object facts)
 
 cdef class Ending:
     cdef Conversation* c
+
     @staticmethod
     cdef Ending wrap(Conversation* conversation)

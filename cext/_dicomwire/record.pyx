@@ -14,20 +14,18 @@ from libc.stdlib cimport free
 from libc.string cimport memset
 
 from .conversation cimport (
-    BOUNDARY_GUESSED, BY_ABORT, BY_CAPTURE_END, BY_EVICTION, BY_NEW_SYN, CANCELLED, DATA_SET_MISSING,
-    DATA_SET_UNANNOUNCED, ENDED_EARLY, FINAL_SEEN, HAS_PARENT, HEADING_BROKEN, HEADING_DEFLATED, ID_REUSED, IN_COMMAND,
-    IN_DATA_SET, IS_SUB_OPERATION, NOT_ENDED, REQUEST_BEGUN_BEFORE, REQUEST_DONE, REQUEST_FAULTY, REQUEST_GAP,
-    REQUEST_SEEN, RESPONSE_BEFORE, RESPONSE_FAULTY, RESPONSE_GAP, RESPONSE_SEEN, SYNTAX_GUESSED, TOO_MANY_OPEN,
-    Conversation, Exchange, GapNode,
+    BOUNDARY_GUESSED, BY_ABORT, BY_CAPTURE_END, BY_EVICTION, CANCELLED, DATA_SET_MISSING, DATA_SET_UNANNOUNCED,
+    ENDED_EARLY, FINAL_SEEN, HAS_PARENT, HEADING_BROKEN, HEADING_DEFLATED, ID_REUSED, IN_COMMAND, IN_DATA_SET,
+    IS_SUB_OPERATION, NOT_ENDED, REQUEST_BEGUN_BEFORE, REQUEST_DONE, REQUEST_FAULTY, REQUEST_SEEN, RESPONSE_BEFORE,
+    RESPONSE_FAULTY, RESPONSE_SEEN, SYNTAX_GUESSED, TOO_MANY_OPEN, Conversation, Exchange, GapNode,
 )
-from .fields cimport C_CANCEL
-from .flow cimport UNKNOWN_TIME, Side
+from .sink cimport UNKNOWN_TIME, Side
 from .heading cimport (
-    COUNTED, NESTED, OF_ANSWER, OF_REQUEST, OF_RESPONSE, READING, Cell, Cells, Heading, cell_list, cells_of, find_cell,
-    free_cells, read_heading,
+    COUNTED, NESTED, OF_ANSWER, OF_REQUEST, OF_RESPONSE, READING, Heading, cell_list, find_cell, free_cells,
+    read_heading,
 )
 from .pdu cimport fault_text
-from .tape cimport EXPLICIT_LE, Stepper, dw_load16le, stepper_free
+from .tape cimport EXPLICIT_LE, Stepper, stepper_free
 
 cdef enum:
     MOST_INFLATED = 65536       # bytes of a deflated data set that are looked at
@@ -62,6 +60,11 @@ cdef inline object known(int64_t time_ns):
 cdef inline object between(int64_t first, int64_t last):
     """Nanoseconds, None unless both times are known."""
     return None if first == UNKNOWN_TIME or last == UNKNOWN_TIME else last - first
+
+
+cdef inline object later(int64_t first, int64_t last):
+    """The same; None where a capture has the answer before the question."""
+    return None if last < first else between(first, last)
 
 
 cdef inline object ms(object ns):
@@ -117,7 +120,7 @@ cdef class Transaction:
     cdef object text(self, unsigned int tag, unsigned char origin):
         return _text(self.facts, self.cell(tag, origin), self.cell(0x00080005, origin))
 
-    # ------------------------------------------------------------------------------------------------------ who and when
+    # ----------------------------------------------------------------------------------------------------- who and when
 
     @property
     def record(self):
@@ -541,7 +544,7 @@ cdef class Transaction:
         """First packet of the first response minus last packet of the request."""
         if not self.e.flags & REQUEST_DONE or not self.e.flags & RESPONSE_SEEN:
             return None
-        return between(self.e.request.last_ns, self.e.response.first_ns)
+        return later(self.e.request.last_ns, self.e.response.first_ns)
 
     @property
     def rsp_transfer_time_ns(self):
@@ -551,12 +554,12 @@ cdef class Transaction:
     @property
     def time_to_first_pending_ns(self):
         """First packet of the first pending response minus last packet of the request."""
-        return between(self.e.request.last_ns, self.e.first_pending_ns) if self.e.flags & REQUEST_DONE else None
+        return later(self.e.request.last_ns, self.e.first_pending_ns) if self.e.flags & REQUEST_DONE else None
 
     @property
     def time_to_final_ns(self):
         """First packet of the final response minus last packet of the request."""
-        return between(self.e.request.last_ns, self.e.final_ns) if self.e.flags & REQUEST_DONE else None
+        return later(self.e.request.last_ns, self.e.final_ns) if self.e.flags & REQUEST_DONE else None
 
     @property
     def round_trip_time_ns(self):
@@ -760,8 +763,8 @@ TRANSACTION_FIELDS = (
     "is_cut_short", "status", "status_category", "statuses", "error", "error_comment", "error_id",
     "offending_elements", "event_type_id", "action_type_id", "is_req_aborted", "is_rsp_aborted", "abort",
     "is_cancelled", "is_sub_operation", "parent", "parent_message_id", "move_destination", "move_originator",
-    "sub_operations", "stored", "time_since_request", "responses", "pending", "req_transfer_time", "processing_time", "rsp_transfer_time",
-    "time_to_first_pending", "time_to_final", "round_trip_time", "round_trip_time_min", "round_trip_time_max",
+    "sub_operations", "stored", "time_since_request", "responses", "pending", "req_transfer_time", "processing_time",
+    "rsp_transfer_time", "time_to_first_pending", "time_to_final", "round_trip_time", "round_trip_time_min", "round_trip_time_max",
     "req_bytes", "rsp_bytes", "req_l2_bytes", "rsp_l2_bytes", "req_size", "rsp_size", "req_command_size",
     "req_data_set_size", "req_pixel_data_size", "rsp_command_size", "rsp_data_set_size", "req_pkts", "rsp_pkts",
     "req_rto", "rsp_rto", "req_retransmissions", "rsp_retransmissions", "req_zero_wnd", "rsp_zero_wnd",

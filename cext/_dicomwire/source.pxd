@@ -35,6 +35,7 @@ cdef class Source:
     cdef bint frozen                # views may exist: windows no longer move
     cdef bint is_file               # read by position: from a descriptor, or by ``remote``
     cdef bint size_known
+    cdef bint edited                # something of a data set that was read from here was changed
     cdef uint8_t policy
     cdef uint64_t size              # of the whole source in bytes
     cdef uint64_t origin            # where the source begins in its file

@@ -1,7 +1,9 @@
-"""dicomwire reads DICOM: files and data sets, lazily and without copies.
+"""dicomwire reads and writes DICOM: files and data sets, lazily and without copies.
 
     ds = dicomwire.dcmread("image.dcm")
     ds.PatientID, ds["RequestAttributesSequence.0.ScheduledProcedureStepID"].value
+    ds.PatientID = "anonymous"
+    ds.save_as("other.dcm")
 
 This module lists the public names and ties the compiled floor to what lies above it.  It imports neither NumPy nor
 anything that costs time; what is rarely used is imported when it is first called.
@@ -41,7 +43,9 @@ __all__ = [
     "StreamParser",
     "Tag",
     "dcmread",
+    "dcmwrite",
     "errors",
+    "generate_uid",
     "iter_archive",
     "open_remote",
     "scan",
@@ -59,11 +63,45 @@ def _open_remote(url: str) -> object:
     return open_remote(url)
 
 
-set_hooks(**hooks.table(), open_remote=_open_remote)
+def _dcmwrite(filename: object, data_set: DataSet, **options: object) -> None:
+    from dicomwire.file.writer import dcmwrite
+
+    set_hooks(dcmwrite=dcmwrite)
+    dcmwrite(filename, data_set, **options)  # type: ignore[arg-type]
+
+
+def _reencode_item(plan: object, found: int, wanted: int) -> bytes:
+    from dicomwire.file.reencoding import reencode_item
+
+    return reencode_item(plan, found, wanted)  # type: ignore[arg-type]
+
+
+def _decode(data_set: DataSet, frames: object = None, **options: object) -> object:
+    from dicomwire.pixel.arrays import decode
+
+    return decode(data_set, frames, **options)  # type: ignore[arg-type]
+
+
+def _frames(data_set: DataSet) -> object:
+    from dicomwire.pixel.arrays import Frames
+
+    return Frames(data_set)
+
+
+set_hooks(
+    **hooks.table(),
+    dcmwrite=_dcmwrite,
+    decode=_decode,
+    frames=_frames,
+    open_remote=_open_remote,
+    reencode_item=_reencode_item,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dicomwire.dataset.private import PrivateBlock
+    from dicomwire.dictionary.implementation import generate_uid
+    from dicomwire.file.writer import dcmwrite
     from dicomwire.pixel import FrameIndex, FrameReader
     from dicomwire.scanning import ScanResult, scan
     from dicomwire.streaming import StreamParser, stream, stream_async
@@ -78,6 +116,8 @@ _LAZY = {
     "PrivateBlock": "dicomwire.dataset.private",
     "ScanResult": "dicomwire.scanning",
     "StreamParser": "dicomwire.streaming",
+    "dcmwrite": "dicomwire.file.writer",
+    "generate_uid": "dicomwire.dictionary.implementation",
     "iter_archive": "dicomwire.streaming.archives",
     "open_remote": "dicomwire.streaming.remote",
     "scan": "dicomwire.scanning",

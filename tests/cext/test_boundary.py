@@ -76,7 +76,7 @@ def test_a_port_says_iscl_only_of_what_is_nothing_else() -> None:
 def test_pixels_are_no_boundaries() -> None:
     """Images of small numbers, in which types and short lengths are everywhere."""
     noise = random.Random(5)
-    for most in (2, 5, 8, 256):
+    for most in (2, 3, 100, 256):
         for _ in range(4):
             data = bytes(noise.randrange(most) for _ in range(100_000))
             protocol, at = boundary_in(data)

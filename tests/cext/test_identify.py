@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import dicomwire
-from _dicomwire.identify import leading_uids, meta_uids
+from _dicomwire.identify import leading_uids, length_before, meta_uids
 from dicomwire.dictionary.uids import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from dicomwire.errors import DicomWireError
 from dicomwire.net.storage.header import rules_of
@@ -170,3 +170,111 @@ def test_arguments_are_buffers() -> None:
             function("text")  # type: ignore[operator]
         with pytest.raises(BufferError):
             function(memoryview(bytes(100))[::2])  # type: ignore[operator]
+
+
+# ---------------------------------------------------------------------------------------------------- length of headers
+
+PIXELS = 0x7FE00008
+SYNTAXES = [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian]
+
+
+def before(data: bytes, syntax: str, until: int) -> int:
+    rules = rules_of(syntax)
+    return length_before(data, rules.explicit_vr, rules.little_endian, until)
+
+
+def test_headers_of_real_files(real_files: list[tuple[str, Path]]) -> None:
+    """What is found is where a reader finds the first element that it leaves out."""
+    usual = 0
+    for _, path in real_files:
+        data = path.read_bytes()
+        found = meta_uids(data)
+        if found is None or not rules_of(found[2].decode()).is_known or rules_of(found[2].decode()).is_deflated:
+            continue
+        try:
+            read = dicomwire.dcmread(path)
+        except DicomWireError:
+            continue
+        for until in (0x00080019, 0x00100021, PIXELS):
+            length = before(data[found[3] :], found[2].decode(), until)
+            if length < 0:
+                continue
+            usual += 1
+            behind = next((element for element in read if element.tag >= until), None)
+            assert behind is not None, path.name
+            assert behind.offset - behind.header_size == found[3] + length, path.name
+            for end in (0, length // 2, length, length + 7):
+                assert before(data[found[3] : found[3] + end], found[2].decode(), until) == -1
+            assert before(data[found[3] : found[3] + length + 8], found[2].decode(), until) in (length, -1)
+    assert usual > 300
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+def test_the_length_before_the_pixel_data(syntax: str) -> None:
+    encoded = data_set(syntax=syntax)
+    length = before(encoded, syntax, PIXELS)
+    group, element_number = (0x7FE0, 0x0010)
+    order = ">" if syntax == ExplicitVRBigEndian else "<"
+    assert encoded[length : length + 4] == struct.pack(order + "HH", group, element_number)
+    assert before(encoded, syntax, 0) == 0
+    assert before(encoded, syntax, 0x7FE00011) == -1
+    assert [before(encoded[:end], syntax, PIXELS) for end in range(length + 8)] == [-1] * (length + 8)
+
+
+def nested(depth: int) -> bytes:
+    """A sequence of undefined length in an item of undefined length, and so on."""
+    inside = b"".join((explicit(0x00080100, "SH", b"CODE"),))
+    for _ in range(depth):
+        item_ = bytes.fromhex("FEFF00E0 FFFFFFFF") + inside + bytes.fromhex("FEFF0DE0 00000000")
+        inside = bytes.fromhex("08004011") + b"SQ\0\0\xff\xff\xff\xff" + item_ + bytes.fromhex("FEFFDDE0 00000000")
+    return inside
+
+
+@pytest.mark.parametrize("depth", [1, 2, 15, 16, 17, 1000])
+def test_nested_sequences_are_stepped_over_to_a_depth(depth: int) -> None:
+    encoded = nested(depth) + explicit(0x00100010, "PN", b"NAME") + explicit(0x7FE00010, "OB", bytes(4))
+    expected = len(encoded) - 16 if depth <= 16 else -1
+    assert before(encoded, ExplicitVRLittleEndian, PIXELS) == expected
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        explicit(0x00100010, "PN", b"NAME") + explicit(0x00080018, "UI", b"1.2\0"),
+        explicit(0x00100010, "PN", b"NAME") * 2,
+        explicit(0x00100010, "ZZ", b"NAME"),
+        b"\x08\0\x18\0UN\0\0\xff\xff\xff\xff" + bytes.fromhex("FEFFDDE0 00000000"),
+        bytes.fromhex("FEFF00E0 00000000"),
+        bytes.fromhex("FEFF0DE0 00000000"),
+        bytes.fromhex("08004011") + b"SQ\0\0\xff\xff\xff\xff" + bytes.fromhex("FEFF0DE0 00000000"),
+        bytes.fromhex("08004011") + b"SQ\0\0\xff\xff\xff\xff" + bytes.fromhex("FEFFDDE0 02000000"),
+        bytes.fromhex("08004011") + b"SQ\0\0\xff\xff\xff\xff" + explicit(0x00080100, "SH", b"CODE"),
+    ],
+)
+def test_what_is_unusual_in_a_header_is_to_be_read(start: bytes) -> None:
+    assert before(start + explicit(0x7FE00010, "OB", bytes(40)), ExplicitVRLittleEndian, PIXELS) == -1
+
+
+def test_damaged_headers() -> None:
+    """The same as a reader finds, or nothing."""
+    noise = random.Random(5)
+    plain = data_set(pixels=100)
+    usual = 0
+    for _ in range(20_000):
+        data = bytearray(plain)
+        for _ in range(noise.choice((1, 1, 2))):
+            data[noise.randrange(len(data) - 120)] = noise.choice((0, 1, 8, 0xFF, 0xFE, noise.randrange(256)))
+        length = before(bytes(data), ExplicitVRLittleEndian, PIXELS)
+        if length < 0:
+            continue
+        meta = file_meta_information(CT, "1.2", ExplicitVRLittleEndian)
+        try:
+            found, expected = (
+                [(element.tag, element.offset) for element in dicomwire.dcmread(meta + part, stop_at=PIXELS)]
+                for part in (bytes(data[:length]), bytes(data))
+            )
+        except DicomWireError:
+            continue
+        usual += 1
+        assert found == expected
+    assert usual > 1000

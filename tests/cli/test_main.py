@@ -31,9 +31,7 @@ print(json.dumps(sorted(sys.modules)))
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
     file = tmp_path_factory.mktemp("cli") / "a.dcm"
-    file.write_bytes(
-        part10(element(0x00100010, b"PN", b"Doe^Jane") + element(0x00280010, b"US", b"\1\0"))
-    )
+    file.write_bytes(part10(element(0x00100010, b"PN", b"Doe^Jane") + element(0x00280010, b"US", b"\1\0")))
     return file
 
 
@@ -112,7 +110,10 @@ def test_version_and_help():
     assert runner.invoke(cli, ["--version"]).stdout == f"dicomwire {dicomwire.__version__}\n"
     result = runner.invoke(cli, ["--help"])
     listed = [line.split()[0] for line in result.stdout.partition("Commands:\n")[2].splitlines()]
-    assert listed == ["dump", "frames", "scan", "echo", "echoscp", "send", "receive"]
+    assert listed == [
+        "dump", "frames", "image", "scan", "modify", "convert", "json", "xml", "sr", "dicomdir", "deid",
+        "echo", "echoscp", "send", "receive", "monitor",
+    ]  # fmt: skip
     for command in COMMANDS:
         result = runner.invoke(cli, [command, "--help"])
         assert result.exit_code == 0

@@ -235,7 +235,10 @@ def test_copies_and_pickles(encoding, read):
     assert pickle.loads(pickle.dumps(read(data)[LONG].value[400]))[NOTE].value.strip() == "note 400"
     assert pickle.loads(pickle.dumps(read(data)[LONG])).value[7][NOTE].value.strip() == "note 7"
     assert pickle.loads(pickle.dumps(read(data))) == ds
-    assert copy.deepcopy(ds) is ds
+    copied = copy.deepcopy(ds)
+    copied[LONG].value[400][NOTE].value = "changed"
+    assert ds[LONG].value[400][NOTE].value.strip() == "note 400"
+    assert copied[LONG].value[400][NOTE].value == "changed"
 
 
 def test_raw_bytes(read):

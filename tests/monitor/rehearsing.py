@@ -1,4 +1,4 @@
-"""Connections made up in a test: what a sink makes of PDUs in any packets, without captures (see _dicomwire.rehearsal)."""
+"""Connections made up in a test: PDUs in any packets, without captures (see _dicomwire.rehearsal)."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from dicomwire.monitor.hl7 import (
     DUPLICATE,
     FORGOTTEN,
     LATE,
+    MAYBE_LOST,
     NO_ACCEPT,
     NO_ACKNOWLEDGEMENT,
     NO_APPLICATION,
@@ -169,7 +170,9 @@ def test_wrong_and_missing_control_ids() -> None:
 
 def test_duplicate_and_unknown_acknowledgements() -> None:
     wire = Wire()
-    (record,) = wire.answer(ack("7"))
+    assert wire.answer(ack("7")) == []
+    wire.frame += 1001
+    (record,) = wire.message(adt("0", "NE", "NE"))[:1]
     assert (record.msg_id, record.ack_id, record.faults) == (None, "7", [UNKNOWN_MESSAGE])
     assert (record.req_size, record.processing_time_ns) == (None, None)
     assert (record.sender_is_external, record.receiver_is_external) == (False, True)
@@ -183,6 +186,31 @@ def test_duplicate_and_unknown_acknowledgements() -> None:
     assert record.faults == [DUPLICATE]
     (record,) = wire.answer(ack("2"))
     assert record.faults == []
+
+
+def test_an_answer_that_comes_to_the_tap_before_its_message() -> None:
+    wire = Wire()
+    assert wire.answer(ack("1")) == []
+    (record,) = wire.message(adt("1"))
+    assert (record.msg_id, record.ack_id, record.faults, record.inferred) == ("1", "1", [], ["order"])
+    assert record.processing_time_ns is record.ack_time_ns is None
+    assert record.frames == (1, 2)
+    for number in range(20):
+        wire.answer(ack(f"X{number}"))
+    assert [r.faults for r in wire.records[1:]] == [[UNKNOWN_MESSAGE]] * 12
+    assert len(wire.end()) == 8
+    assert wire.exchanges.held_bytes == 0
+
+
+def test_an_acknowledgement_that_the_capture_lacks() -> None:
+    wire = Wire()
+    wire.message(adt("1"))
+    wire.conversation.gap(1, 80, wire.moment())
+    wire.message(adt("2"))
+    wire.answer(ack("2"))
+    (record,) = wire.end()
+    assert (record.msg_id, record.faults) == ("1", [MAYBE_LOST])
+    assert (record.gaps, record.lost_bytes) == (1, 80)
 
 
 def test_repeats_of_a_control_id() -> None:
@@ -320,7 +348,8 @@ def test_counters_of_the_exchange() -> None:
     assert record.zero_window_time_ns == 5 * MS
     assert (record.req_rto, record.rsp_rto) == (0, 1)
     assert (record.req_retransmissions, record.rsp_retransmissions) == (1, 2)
-    assert record.round_trip_time_ns == 30 + 70
+    assert record.round_trip_time_ns == 50
+    assert (record.round_trip_time_min_ns, record.round_trip_time_max_ns) == (20, 80)
     wire.message(adt("2"))
     (record,) = wire.answer(ack("2"))
     assert record.round_trip_time_ns is None

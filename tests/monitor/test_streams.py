@@ -15,7 +15,7 @@ from tests.monitor.packets import ACK, SYN, Segment, decode, frames
 from tests.monitor.scenarios import Scenario
 from tests.monitor.spoken import stores
 from tests.monitor.variants import HARMLESS
-from tests.oracles.conversations import Connection, connections
+from tests.oracles.conversations import connections
 
 SAMPLES = ("store_orthanc", "query", "get", "ends_in_mid_message")
 
@@ -82,20 +82,6 @@ def test_copies_and_repetitions_are_counted_apart() -> None:
     assert sum(side["retransmissions"] or 0 for side in found.sides) == 0
 
 
-def kept(connection: Connection, lost: list[Segment]) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """Return the ranges of each stream that lost segments had, merged."""
-    result: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
-    for one in sorted(lost, key=connection.offset):
-        side = connection.ends.index(one.source)
-        start = connection.offset(one)
-        stop = start + len(one.payload)
-        if result[side] and result[side][-1][1] == start:
-            result[side][-1] = result[side][-1][0], stop
-        else:
-            result[side].append((start, stop))
-    return result
-
-
 @pytest.mark.peers
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("disorder", [False, True], ids=["in order", "reordered"])
@@ -105,13 +91,12 @@ def test_gaps_are_what_is_lost(recorded: Callable[[str], Scenario], seed: int, d
     (connection,) = connections(segments)
     rng = random.Random(seed)
     lost = sorted(rng.sample(mutations.with_data(segments), 1 + seed))
-    missing = [segments[number] for number in lost]
     left = mutations.without(segments, lost)
     if disorder:
         left = mutations.reordered(left, seed)
     (found,), _ = collected(captures.pcap(frames(left)))
     assert found.sides is not None
-    for side, ranges in enumerate(kept(connection, missing)):
+    for side, ranges in enumerate(connection.holes(left)):
         gaps = [event for event in found.events if event[0] == "gap" and event[1] == side]
         assert [(event[2], event[2] + event[3]) for event in gaps] == ranges  # type: ignore[operator]
         assert {event[4] for event in gaps} <= {"LOST", "lost"}

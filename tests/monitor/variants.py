@@ -41,7 +41,7 @@ def _plain(segments: Segments) -> bytes:
 
 
 def _small(segments: Segments) -> Segments:
-    return mutations.resegmented(segments, MTU)
+    return _numbered(mutations.resegmented(segments, MTU))
 
 
 HARMLESS: dict[str, Callable[[Segments], bytes]] = {

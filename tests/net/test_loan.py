@@ -7,12 +7,13 @@ import gc
 import hashlib
 import os
 import random
+import resource
 import socket
 import struct
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 from weakref import WeakSet
@@ -25,8 +26,7 @@ from dicomwire.dimse.messages import CEchoRQ, CEchoRSP, CFindRQ, CFindRSP, CStor
 from dicomwire.errors import AssociationAborted
 from dicomwire.net import AE, Association, Handlers, Request, Server, Timeouts, loan
 from dicomwire.net.settings import Limits
-from dicomwire.net.storage import Storage, Stored
-from dicomwire.file.writing import FileWriter
+from dicomwire.net.storage import Arriving, Storage, Stored
 from dicomwire.net.workers import Workers
 from dicomwire.ul.items import AsynchronousOperationsWindow, RoleSelection
 from dicomwire.ul.pdu import AAbort, AReleaseRP, AReleaseRQ
@@ -305,6 +305,9 @@ def test_a_receiver_that_fails(run: Run) -> None:
     seen: list[tuple[str, int]] = []
 
     class Odd(Storage):
+        def place(self, association: Association, context: Any) -> None:
+            return None
+
         def _receive(self, association: Association, context_id: int, command: Any) -> Any:
             if command.message_id == 2:
                 raise ValueError("secret")
@@ -328,36 +331,30 @@ def test_a_receiver_that_fails(run: Run) -> None:
     assert len({size for _, size in seen}) == 1
 
 
+@contextmanager
+def files_no_longer_than(length: int) -> Iterator[None]:
+    """Let the system take no more bytes of any file: an error in the midst of a write, as of a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (length, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
 @pytest.mark.parametrize("pixels", [100, 1000, 200_000, 1_000_000])
+@pytest.mark.parametrize("room", [0, 300, 500])
 @pytest.mark.parametrize("template", ["{SOPInstanceUID}.dcm", "{PatientName}/{SOPInstanceUID}.dcm"])
-def test_a_disk_that_is_full(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pixels: int, template: str
-) -> None:
-    if not os.path.exists("/dev/full"):
-        pytest.skip("no /dev/full")
-    created = FileWriter.__init__
-    full = True
-
-    def create(self: FileWriter, path: str) -> None:
-        created(self, path)
-        if full:
-            descriptor = os.open("/dev/full", os.O_WRONLY)
-            os.dup2(descriptor, self.descriptor)
-            os.close(descriptor)
-
-    monkeypatch.setattr(FileWriter, "__init__", create)
-
+def test_a_disk_that_is_full(run: Run, tmp_path: Path, pixels: int, room: int, template: str) -> None:
     async def test() -> None:
-        nonlocal full
-        full = True
         async with serving(Storage(tmp_path, template=template)) as server, connected(server.port) as raw:
             await associate(raw)
-            await raw.send(store(1, pixels) + store(2, pixels))
-            assert [await status(raw, number) for number in (1, 2)] == [0xA700, 0xA700]
-            await raw.send(store(3, pixels))
-            assert await status(raw, 3) == 0xA700
-            assert files_in(tmp_path) == []
-            full = False
+            with files_no_longer_than(room):
+                await raw.send(store(1, pixels) + store(2, pixels))
+                assert [await status(raw, number) for number in (1, 2)] == [0xA700, 0xA700]
+                await raw.send(store(3, pixels))
+                assert await status(raw, 3) == 0xA700
+                assert files_in(tmp_path) == []
             await raw.send(store(4, pixels))
             assert await status(raw, 4) == 0
 
@@ -384,6 +381,131 @@ def test_files_over_the_limit(run: Run, tmp_path: Path, limit: int) -> None:
     assert all(size <= limit for size in stored.values())
     whole = stored.get(1, 578) - 100
     assert len(stored) == sum(size + whole <= limit for size in sizes)
+
+
+@pytest.mark.parametrize("duplicates", ["keep", "replace", "refuse", "number"])
+@pytest.mark.parametrize("fsync", [False, True])
+@pytest.mark.parametrize("slow", [False, True])
+def test_two_who_send_the_same_at_once(run: Run, tmp_path: Path, duplicates: str, fsync: bool, slow: bool) -> None:
+    """The name is free when both begin."""
+    seen: list[tuple[str | None, bool]] = []
+    first, second = store(1, 100_000), store(1, 200_000)
+
+    def stored(what: Stored) -> None:
+        seen.append((what.path and os.path.basename(what.path), what.is_duplicate))
+
+    storage = Storage(tmp_path, duplicates=duplicates, fsync=fsync, on_stored=stored, threads=2)
+
+    async def test() -> None:
+        async with serving(storage) as server, connected(server.port) as raw, connected(server.port) as other:
+            await associate(raw)
+            await associate(other)
+            await raw.send(first[:50_000])
+            await until(lambda: len(files_in(tmp_path)) == 1)
+            await other.send(second[:50_000])
+            await until(lambda: len(files_in(tmp_path)) == 2)
+            if slow:
+                await until(lambda: not is_lent(server))
+            await raw.send(first[50_000:])
+            assert await status(raw, 1) == 0
+            await other.send(second[50_000:])
+            assert await status(other, 1) == (0x0111 if duplicates == "refuse" else 0)
+
+    run(test())
+    large = {"keep": [], "refuse": [], "replace": ["1.2.1.dcm"], "number": ["1.2.1-2.dcm"]}[duplicates]
+    names = files_in(tmp_path)
+    assert [name for name in names if (tmp_path / name).stat().st_size > 150_000] == large
+    assert names == sorted({"1.2.1.dcm", *large})
+    told = {"keep": [(None, True)], "refuse": []}.get(duplicates, [(name, False) for name in large])
+    assert seen == [("1.2.1.dcm", False), *told]
+
+
+def test_what_a_handler_learns_of_an_instance(run: Run, tmp_path: Path) -> None:
+    seen: list[Stored] = []
+    moved = command(3)
+    moved.move_originator_application_entity_title, moved.move_originator_message_id = "MOVER", 9
+
+    async def test() -> None:
+        async with serving(Storage(tmp_path, on_stored=seen.append)) as server, connected(server.port) as raw:
+            await associate(raw)
+            await raw.send(store(1) + store(2) + message_bytes(1, moved, data_set("1.2.3")))
+            for number in (1, 2, 3):
+                assert await status(raw, number) == 0
+            assert {stored.association for stored in seen} == set(server.associations)
+
+    run(test())
+    assert [stored.message for stored in seen[:2]] == [command(1), command(2)]
+    assert seen[2].message == moved
+    assert seen[2].message is seen[2].message
+    for number, stored in enumerate(seen, 1):
+        assert stored.path == str(tmp_path / f"1.2.{number}.dcm")
+        assert stored.size == os.stat(stored.path).st_size
+        assert (stored.digest, stored.header, stored.is_duplicate) == (None, None, False)
+        assert (stored.sop_class_uid, stored.sop_instance_uid) == (CT, f"1.2.{number}")
+        assert (stored.context.context_id, stored.transfer_syntax) == (1, stored.context.transfer_syntax)
+
+
+@pytest.mark.parametrize("pixels", [1000, 300_000])
+@pytest.mark.parametrize("digest", [None, "sha256"])
+def test_an_abort_by_whoever_sees_the_header_leaves_nothing(
+    run: Run, tmp_path: Path, pixels: int, digest: str | None
+) -> None:
+    seen: list[str] = []
+
+    def abort(arriving: Arriving) -> None:
+        seen.append(arriving.message.affected_sop_instance_uid)
+        arriving.association.abort()
+
+    async def test() -> None:
+        storage = Storage(tmp_path, on_header=abort, digest=digest)
+        async with serving(storage) as server, connected(server.port) as raw:
+            await associate(raw)
+            await raw.send(store(1, pixels))
+            assert isinstance(await raw.pdu(), AAbort)
+            await raw.close()
+            await until(lambda: not server.associations)
+
+    run(test())
+    assert seen == ["1.2.1"]
+    assert files_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("template", ["{PatientID}/{SOPInstanceUID}.dcm", "{SOPInstanceUID}.dcm"])
+@pytest.mark.parametrize("pixels", [100, 300_000])
+def test_each_header_is_seen_once(run: Run, tmp_path: Path, template: str, pixels: int) -> None:
+    """Also where its folder or its name has to be made, or the instance is there, or refused."""
+    seen: list[str] = []
+
+    def see(arriving: Arriving) -> int:
+        assert arriving.header.PatientName == "Instance^Test"
+        seen.append(arriving.header.SOPInstanceUID)
+        return 0x0124 if arriving.header.SOPInstanceUID == "1.2.2" else 0
+
+    async def test() -> None:
+        storage = Storage(tmp_path, on_header=see, template=template, duplicates="refuse", digest="sha256")
+        async with serving(storage) as server, connected(server.port) as raw:
+            await associate(raw)
+            await raw.send(b"".join(store(number, pixels) for number in (1, 2, 3, 1, 4)))
+            codes = [await status(raw, number) for number in (1, 2, 3, 1, 4)]
+            assert codes == [0, 0x0124, 0, 0x0111, 0]
+
+    run(test())
+    assert seen == ["1.2.1", "1.2.2", "1.2.3", "1.2.1", "1.2.4"]
+    assert [os.path.basename(name) for name in files_in(tmp_path)] == ["1.2.1.dcm", "1.2.3.dcm", "1.2.4.dcm"]
+
+
+@pytest.mark.parametrize("template", ["{CallingAETitle}/{SOPInstanceUID}.dcm", "{SOPClassUID}/x-{SOPInstanceUID}/ct"])
+def test_folders_that_are_known_before_the_data_set(run: Run, tmp_path: Path, template: str) -> None:
+    async def test() -> None:
+        async with serving(Storage(tmp_path, template=template)) as server, connected(server.port) as raw:
+            await associate(raw)
+            await raw.send(b"".join(map(store, range(1, 6))))
+            for number in range(1, 6):
+                assert await status(raw, number) == 0
+
+    run(test())
+    fields = {"CallingAETitle": "RAW", "SOPClassUID": CT}
+    assert files_in(tmp_path) == sorted(template.format(SOPInstanceUID=f"1.2.{k}", **fields) for k in range(1, 6))
 
 
 # ----------------------------------------------------------------------------------------------- what the loop wants

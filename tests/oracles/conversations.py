@@ -32,6 +32,9 @@ METHODS = {
 CANCEL = 0x0FFF
 
 
+Ranges = list[tuple[int, int]]  # offsets of the first byte and behind the last
+
+
 @dataclass
 class PDU:
     """A PDU: who sent it, its type, where it begins and ends in the stream of its sender."""
@@ -109,6 +112,22 @@ class Connection:
         number = segment.sequence + bool(segment.flags & SYN) - self.initial[side]
         number %= SEQUENCES
         return number - SEQUENCES if number > SEQUENCES // 2 else number
+
+    def holes(self, left: Iterable[Segment]) -> tuple[Ranges, Ranges]:
+        """Return the ranges of each stream that no segment of what is left carries."""
+        result: tuple[Ranges, Ranges] = ([], [])
+        there: tuple[Ranges, Ranges] = ([], [])
+        for segment in left:
+            if segment.payload and segment.connection == frozenset(self.ends):
+                start = self.offset(segment)
+                there[self.ends.index(segment.source)].append((start, start + len(segment.payload)))
+        for side, stream in enumerate(self.streams):
+            at = 0
+            for start, stop in sorted([*there[side], (len(stream), len(stream))]):
+                if start > at:
+                    result[side].append((at, start))
+                at = max(at, stop)
+        return result
 
     @property
     def pdus(self) -> list[PDU]:

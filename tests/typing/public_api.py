@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import assert_type
+from typing import Any, assert_type
 
 import dicomwire
 from dicomwire.errors import DecodeError, Deviation
+from dicomwire.sr import ContentItem, read_content
 from dicomwire.streaming.multipart import iter_multipart, write_multipart
 
 ds = dicomwire.dcmread("a.dcm", stop_before_pixels=True, specific_tags=["PatientID", 0x00280010, (0x28, 0x11)])
@@ -33,6 +34,15 @@ assert_type(ds.ExtendedOffsetTable, memoryview | None)
 for one in ds.RequestAttributesSequence:
     assert_type(one, dicomwire.DataSet)
 
+# text models and pydicom
+assert_type(ds.to_json(bulk_data="omit", number_strings=True), str)
+assert_type(ds.to_json_dict(bulk_data_element_handler=lambda found: found.path), dict[str, Any])
+assert_type(dicomwire.DataSet.from_json("{}", max_depth=3), dicomwire.DataSet)
+assert_type(ds.to_xml(bulk_data_threshold=0), str)
+assert_type(dicomwire.DataSet.from_xml(b"", bulk_data_uri_handler=lambda tag, vr, uri: None), dicomwire.DataSet)
+assert_type(dicomwire.DataSet.from_pydicom(ds.to_pydicom()), dicomwire.DataSet)
+assert_type(list(read_content(ds).walk()), list[ContentItem])
+
 # elements
 element = ds["PatientID"]
 assert_type(element, dicomwire.DataElement)
@@ -51,6 +61,27 @@ assert_type(element.is_private, bool)
 assert_type(ds.get(0x00100020), dicomwire.DataElement | None)
 assert_type(ds.get((0x0010, 0x0020)), dicomwire.DataElement | None)
 assert_type(ds.get("PatientID"), object)
+
+# what is set
+ds.PatientID = "x"
+ds.PixelSpacing = [0.5, "0.5"]
+ds.RequestAttributesSequence = [dicomwire.DataSet()]
+del ds.PatientID
+ds["PatientID"] = "x"
+ds[0x0010, 0x0020].value = None
+ds.add(dicomwire.DataElement(0x00100020, "LO", "x"))
+ds.add_new("PatientID", "LO", "x")
+ds.update({"PatientID": "x"})
+assert_type(dicomwire.DataSet({"PatientID": "x"}, policy="strict"), dicomwire.DataSet)
+assert_type(ds.setdefault("PatientID", "x"), dicomwire.DataElement)
+assert_type(ds.copy(), dicomwire.DataSet)
+ds.RequestAttributesSequence.append(dicomwire.DataSet())
+ds.RequestAttributesSequence[0] = dicomwire.DataSet()
+assert_type(ds.RequestAttributesSequence.pop(), dicomwire.DataSet)
+assert_type(ds.private_block(0x0011, "ACME", create=True)[1], dicomwire.DataElement)
+ds.save_as(Path("b.dcm"), overwrite=True, transfer_syntax="1.2.840.10008.1.2")
+dicomwire.dcmwrite("b.dcm", ds, lengths="undefined", synchronize=True)
+assert_type(dicomwire.generate_uid(), dicomwire.UID)
 
 # containers
 assert_type(iter(ds), Iterator[dicomwire.DataElement])
@@ -118,3 +149,18 @@ for part in iter_multipart([b""], "multipart/related; boundary=a"):
 content_type, body = write_multipart([Path("a.dcm"), b"", ({"Content-Location": "a"}, [b""])])
 assert_type(content_type, str)
 assert_type(body.content_length, int | None)
+
+# pixels
+from typing import Any  # noqa: E402
+
+import numpy as np  # noqa: E402
+from numpy.typing import NDArray  # noqa: E402
+
+from dicomwire.pixel import Frames, ImagePixel  # noqa: E402
+
+assert_type(ds.pixel_array, NDArray[Any])
+assert_type(ds.decode([1, 2], out=bytearray(8), threads=2), NDArray[Any])
+assert_type(ds.frames, Frames)
+assert_type(ds.frames[0], NDArray[Any])
+assert_type(ds.frames.dtype, np.dtype[Any])
+assert_type(ds.frames.description, ImagePixel)

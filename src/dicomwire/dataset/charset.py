@@ -596,6 +596,23 @@ def encode_text(text: str, charset: CharacterSet, *, is_name: bool = False, is_v
     return bytes(encoded)
 
 
+def encode_replacing(
+    text: str, charset: CharacterSet, *, is_name: bool = False, is_values: bool = False
+) -> bytes:
+    """The same, with a question mark for each character that no declared set has."""
+    characters = []
+    known: dict[str, str] = {}
+    for character in text:
+        if character not in known:
+            known[character] = character
+            try:
+                encode_text(character, charset)
+            except EncodeError:
+                known[character] = "?"
+        characters.append(known[character])
+    return encode_text("".join(characters), charset, is_name=is_name, is_values=is_values)
+
+
 def _restore(
     encoded: bytearray, charset: CharacterSet, g0: _CodedSet, g1: _CodedSet | None, last: _CodedSet | None
 ) -> _CodedSet | None:

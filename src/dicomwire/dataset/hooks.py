@@ -4,39 +4,60 @@ from __future__ import annotations
 
 from _dicomwire.errors import ElementError, ValueDecodeError
 from dicomwire.dictionary import keyword_for_tag
+from dicomwire.dictionary.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from _dicomwire.dataset import DataElement, DataSet, Sequence
     from dicomwire.dataset.charset import CharacterSet
     from dicomwire.dataset.private import PrivateBlock
 
 
-def table() -> dict[str, Callable[..., object]]:
+def table() -> dict[str, object]:
     """The hooks by the names that ``_dicomwire`` knows them by."""
-    from _dicomwire.part10 import read_meta, restore, restore_inside
+    from _dicomwire.part10 import read_meta, read_syntax, restore, restore_inside
 
     return {
         "as_datetime": _as_datetime,
         "charset_from_terms": _charset_from_terms,
+        "checked_preamble": _checked_preamble,
         "data_set_html": _data_set_html,
         "data_set_text": _data_set_text,
         "decode_text": _decode_text,
         "element_error": ElementError,
+        "encode_text": _encode_text,
         "element_name": _element_name,
         "element_text": _element_text,
+        "implementation": (IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME),
+        "is_big_endian": _is_big_endian,
         "keyword_for_tag": keyword_for_tag,
+        "from_json": _from_json,
+        "from_pydicom": _from_pydicom,
+        "from_xml": _from_xml,
+        "pop": _pop,
         "private_block": _private_block,
         "private_vrs": _private_vrs,
         "read_meta": read_meta,
+        "read_syntax": read_syntax,
+        "reduce_edited": _reduce_edited,
         "restore": restore,
         "restore_inside": restore_inside,
         "sequence_text": _sequence_text,
+        "setdefault": _setdefault,
         "tag_for_text": _tag_for_text,
+        "tag_of": _tag_of,
+        "temporal_text": _temporal_text,
         "to_dict": _to_dict,
+        "to_json": _to_json,
+        "to_json_dict": _to_json_dict,
+        "to_pydicom": _to_pydicom,
+        "to_xml": _to_xml,
         "unknown_attribute": _unknown_attribute,
+        "update": _update,
+        "value_multiplicities": _Multiplicities(),
         "value_error": ValueDecodeError,
         "value_text": _value_text,
     }
@@ -147,6 +168,48 @@ def _to_dict(data_set: DataSet) -> dict[str, object]:
     return to_dict(data_set)
 
 
+def _to_json(data_set: DataSet, **options: Any) -> str:
+    from dicomwire.dataset.json import to_json
+
+    return to_json(data_set, **options)
+
+
+def _to_json_dict(data_set: DataSet, **options: Any) -> dict[str, Any]:
+    from dicomwire.dataset.json import to_json_dict
+
+    return to_json_dict(data_set, **options)
+
+
+def _from_json(source: Any, **options: Any) -> DataSet:
+    from dicomwire.dataset.json import from_json
+
+    return from_json(source, **options)
+
+
+def _to_xml(data_set: DataSet, **options: Any) -> str:
+    from dicomwire.dataset.xml import to_xml
+
+    return to_xml(data_set, **options)
+
+
+def _from_xml(source: Any, **options: Any) -> DataSet:
+    from dicomwire.dataset.xml import from_xml
+
+    return from_xml(source, **options)
+
+
+def _to_pydicom(data_set: DataSet) -> object:
+    from dicomwire.dataset.pydicom import to_pydicom
+
+    return to_pydicom(data_set)
+
+
+def _from_pydicom(dataset: object) -> DataSet:
+    from dicomwire.dataset.pydicom import from_pydicom
+
+    return from_pydicom(dataset)
+
+
 def _private_block(data_set: DataSet, group: int, creator: str, block_number: int) -> PrivateBlock:
     from dicomwire.dataset.private import PrivateBlock
 
@@ -169,3 +232,68 @@ def _as_datetime(element: DataElement) -> object:
         return [parse(text) if text else None for text in value] if isinstance(value, list) else parse(value)
     except ValueDecodeError as error:
         raise ValueDecodeError(error.message, offset=element.offset, path=element.path, section=error.section) from None
+
+
+def _update(data_set: DataSet, elements: Any) -> None:
+    from dicomwire.dataset.editing import update
+
+    update(data_set, elements)
+
+
+def _setdefault(data_set: DataSet, key: Any, default: object) -> DataElement:
+    from dicomwire.dataset.editing import setdefault
+
+    return setdefault(data_set, key, default)
+
+
+def _pop(data_set: DataSet, key: Any, *default: object) -> object:
+    from dicomwire.dataset.editing import pop
+
+    return pop(data_set, key, *default)
+
+
+def _checked_preamble(value: object) -> bytes | None:
+    from dicomwire.dataset.editing import checked_preamble
+
+    return checked_preamble(value)
+
+
+def _tag_of(key: object) -> int | None:
+    from dicomwire.dataset.editing import tag_of
+
+    return tag_of(key)
+
+
+def _temporal_text(value: object, vr: str) -> str:
+    from dicomwire.dataset.editing import temporal_text
+
+    return temporal_text(value, vr)
+
+
+def _is_big_endian() -> bool:
+    import sys
+
+    return sys.byteorder == "big"
+
+
+def _reduce_edited(data_set: DataSet) -> tuple[object, ...]:
+    from _dicomwire.splice import reduce_edited
+
+    return reduce_edited(data_set)
+
+
+def _encode_text(text: str, charset: CharacterSet, is_values: bool, is_name: bool, replace: bool) -> bytes:
+    from dicomwire.dataset.charset import encode_replacing, encode_text
+
+    encode = encode_replacing if replace else encode_text
+    return encode(text, charset, is_name=is_name, is_values=is_values)
+
+
+class _Multiplicities(dict[int, "tuple[int, int | None, int] | None"]):
+    """Tag -> (fewest values, most or None, step), None where any number will do; filled as it is asked."""
+
+    def __missing__(self, tag: int) -> tuple[int, int | None, int] | None:
+        from dicomwire.dataset.editing import multiplicity_limits
+
+        limits = self[tag] = multiplicity_limits(tag)
+        return limits

@@ -31,6 +31,16 @@ class PrivateBlock:
     def __getitem__(self, offset: int) -> DataElement:
         return self.data_set[self.get_tag(offset)]
 
+    def __setitem__(self, offset: int, value: object) -> None:
+        self.data_set[self.get_tag(offset)] = value
+
+    def __delitem__(self, offset: int) -> None:
+        del self.data_set[self.get_tag(offset)]
+
+    def add_new(self, offset: int, VR: str, value: object) -> None:
+        """Set an element of the block with a VR that the caller chooses."""
+        self.data_set.add_new(self.get_tag(offset), VR, value)
+
     def __contains__(self, offset: int) -> bool:
         return self.get_tag(offset) in self.data_set
 

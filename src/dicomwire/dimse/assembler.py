@@ -40,15 +40,26 @@ class Sink(Protocol):
         """The data set will not be complete: forget what there is."""
 
 
+class Hash(Protocol):
+    """What `hashlib` gives."""
+
+    def update(self, data: Buffer, /) -> None:
+        """Take further bytes."""
+
+    def hexdigest(self) -> str:
+        """Return the digest."""
+
+
 class DirectSink(Sink, Protocol):
     """A sink that a receiver may spare the views of, where it can write to a file by itself."""
 
-    def direct(self) -> tuple[int, int] | None:
-        """Return the descriptor of the file that the next bytes go to, -1 for none, and how many more it may get; None
-        while they are to come by `write`.
+    def direct(self) -> tuple[int, int, Hash | None] | None:
+        """Return where the next bytes go; None while they are to come by `write`.
+
+        The descriptor of a file, -1 for none; how many bytes more it may get; and what is to be fed with them.
         """
 
-    def place(self, beginning: memoryview) -> tuple[int, int, bytes] | None:
+    def place(self, beginning: memoryview) -> tuple[int, int, Hash | None, bytes] | None:
         """Return the same before the first byte, and what is to be written in front, if nothing has to be seen but this
         piece, the beginning of the data set; None while all of it is to come by `write`.
         """

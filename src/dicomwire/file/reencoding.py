@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
+    from _dicomwire.plan import Plan
     from dicomwire.dictionary.transfer_syntax import TransferSyntax
 
 PIECE = 1 << 20  # bytes of a chunk that are looked at at once
@@ -119,3 +120,15 @@ def _deflated(pieces: Iterable[bytes | memoryview]) -> Iterator[bytes]:
     if (size + len(packed)) % 2:
         packed += b"\0"
     yield packed
+
+
+_UID_OF_ENCODING = {0: "1.2.840.10008.1.2.1", 1: "1.2.840.10008.1.2.2", 2: "1.2.840.10008.1.2"}
+
+
+def reencode_item(plan: Plan, source: int, target: int) -> bytes:
+    """Return an item that is planned in one encoding in another one; the numbers are those of `_dicomwire.tape`."""
+    from _dicomwire.splice import pieces
+
+    if source not in _UID_OF_ENCODING or target not in _UID_OF_ENCODING:
+        raise UnsupportedError("no transfer syntax is implicit VR big endian", what="encoding")
+    return b"".join(reencode(pieces(plan), _UID_OF_ENCODING[source], _UID_OF_ENCODING[target], policy="ignore"))

@@ -49,6 +49,14 @@ class Duplicates(Enum):
     NUMBER = "number"
 
 
+def meta_around_instance(sop_class_uid: str, transfer_syntax: str, source_ae_title: str = "") -> tuple[bytes, bytes]:
+    """Return the elements of `file_meta_information` in front of and behind the UID of the instance; the same errors.
+
+    Neither preamble nor group length are among them.
+    """
+    return _around_instance(sop_class_uid, transfer_syntax, source_ae_title)
+
+
 def file_meta_information(
     sop_class_uid: str, sop_instance_uid: str, transfer_syntax: str, source_ae_title: str = ""
 ) -> bytes:
@@ -106,6 +114,13 @@ class FileWriter:
         except FileNotFoundError:
             os.makedirs(folder, FOLDER_MODE, exist_ok=True)
             self.descriptor = os.open(self._temporary, _FLAGS, FILE_MODE)
+
+    @classmethod
+    def of(cls, descriptor: int, temporary: str, path: str) -> FileWriter:
+        """Go on with a file that somebody has opened under a temporary name, beside the path that it is to get."""
+        writer = cls.__new__(cls)
+        writer.descriptor, writer._temporary, writer.path = descriptor, temporary, path
+        return writer
 
     def write(self, views: Sequence[Buffer]) -> None:
         """Write buffers in a row, none of them joined or copied; they are free again when this returns."""

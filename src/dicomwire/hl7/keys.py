@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PLACES: dict[str, tuple[str, ...]] = {
     "patient_ids": ("PID-3.1", "PID-2.1"),
     "patient_id_issuer": ("PID-3[1].4.1",),
-    "patient_name": ("PID-5[1]",),
+    "patient_name": ("PID-5[1].1.1", "PID-5[1].2", "PID-5[1].3", "PID-5[1].4", "PID-5[1].5"),
     "birth_date": ("PID-7.1",),
     "sex": ("PID-8.1",),
     "visit_numbers": ("PV1-19.1", "PID-18.1"),
@@ -72,7 +72,7 @@ class JoinKeys:
     """The join keys of one message; an attribute's values are looked through when it is asked for.
 
     Every key of ``PLACES`` whose name is a plural is a tuple of different values, in the order of places and segments;
-    the others are a text or None.
+    the others are a text or None; the places of the patient's name are its components.
     """
 
     __slots__ = ("found",)
@@ -85,6 +85,9 @@ class JoinKeys:
 
     def values(self, key: str) -> tuple[str, ...]:
         """All values of a key, each once.  KeyError if there is no such key."""
+        if key == "patient_name":
+            name = self.patient_name
+            return () if name is None else (name,)
         start, stop = _RANGES[key]
         found = self.found[start:stop]
         if found.count(None) >= len(found) - 1:
@@ -132,9 +135,12 @@ class JoinKeys:
 
     @property
     def patient_name(self) -> str | None:
-        """PID-5 in the order of a DICOM PN: family, given, middle, prefix, suffix (PS3.5 section 6.2.1)."""
-        name = self._first("patient_name")
-        return None if name is None else person_name(name)
+        """PID-5 in the order of a DICOM PN (PS3.5 section 6.2.1): the fourth component of HL7's XPN is the suffix, the
+        fifth the prefix.  Of the family name the subcomponents that tell its parts apart are left out.
+        """
+        start, stop = _RANGES["patient_name"]
+        family, given, middle, suffix, prefix = (first_of(found) or "" for found in self.found[start:stop])
+        return "^".join((family, given, middle, prefix, suffix)).rstrip("^") or None
 
     @property
     def birth_date(self) -> str | None:
@@ -217,15 +223,3 @@ class JoinKeys:
     def __repr__(self) -> str:
         present = [key for key in PLACES if self.values(key)]
         return f"<JoinKeys: {', '.join(present) or 'none'}>"
-
-
-def person_name(text: str) -> str:
-    """A name of XPN in the order of a DICOM PN: the fourth component of HL7 is the suffix, the fifth the prefix.
-
-    Of the family name the subcomponents behind the first one, which tell its parts apart, are left out.
-    """
-    parts = [part.strip() for part in text.split("^")[:5]]
-    parts[0] = parts[0].split("&")[0].strip()
-    parts += [""] * (5 - len(parts))
-    family, given, middle, suffix, prefix = parts
-    return "^".join((family, given, middle, prefix, suffix)).rstrip("^")

@@ -8,6 +8,7 @@ several messages in a frame, bytes between frames, messages that never end.
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass
 
 START_BLOCK = 0x0B
@@ -27,14 +28,13 @@ EMPTY = "nothing between the blocks"
 
 DEFAULT_MAX_LENGTH = 1 << 20  # bytes of a message
 
-# MSH and a field separator, which is neither letter nor digit.
 _SEPARATOR = rb"[!-/:-@\[-`{-~]"
-_INSIDE = re.compile(rb"[\x0b\x1c]|[\r\n](?=MSH" + _SEPARATOR + rb")")
-_OUTSIDE = re.compile(rb"[\x0b\x1c]|MSH(?=" + _SEPARATOR + rb")")
-# What one of these can begin with at the end of a chunk.
+_HEADER = re.compile(rb"MSH" + _SEPARATOR)
+# What MSH and a field separator, inside of a message behind a line's end, can begin with at the end of a chunk.
 _INSIDE_UNDECIDED = re.compile(rb"[\r\n](?:M|MS|MSH)?\Z")
 _OUTSIDE_UNDECIDED = re.compile(rb"(?:M|MS|MSH)\Z")
 _MAX_UNDECIDED = 4
+_NOWHERE = sys.maxsize
 _BLANKS = b"\r\n \t\0"
 _BATCH_HEADER = re.compile(rb"[FB]HS" + _SEPARATOR)
 
@@ -58,6 +58,41 @@ class Frame:
 def framed(message: bytes) -> bytes:
     """A message between its blocks, to be sent."""
     return b"\x0b" + message + b"\x1c\r"
+
+
+class _Marks:
+    """The places in a chunk where something may begin or end: blocks, and MSH with a field separator."""
+
+    __slots__ = ("_block_end", "_block_start", "_chunk", "_header")
+
+    def __init__(self, chunk: bytes) -> None:
+        self._chunk = chunk
+        self._block_start = self._block_end = self._header = -1  # the next ones, as far as they were looked for
+
+    def next(self, at: int, is_inside: bool) -> int:
+        """The first of them from ``at`` on, _NOWHERE without any; ``at`` must not go back.
+
+        Inside of a message MSH counts at the beginning of a segment, and what is given is the end of that before it.
+        """
+        if self._block_start < at:
+            self._block_start = self._find(b"\x0b", at)
+        if self._block_end < at:
+            self._block_end = self._find(b"\x1c", at)
+        block = min(self._block_start, self._block_end)
+        if self._header < at:
+            self._header = self._find(b"MSH", at)
+        while self._header < block:
+            header = self._header
+            if _HEADER.match(self._chunk, header) and (
+                not is_inside or (header > at and self._chunk[header - 1] in b"\r\n")
+            ):
+                return header - is_inside
+            self._header = self._find(b"MSH", header + 1)
+        return block
+
+    def _find(self, what: bytes, at: int) -> int:
+        found = self._chunk.find(what, at)
+        return _NOWHERE if found < 0 else found
 
 
 class Deframer:
@@ -97,6 +132,7 @@ class Deframer:
         frames: list[Frame] = []
         base = self._offset
         at = 0
+        marks = _Marks(chunk)
         while True:
             if self._is_behind_end and at < len(chunk):
                 self._is_behind_end = False
@@ -104,19 +140,19 @@ class Deframer:
                     at += 1
                 else:
                     self._fault(BARE_END_BLOCK)
-            found = (_INSIDE if self._is_inside else _OUTSIDE).search(chunk, at)
-            if found is None:
+            found = marks.next(at, self._is_inside)
+            if found == _NOWHERE:
                 break
-            self._take(chunk, at, found.start(), base)
-            at = found.end()
-            if chunk[found.start()] == END_BLOCK:
+            self._take(chunk, at, found, base)
+            at = found + 1
+            if chunk[found] == END_BLOCK:
                 self._end(frames, base + at)
-            elif chunk[found.start()] == START_BLOCK:
-                self._begin(frames, base + found.start(), has_block=True)
+            elif chunk[found] == START_BLOCK:
+                self._begin(frames, base + found, has_block=True)
             elif self._is_inside:
                 self._next_in_block(frames, base + at)
             else:
-                at = found.start()
+                at = found
                 self._begin(frames, base + at, has_block=False)
         pattern = _INSIDE_UNDECIDED if self._is_inside else _OUTSIDE_UNDECIDED
         undecided = pattern.search(chunk, max(at, len(chunk) - _MAX_UNDECIDED))

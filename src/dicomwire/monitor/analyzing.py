@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from _dicomwire.capture import CaptureReader
 from _dicomwire.flow import FlowTable
 from _dicomwire.talk import Talk
+from dicomwire.errors import DecodeError
 from dicomwire.monitor.associations import Facts
 from dicomwire.monitor.hl7 import Endpoints, Exchanges, Moment, SideCounters
 from dicomwire.monitor.joining import Joiner
@@ -183,22 +184,32 @@ def analyze(
 
     They come as soon as they are complete, the Summary at the end; of an interface that is after a KeyboardInterrupt.  ``follow`` goes on with a file that is still
     written.  Other options are those of `Monitor`.  Raises OSError for a source that cannot be read, DecodeError for
-    one that is no capture; what is wrong with the traffic itself is in the records.
+    one that is no capture or breaks off, behind the records of what is there; what is wrong with the traffic itself is in
+    the records.
     """
     monitor = Monitor(show_phi=show_phi, key=key, **options)
     opened = source if hasattr(source, "fill") else open_source(source, follow=follow)
     with opened:
         monitor.summary.source = opened
-        while True:
+        failure: DecodeError | OSError | None = None
+        while failure is None:
             try:
                 filled = opened.fill()
             except KeyboardInterrupt:
                 if not opened.is_live:
                     raise
                 break  # how a live capture ends
+            except (DecodeError, OSError) as error:
+                failure = error
+                break
             if filled is Filled.ENDED:
                 break
-            yield from monitor.run(opened.packets)
+            try:
+                yield from monitor.run(opened.packets)
+            except DecodeError as error:
+                failure = error
             if opened.is_live and filled is Filled.SILENT:
                 yield from monitor.advance(time.time_ns())
         yield from monitor.finish()
+        if failure is not None:
+            raise failure

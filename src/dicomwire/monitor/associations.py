@@ -230,7 +230,7 @@ class Association:
     def __repr__(self) -> str:
         return (
             f"<Association: {self.association}, {self.calling_ae_title!r} to {self.called_ae_title!r}, "
-            f"{self.transactions} transactions, {self.end['kind']}>"
+            f"{self.transactions} transactions, {self.end}>"
         )
 
     # ------------------------------------------------------------------------------------------------- who and when
@@ -423,30 +423,39 @@ class Association:
         names = {2: "A-ASSOCIATE-AC", 3: "A-ASSOCIATE-RJ", 7: "A-ABORT"}
         return next((names[kind] for kind, *_ in self._controls if kind in names), None)
 
+    @property
+    def end(self) -> str:
+        """How it ended: release, abort, reject, rst, fin, idle, new_syn, eviction or capture_end."""
+        return self._ending.end[0] or "capture_end"
+
+    @property
+    def connection_end(self) -> str | None:
+        """How the connection under it was closed: fin, rst, idle, new_syn, eviction or capture_end."""
+        return self._ending.end[3]
+
     @cached_property
-    def end(self) -> dict[str, Any]:
-        """How it ended: kind (release, abort, reject, rst, fin, idle, new_syn, eviction, capture_end), what the PDU
-        said, and how the connection was closed.
-        """
-        cause, _, time_ns, connection = self._ending.end
-        said: dict[str, Any] = {"kind": cause, "time": iso_time(time_ns), "connection": connection}
-        if cause == "reject":
-            pdu = self._pdu(3)
-            if isinstance(pdu, ul.AAssociateRJ):
-                said |= {
-                    "result": int(pdu.result),
-                    "source": int(pdu.source),
-                    "reason": int(pdu.reason),
-                    "text": f"{pdu.result.meaning}, {pdu.source.meaning}: {pdu.reason.meaning}",
-                }
-        elif cause == "abort":
-            pdu = self._pdu(7)
-            if isinstance(pdu, ul.AAbort):
-                text = pdu.source.meaning
-                if pdu.source != ul.AbortSource.SERVICE_USER:
-                    text += f": {pdu.reason.meaning}"
-                said |= {"source": int(pdu.source), "reason": int(pdu.reason), "text": text}
-        return said
+    def reject(self) -> dict[str, Any] | None:
+        """Result, source and reason of an A-ASSOCIATE-RJ, and what they mean."""
+        pdu = self._pdu(3) if self.end == "reject" else None
+        if not isinstance(pdu, ul.AAssociateRJ):
+            return None
+        return {
+            "result": int(pdu.result),
+            "source": int(pdu.source),
+            "reason": int(pdu.reason),
+            "text": f"{pdu.result.meaning}, {pdu.source.meaning}: {pdu.reason.meaning}",
+        }
+
+    @cached_property
+    def abort(self) -> dict[str, Any] | None:
+        """Source and reason of an A-ABORT, and what they mean."""
+        pdu = self._pdu(7) if self.end == "abort" else None
+        if not isinstance(pdu, ul.AAbort):
+            return None
+        text = pdu.source.meaning
+        if pdu.source != ul.AbortSource.SERVICE_USER:
+            text += f": {pdu.reason.meaning}"
+        return {"source": int(pdu.source), "reason": int(pdu.reason), "text": text}
 
     def _pdu(self, kind: int) -> ul.PDU | None:
         for pdu_type, _, _, _, fields in self._controls:
@@ -462,11 +471,10 @@ class Association:
     @property
     def error(self) -> str | None:
         """What went wrong, in words."""
-        kind = self.end["kind"]
-        if kind in ("release", "capture_end"):
+        if self.end in ("release", "capture_end"):
             return "; ".join(self.faults) or None
-        text = self.end.get("text")
-        return f"{_ENDS[kind]}{': ' + text if text else ''}"
+        said = self.reject or self.abort
+        return f"{_ENDS[self.end]}: {said['text']}" if said else _ENDS[self.end]
 
     @property
     def control_pdus(self) -> list[dict[str, Any]]:
@@ -574,6 +582,9 @@ ASSOCIATION_FIELDS = (
     "req_pdu",
     "rsp_pdu",
     "end",
+    "connection_end",
+    "reject",
+    "abort",
     "ended_by",
     "error",
     "control_pdus",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Conversation", "Endpoints", "Exchanges", "HL7Record", "Limits", "Moment", "SideCounters"]
 
 NO_ACKNOWLEDGEMENT = "no acknowledgement"
+MAYBE_LOST = "no acknowledgement seen, but the capture lacks bytes of that side"
 NO_ACCEPT = "no accept acknowledgement"
 NO_APPLICATION = "no application acknowledgement"
 NO_COMMIT = "the application acknowledgement was not accepted"
@@ -45,6 +46,8 @@ UNKNOWN_CODE = "unknown acknowledgement code"
 REPEATED = "the same message was sent before"
 REUSED = "another message with this control ID was sent before"
 
+EARLY_NS = 1_000_000_000  # an answer waits for its message
+MAX_EARLY = 8
 CAPTURE_END = 5
 """How a connection ended, of the kinds in _dicomwire.flow, that says nothing about the connection."""
 
@@ -150,9 +153,11 @@ class Conversation:
         self._last_answered = [-1, -1]  # order of the latest message that has an acknowledgement
         self._order = 0
         self._ended = [False, False]
-        self._gaps = self._lost_bytes = 0
+        self._gaps = [0, 0]
+        self._lost_bytes = [0, 0]
+        self._early: tuple[list[Exchange], list[Exchange]] = ([], [])  # answers to what was not seen yet, by receiver
         self._rtt_counts = [0, 0]
-        self._round_trips: tuple[list[int], list[int]] = ([], [])
+        self._round_trips: list[int] = []
 
     # ------------------------------------------------------------------------------------------------ what is told
 
@@ -165,10 +170,10 @@ class Conversation:
     ) -> list[HL7Record]:
         """The next bytes of a side, and the packet that brought them."""
         now = self._snapshot(moment, counters)
+        records = self._give_up_early(moment.time_ns - EARLY_NS)
         deframer, exchanges = self._deframers[side], self.exchanges
         # Where everything together holds too much, messages go on without being kept.
         deframer.max_length = exchanges.limits.max_length if exchanges.held_bytes < exchanges.limits.max_held else 0
-        records: list[HL7Record] = []
         exchanges.held_bytes -= deframer.pending_bytes
         for frame in deframer.feed(data):
             self._message(side, frame, self._beginning(side, frame.start, now), now, False, records)
@@ -182,10 +187,13 @@ class Conversation:
 
     def gap(self, side: int, length: int, moment: Moment) -> list[HL7Record]:
         """So many bytes of a side are not in the capture."""
-        self._deframers[side].gap(length)
+        deframer = self._deframers[side]
+        self.exchanges.held_bytes -= deframer.pending_bytes
+        deframer.gap(length)
+        self.exchanges.held_bytes += deframer.pending_bytes
         self._offsets[side] += length
-        self._gaps += 1
-        self._lost_bytes += length
+        self._gaps[side] += 1
+        self._lost_bytes[side] += length
         return []
 
     def ended(
@@ -248,7 +256,11 @@ class Conversation:
         pending = self._pending[sent.side]
         pending.append(exchange)
         exchange.hold(sent)
-        if exchange.is_complete:
+        early = self._take_early(sent.side, control_id)
+        if early is not None:
+            exchange.inferred.append("order")
+            self._answer(early, records)
+        if exchange in pending and exchange.is_complete:
             self._finish(exchange, records)
         limits = self.exchanges.limits
         while len(pending) > limits.max_pending or (len(pending) > 1 and self.exchanges.held_bytes > limits.max_held):
@@ -261,11 +273,15 @@ class Conversation:
         control_id = first_of(header.acknowledged_id) if header else None
         code = first_of(header.acknowledgement_code) if header else None
         stage = stage_of(code)
+        is_early = False
         exchange = self._exchange_of(sent, control_id, stage)
         if exchange is None:
             exchange = Exchange(self, None, -1)
-            known = control_id is not None and control_id in self._answered[receiver]
-            exchange.fault(DUPLICATE if known else UNKNOWN_MESSAGE)
+            if control_id is not None and control_id in self._answered[receiver]:
+                exchange.fault(DUPLICATE)
+            else:
+                exchange.fault(UNKNOWN_MESSAGE)
+                is_early = control_id is not None
         exchange.hold(sent)
         if header is not None and control_id is None:
             exchange.fault(NO_ID)
@@ -281,8 +297,33 @@ class Conversation:
             if exchange.order < self._last_answered[side]:
                 exchange.fault(LATE)
             self._last_answered[side] = max(self._last_answered[side], exchange.order)
-        if exchange.request is None or exchange.is_complete:
+        if is_early:
+            # Each direction may have come to the tap by a way of its own: the message can be behind its answer.
+            self._early[receiver].append(exchange)
+            if len(self._early[receiver]) > MAX_EARLY:
+                records.append(self.exchanges.record(self._early[receiver].pop(0)))
+        elif exchange.request is None or exchange.is_complete:
             self._finish(exchange, records)
+
+    def _take_early(self, receiver: int, control_id: str | None) -> Sent | None:
+        """The answer to a message of a side that was seen before the message itself."""
+        for exchange in self._early[receiver]:
+            (sent,) = exchange.acknowledgements.values()
+            if sent.message is not None and first_of(sent.message.header.acknowledged_id) == control_id is not None:
+                self._early[receiver].remove(exchange)
+                self.exchanges.held_bytes -= exchange.held_bytes
+                return sent
+        return None
+
+    def _give_up_early(self, until_ns: int | None) -> list[HL7Record]:
+        """The records of answers to what was not seen, of those before a moment; of all if there is none."""
+        records = []
+        for early in self._early:
+            while early and (
+                until_ns is None or next(iter(early[0].acknowledgements.values())).end.moment[0] < until_ns
+            ):
+                records.append(self.exchanges.record(early.pop(0)))
+        return records
 
     def _exchange_of(self, sent: Sent, control_id: str | None, stage: Stage) -> Exchange | None:
         """The exchange that an acknowledgement belongs to."""
@@ -321,6 +362,9 @@ class Conversation:
     def _finish(self, exchange: Exchange, records: list[HL7Record]) -> None:
         """The exchange is over: its record."""
         request = exchange.request
+        latest = self._latest[0] or self._latest[1]
+        if latest is not None and not exchange.acknowledgements:
+            exchange.end = self._standing(latest.moment, latest.counters)
         if request is not None and exchange.conversation is self:
             if exchange in self._pending[request.side]:
                 self._pending[request.side].remove(exchange)
@@ -333,6 +377,7 @@ class Conversation:
 
     def _flush(self, kind: int, records: list[HL7Record]) -> None:
         """Nothing more comes on this connection."""
+        records += self._give_up_early(None)
         for pending in self._pending:
             for exchange in list(pending):
                 if exchange.waits_for_application:
@@ -348,9 +393,16 @@ class Conversation:
                 elif exchange.header is not None and is_enhanced(exchange.header):
                     if self._lacks_accept(exchange):
                         exchange.fault(NO_ACCEPT)
+                elif self._may_be_lost(exchange):
+                    exchange.fault(MAYBE_LOST)
                 else:
                     exchange.fault(NO_ACKNOWLEDGEMENT)
                 self._finish(exchange, records)
+
+    def _may_be_lost(self, exchange: Exchange) -> bool:
+        """Whether the capture lacks bytes of the side that should have answered."""
+        request = exchange.request
+        return request is not None and self._gaps[1 - request.side] > request.begin.gaps[1 - request.side]
 
     def _lacks_accept(self, exchange: Exchange) -> bool:
         """Whether a message asked for an acknowledgement of its receiver in any case and has none."""
@@ -367,9 +419,13 @@ class Conversation:
         for side in (0, 1):
             if counters[side].rtt_count > self._rtt_counts[side]:
                 self._rtt_counts[side] = counters[side].rtt_count
-                if len(self._round_trips[side]) < self.exchanges.limits.max_pending:
-                    self._round_trips[side].append(counters[side].rtt_last_ns)
-        return Snapshot(moment, counters, self._gaps, self._lost_bytes)
+                if len(self._round_trips) < self.exchanges.limits.max_pending:
+                    self._round_trips.append(counters[side].rtt_last_ns)
+        return self._standing(moment, counters)
+
+    def _standing(self, moment: Moment, counters: tuple[SideCounters, SideCounters]) -> Snapshot:
+        gaps, lost_bytes = (self._gaps[0], self._gaps[1]), (self._lost_bytes[0], self._lost_bytes[1])
+        return Snapshot(moment, counters, gaps, lost_bytes)
 
     def _beginning(self, side: int, start: int, now: Snapshot) -> Snapshot:
         """The packet that brought the byte of a side's stream at an offset: this one, or one that was remembered."""
@@ -380,9 +436,7 @@ class Conversation:
             return begun[1]
         return self._latest[side] or now
 
-    def take_round_trip(self) -> int | None:
-        """The round trip since the last record in nanoseconds: from the tap to both sides, medians, added up."""
-        medians = [int(statistics.median(samples)) for samples in self._round_trips if samples]
-        for samples in self._round_trips:
-            samples.clear()
-        return sum(medians) if medians else None
+    def take_round_trips(self) -> tuple[int, int, int] | None:
+        """Median, least and most of the times from a segment to its acknowledgement since the last record, in ns."""
+        samples, self._round_trips = self._round_trips, []
+        return (int(statistics.median(samples)), min(samples), max(samples)) if samples else None

@@ -53,12 +53,12 @@ class Endpoints:
 
 
 class Snapshot(NamedTuple):
-    """A moment, with the counters of both sides, and what was lost until then."""
+    """A moment, with the counters of both sides, and what of their streams was missing until then."""
 
     moment: Moment
     counters: tuple[SideCounters, SideCounters]
-    gaps: int
-    lost_bytes: int
+    gaps: tuple[int, int]
+    lost_bytes: tuple[int, int]
 
 
 class Sent(NamedTuple):
@@ -76,13 +76,24 @@ class Sent(NamedTuple):
 class Exchange:
     """A message and what came back so far."""
 
-    __slots__ = ("acknowledgements", "commit", "conversation", "faults", "held_bytes", "inferred", "order", "request")
+    __slots__ = (
+        "acknowledgements",
+        "commit",
+        "conversation",
+        "end",
+        "faults",
+        "held_bytes",
+        "inferred",
+        "order",
+        "request",
+    )
 
     def __init__(self, conversation: Conversation, request: Sent | None, order: int) -> None:
         self.conversation = conversation
         self.request = request
         self.order = order
         self.held_bytes = 0
+        self.end: Snapshot | None = None  # how things stood when the exchange was over
         self.acknowledgements: dict[Stage, Sent] = {}
         self.commit: Sent | None = None  # the sender's accept acknowledgement of the application's message
         self.faults: list[str] = []

@@ -57,6 +57,7 @@ class HL7Record:
         self.client_is_external = external(self.client_address)
         self.server_is_external = external(self.server_address)
         sender = request.side if request else 1 - answers[0].side
+        self.sender = "server" if sender else "client"
         self.sender_is_external = external(endpoints.address(sender))
         self.receiver_is_external = external(endpoints.address(1 - sender))
         self.inferred = list(dict.fromkeys(exchange.inferred))
@@ -79,14 +80,17 @@ class HL7Record:
         self.req_transfer_time_ns = _span(request.begin, request.end) if request else None
         first = answers[0] if answers else None
         self.rsp_transfer_time_ns = _span(first.begin, first.end) if first else None
-        self.processing_time_ns = _span(request.end, first.begin) if request and first else None
+        self.processing_time_ns = _positive(request.end, first.begin) if request and first else None
         accept = exchange.acknowledgements.get(Stage.ACCEPT)
         application = exchange.acknowledgements.get(Stage.APPLICATION)
-        self.accept_time_ns = _span(request.end, accept.begin) if request and accept else None
-        self.application_time_ns = _span(request.end, application.begin) if request and application else None
+        self.accept_time_ns = _positive(request.end, accept.begin) if request and accept else None
+        self.application_time_ns = _positive(request.end, application.begin) if request and application else None
         final = application or accept
-        self.ack_time_ns = _span(request.begin, final.end) if request and final else None
-        self.round_trip_time_ns = exchange.conversation.take_round_trip()
+        self.ack_time_ns = _positive(request.begin, final.end) if request and final else None
+        round_trips = exchange.conversation.take_round_trips()
+        self.round_trip_time_ns = round_trips and round_trips[0]
+        self.round_trip_time_min_ns = round_trips and round_trips[1]
+        self.round_trip_time_max_ns = round_trips and round_trips[2]
 
     def _take_counts(self, exchange: Exchange, request: Sent | None, answers: list[Sent]) -> None:
         self.responses = len(answers)
@@ -99,20 +103,21 @@ class HL7Record:
         every = [*([request] if request else []), *answers]
         # An application's answer on another connection has counters of its own.
         here = [sent for sent in every if sent.conversation is every[0].conversation]
-        begin, end = here[0].begin, here[-1].end
-        self.gaps = end.gaps - begin.gaps
-        self.lost_bytes = end.lost_bytes - begin.lost_bytes
+        begin, end = here[0].begin, exchange.end or here[-1].end
+        self.gaps = sum(end.gaps) - sum(begin.gaps)
+        self.lost_bytes = sum(end.lost_bytes) - sum(begin.lost_bytes)
         sender = request.side if request else 1 - answers[0].side
         before, after = begin.counters, end.counters
         self.client_zero_wnd = after[0].zero_windows - before[0].zero_windows
         self.server_zero_wnd = after[1].zero_windows - before[1].zero_windows
-        self.req_zero_wnd = (self.client_zero_wnd, self.server_zero_wnd)[sender]
-        self.rsp_zero_wnd = (self.client_zero_wnd, self.server_zero_wnd)[1 - sender]
         self.zero_window_time_ns = sum(after[side].zero_window_ns - before[side].zero_window_ns for side in (0, 1))
-        self.req_rto = after[sender].timeouts - before[sender].timeouts
-        self.rsp_rto = after[1 - sender].timeouts - before[1 - sender].timeouts
-        self.req_retransmissions = after[sender].retransmissions - before[sender].retransmissions
-        self.rsp_retransmissions = after[1 - sender].retransmissions - before[1 - sender].retransmissions
+        asked, answered = (before[sender], after[sender]), (before[1 - sender], after[1 - sender])
+        self.req_zero_wnd = asked[1].zero_windows - asked[0].zero_windows
+        self.req_rto = asked[1].timeouts - asked[0].timeouts
+        self.req_retransmissions = asked[1].retransmissions - asked[0].retransmissions
+        self.rsp_zero_wnd = answered[1].zero_windows - answered[0].zero_windows
+        self.rsp_rto = answered[1].timeouts - answered[0].timeouts
+        self.rsp_retransmissions = answered[1].retransmissions - answered[0].retransmissions
 
     def _take_header(self, exchange: Exchange, request: Sent | None, answers: list[Sent]) -> None:
         show_phi = exchange.conversation.exchanges.pseudonyms.show_phi
@@ -198,14 +203,14 @@ class HL7Record:
 HL7_FIELDS = (
     "record", "time", "association", "connection",
     "client_address", "client_port", "server_address", "server_port",
-    "client_is_external", "server_is_external", "sender_is_external", "receiver_is_external",
+    "client_is_external", "server_is_external", "sender", "sender_is_external", "receiver_is_external",
     "frames", "inferred", "gaps", "lost_bytes",
     "msg_type", "msg_id", "version", "ack_code", "ack_id", "ack_msg_id", "is_ack_positive",
     "accept_ack_code", "application_ack_code", "commit_ack_code", "error_code", "ack_text",
     "sending_application", "sending_facility", "receiving_application", "receiving_facility",
     "is_req_aborted", "is_rsp_aborted", "responses",
     "req_transfer_time", "processing_time", "rsp_transfer_time", "accept_time", "application_time", "ack_time",
-    "round_trip_time", "req_size", "rsp_size", "req_bytes", "rsp_bytes",
+    "round_trip_time", "round_trip_time_min", "round_trip_time_max", "req_size", "rsp_size", "req_bytes", "rsp_bytes",
     "req_rto", "rsp_rto", "req_retransmissions", "rsp_retransmissions",
     "req_zero_wnd", "rsp_zero_wnd", "client_zero_wnd", "server_zero_wnd", "zero_window_time",
     "patient_id", "patient_ids", "patient_id_issuer", "patient_name", "birth_date", "prior_patient_ids",
@@ -219,6 +224,12 @@ HL7_FIELDS = (
 
 def _span(begin: Snapshot, end: Snapshot) -> int:
     return end.moment.time_ns - begin.moment.time_ns
+
+
+def _positive(begin: Snapshot, end: Snapshot) -> int | None:
+    """A span between packets of two directions; None where they came to the tap in the other order."""
+    span = _span(begin, end)
+    return span if span >= 0 else None
 
 
 def _shown(show: Callable[[str], str | None], values: Iterable[str]) -> list[str]:

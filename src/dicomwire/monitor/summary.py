@@ -62,6 +62,31 @@ class Summary:
         return self.counts.get("packets", 0)
 
     @property
+    def cut_packets(self) -> int:
+        """Packets of which the capture has the front only."""
+        return self.counts.get("cut_packets", 0)
+
+    @property
+    def duplicates(self) -> int:
+        """Packets that were mirrored twice."""
+        return self.counts.get("duplicates", 0)
+
+    @property
+    def fragments(self) -> int:
+        """Fragments of IP datagrams."""
+        return self.counts.get("fragments", 0)
+
+    @property
+    def not_tcp(self) -> int:
+        """Packets of other protocols than TCP."""
+        return self.counts.get("not_tcp", 0)
+
+    @property
+    def evicted_connections(self) -> int:
+        """Connections that were given up because of a bound."""
+        return self.counts.get("evicted_connections", 0)
+
+    @property
     def drops(self) -> int:
         """Packets that the system dropped before we saw them."""
         return 0 if self.source is None else int(self.source.drops)
@@ -94,6 +119,11 @@ class Summary:
             "end_time": self.end_time,
             "packets": self.packets,
             "drops": self.drops,
+            "cut_packets": self.cut_packets,
+            "duplicates": self.duplicates,
+            "fragments": self.fragments,
+            "not_tcp": self.not_tcp,
+            "evicted_connections": self.evicted_connections,
             "counts": self.counts,
             "connections": self.connections,
             "records": self.records,

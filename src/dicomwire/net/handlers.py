@@ -19,16 +19,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from dicomwire.dimse.command import CommandField
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from dicomwire.dimse.assembler import Sink
+    from _dicomwire.dataset import DataSet
+    from _dicomwire.deposit import Deposit, Place
+    from dicomwire.dimse.assembler import DirectSink, Hash, Sink
     from dicomwire.dimse.message import CommandMessage, Response
     from dicomwire.dimse.message import Request as RequestMessage
+    from dicomwire.dimse.messages import CStoreRQ
     from dicomwire.net.association import Association
     from dicomwire.net.workers import Workers
     from dicomwire.ul.negotiation import AcceptedContext
@@ -91,16 +94,72 @@ class Request:
         return f"<Request {self.message.command_field.label} in context {self.context.context_id}>"
 
 
+class Look(NamedTuple):
+    """What was found out about an instance before its data set is stored.
+
+    place    where it goes; None: a sink is needed after all
+    header   the elements before the pixel data, where somebody wants them
+    digest   what `hashlib` gives, where somebody wants one: fed with all bytes of the file
+    """
+
+    place: Place | None
+    header: DataSet | None
+    digest: Hash | None
+
+
+class Deposits(Protocol):
+    """Where instances of C-STORE go that threads store without a sink, and who is told of them."""
+
+    def place(self, association: Association, context: AcceptedContext) -> Place | None:
+        """Return where instances of a context go, None where each needs a sink."""
+
+    @property
+    def looks(self) -> bool:
+        """Whether `look` has anything to do."""
+
+    def look(
+        self,
+        association: Association,
+        context: AcceptedContext,
+        place: Place,
+        command: bytes,
+        beginning: memoryview,
+    ) -> Look | None:
+        """Return what is to be known of an instance, from the beginning of its data set; None where a sink is needed.
+
+        ServiceError when the instance is refused.
+        """
+
+    def stored(
+        self, association: Association, context: AcceptedContext, deposit: Deposit, look: Look | None
+    ) -> int | Awaitable[int]:
+        """Take note of an instance that has its name, and return what a thread's handler returns."""
+
+    def go_on(
+        self,
+        association: Association,
+        message: CStoreRQ,
+        context: AcceptedContext,
+        look: Look | None,
+        begun: tuple[Deposit, int] | None = None,
+    ) -> DirectSink:
+        """Return a sink for an instance that turns out not to be as usual, with its file, and as many bytes as were
+        written of it.
+        """
+
+
 class Handlers:
     """Handlers by command field.
 
     workers      threads that perform the requests of `in_threads`, see `perform_in_threads`
+    deposits     stores what is as usual of C-STORE, None where all goes to sinks and handlers
     """
 
-    __slots__ = ("_handlers", "_receivers", "in_threads", "workers")
+    __slots__ = ("_handlers", "_receivers", "deposits", "in_threads", "workers")
 
     def __init__(self) -> None:
         self.workers: Workers | None = None
+        self.deposits: Deposits | None = None
         self.in_threads: dict[int, ThreadHandler] = {}
         self._handlers: dict[CommandField, Handler] = {}
         self._receivers: dict[CommandField, Receiver] = {}
@@ -143,14 +202,20 @@ class Handlers:
 
     # --- requests that are performed in threads
 
-    def perform_in_threads(self, command_field: CommandField, handler: ThreadHandler, workers: Workers) -> None:
+    def perform_in_threads(
+        self, command_field: CommandField, handler: ThreadHandler, workers: Workers, deposits: Deposits | None = None
+    ) -> None:
         """Have threads receive and perform requests of this kind where they can: see `dicomwire.net.loan`.
 
         The handler is called in one of several threads and gives a status, or an awaitable of one, which is awaited in
         the event loop.  So are the receiver of the kind and the sinks that it returns.  The handler of `on` is there
-        besides: for requests that come while others on the association are under way, say.
+        besides: for requests that come while others on the association are under way, say.  With `deposits`, which are
+        for C-STORE alone, neither receiver nor handler get to see an instance that is stored without them.
         """
         if self._handlers.get(command_field) is None:
             raise ValueError(f"{command_field.label} has no handler for what is performed in the event loop")
+        if deposits is not None and command_field is not CommandField.C_STORE_RQ:
+            raise ValueError(f"{command_field.label} stores nothing")
         self.in_threads[int(command_field)] = handler
         self.workers = workers
+        self.deposits = deposits

@@ -17,7 +17,8 @@ from threading import get_ident
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
-from _dicomwire.command import store_request, store_response
+from _dicomwire.cstore import store_request, store_response
+from _dicomwire.deposit import STORED, UNUSUAL
 from _dicomwire.intake import CLOSED, ENDED, NOT_WRITTEN, OTHER, REQUEST, SILENT, WOKEN
 from _dicomwire.pdu import PDVRun
 from _dicomwire.pdv import fragment
@@ -25,7 +26,7 @@ from dicomwire.dictionary import UID
 from dicomwire.dimse.command import CommandField
 from dicomwire.dimse.message import Request as RequestMessage
 from dicomwire.dimse.message import Response
-from dicomwire.dimse.messages import CStoreRQ
+from dicomwire.dimse.messages import CStoreRQ, decode_message
 from dicomwire.dimse.status import PROCESSING_FAILURE, SUCCESS, StatusKind, kind_of
 from dicomwire.errors import DicomWireError, RemoteProtocolError, ServiceError
 from dicomwire.net.handlers import Request
@@ -33,15 +34,17 @@ from dicomwire.net.performing import discard, refusal_to
 from dicomwire.ul.effects import Data
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from typing_extensions import Buffer
 
+    from _dicomwire.deposit import Place
     from _dicomwire.intake import Intake
-    from dicomwire.dimse.assembler import DirectSink, Message
+    from dicomwire.dimse.assembler import DirectSink, Message, Sink
     from dicomwire.net.association import Association
-    from dicomwire.net.handlers import ThreadHandler
-    from dicomwire.net.workers import Digester, Worker, Workers
+    from dicomwire.net.handlers import Look, ThreadHandler
+    from dicomwire.net.workers import Worker, Workers
+    from dicomwire.ul.negotiation import AcceptedContext
 
     StreamItem = Any
 
@@ -51,6 +54,7 @@ PATIENCE_MS = 20  # for the peer to send more, before the loop waits for it
 SHORT_PATIENCE_MS = 0  # the same while others wait: it gets another turn
 
 STORE = int(CommandField.C_STORE_RQ)
+LEAST_PDU_LENGTH = 256  # that the longest response to a C-STORE fits in
 P_DATA_TF, _WHOLE_COMMAND = 4, 3  # PDU type; message control header of a command in one fragment
 _AFFECTED_SOP_CLASS = b"\0\0\2\0"
 _COMMAND_FIELD = b"\0\0\0\1\2\0\0\0"
@@ -158,7 +162,7 @@ class Lent:
 class Loan(Lent):
     """One association from when it is lent to when it is given back, by a thread that performs its requests."""
 
-    __slots__ = ("_chunk", "_handlers", "_heard", "_receiver")
+    __slots__ = ("_chunk", "_deposits", "_handlers", "_heard", "_max_pdu_length", "_places", "_receiver")
 
     def __init__(self, association: Association, handlers: Mapping[int, ThreadHandler], chunk: bytes) -> None:
         super().__init__(association)
@@ -166,6 +170,9 @@ class Loan(Lent):
         self._chunk = chunk
         assert association.handlers is not None
         self._receiver = association.handlers.receiver(CommandField.C_STORE_RQ)
+        self._deposits = association.handlers.deposits
+        self._places: dict[int, tuple[Place | None, AcceptedContext | None]] = {}  # those that were asked for
+        self._max_pdu_length = association.max_pdu_length_to_send
         self._heard = monotonic()  # when something came
 
     def run(self, worker: Worker, workers: Workers) -> bool:
@@ -178,8 +185,8 @@ class Loan(Lent):
             _log.error("a thread raised %s", type(error).__name__, exc_info=True)
             self._then.append(partial(self._association.give_up, "an error in a thread"))
             worker.intake.rest()  # what is left of it must not be taken for bytes of the next association
+            worker.deposit.discard()
         finally:
-            self._digest_by(None)
             self._worker = None
         self._return()
         return False
@@ -191,11 +198,10 @@ class Loan(Lent):
         descriptor = self.socket.fileno() if self.socket is not None else -1
         turn_ends = monotonic() + TURN_S
         chunk, self._chunk = self._chunk, b""
-        self._digest_by(worker.digester)
         items = reader.feed(chunk) if chunk else []
         while True:
             for at, item in enumerate(items):
-                if self._is_recalled or not self._take(item, worker):
+                if self._is_recalled or not self._take(item):
                     self._leave(items[at:])
                     return False
                 if self._is_over:
@@ -209,10 +215,10 @@ class Loan(Lent):
                     return True
                 patience = SHORT_PATIENCE_MS
             if assembler.is_idle:
-                intake = worker.next_window()
+                intake = worker.intake
                 why = intake.next_request(reader, descriptor, worker.wake, patience)
                 while why == REQUEST:
-                    why = self._perform_whole(intake, worker, descriptor, patience)
+                    why = self._store_whole(intake, worker, descriptor, patience)
                     if why == ENDED and not self._is_over and not self._is_recalled and not workers.has_waiting:
                         why = intake.next_request(reader, descriptor, worker.wake, patience)
                 # A command that was taken, and nobody was told of, comes before what is left.
@@ -240,13 +246,22 @@ class Loan(Lent):
         assert assembler is not None
         sink = assembler.sink
         direct = sink.direct() if sink is not None and hasattr(sink, "direct") else None
-        if direct is None:
-            intake = worker.next_window()
-            return intake, intake.receive(descriptor, worker.wake, patience)
         intake = worker.intake
-        file, limit = direct
+        if direct is None:
+            return intake, intake.receive(descriptor, worker.wake, patience)
+        file, limit, digest = direct
         why = intake.pass_on(
-            connection.reader, descriptor, worker.wake, assembler.context_id, file, None, limit, patience, TURN_MS
+            connection.reader,
+            descriptor,
+            worker.wake,
+            assembler.context_id,
+            file,
+            None,
+            limit,
+            patience,
+            TURN_MS,
+            worker.writer if digest is not None else None,
+            digest,
         )
         self._take_passed(intake, why, cast("DirectSink", sink))
         return intake, why
@@ -262,11 +277,74 @@ class Loan(Lent):
             # A run without views: its bytes are where they are to go.
             self._pass(PDVRun(assembler.context_id, False, intake.ended, [], intake.passed))
 
-    def _perform_whole(self, intake: Intake, worker: Worker, descriptor: int, patience: int) -> int:
-        """Receive and perform a request of which the usual command has come, and the beginning of the data set.
+    def _store_whole(self, intake: Intake, worker: Worker, descriptor: int, patience: int) -> int:
+        """Receive and store an instance of which the usual command has come, and the beginning of the data set.
 
         State machine and assembler are between two messages when it begins and when it ends, and need not be told.
         They are as soon as anything is not as usual; what is left in the window is for them then, for OTHER all of it.
+        """
+        association, deposits = self._association, self._deposits
+        place, context = self._places.get(intake.context_id) or self._place(intake.context_id)
+        if place is None or context is None or deposits is None or not association.is_sound:
+            return self._perform_whole(intake, worker, descriptor, patience)
+        look: Look | None = None
+        if deposits.looks:
+            command = intake.command
+            assert command is not None
+            beginning = intake.view[intake.data_start : intake.data_end]
+            try:
+                look = deposits.look(association, context, place, command, beginning)
+                if self._is_over or not association.is_sound:  # a handler has aborted it
+                    raise ServiceError("the association is over", status=PROCESSING_FAILURE)
+            except ServiceError as error:
+                return self._refuse(intake, cast("CStoreRQ", decode_message(command)), context, worker, error)
+            if look is None or look.place is None:
+                return self._perform_whole(intake, worker, descriptor, patience, look)
+            place = look.place
+        deposit = worker.deposit
+        digest = look.digest if look is not None else None
+        why = deposit.receive(
+            intake,
+            association.connection.reader,
+            place,
+            descriptor,
+            worker.wake,
+            patience,
+            TURN_MS,
+            worker.writer if digest is not None else None,
+            digest,
+        )
+        if why == UNUSUAL:
+            return self._perform_whole(intake, worker, descriptor, patience, look)
+        if why == STORED:
+            association.messages_taken += 1
+            status = self._called(deposits.stored, (association, context, deposit, look))
+            if not self._is_over:
+                left = deposit.answer(descriptor, status, self._max_pdu_length)
+                if left is not None:
+                    self.give_back(partial(association.send_answer, [left]))
+            return ENDED
+        message = cast("CStoreRQ", decode_message(deposit.command))
+        begun = deposit, deposit.size - intake.passed
+        return self._go_on(intake, why, message, context, deposits.go_on(association, message, context, look, begun))
+
+    def _place(self, context_id: int) -> tuple[Place | None, AcceptedContext | None]:
+        """Return where instances of a context go, None where each has to be looked into, and the context."""
+        association = self._association
+        context = association.contexts.get(context_id)
+        place = None
+        fits = not 0 < self._max_pdu_length < LEAST_PDU_LENGTH
+        if context is not None and context.is_scp and self._deposits is not None and fits:
+            place = self._deposits.place(association, context)
+        self._places[context_id] = place, context
+        return place, context
+
+    def _perform_whole(
+        self, intake: Intake, worker: Worker, descriptor: int, patience: int, look: Look | None = None
+    ) -> int:
+        """Receive and perform a request that is as usual, but for a sink that has to look at the data set.
+
+        Where that has been looked at, the sink takes it from there.
         """
         association = self._association
         command = intake.command
@@ -289,10 +367,17 @@ class Loan(Lent):
             move_originator_application_entity_title=fields[4],
             move_originator_message_id=fields[5],
         )
-        try:
-            sink = self._receiver(association, context.context_id, message)
-        except Exception:  # noqa: BLE001  it will be raised once more, and answered
-            return OTHER
+        sink: Sink | None
+        if look is not None and self._deposits is not None:
+            try:
+                sink = self._deposits.go_on(association, message, context, look)
+            except ServiceError as refusal:
+                return self._refuse(intake, message, context, worker, refusal)
+        else:
+            try:
+                sink = self._receiver(association, context.context_id, message)
+            except Exception:  # noqa: BLE001  it will be raised once more, and answered
+                return OTHER
         if not hasattr(sink, "place"):
             if sink is not None:
                 sink.discard()
@@ -305,12 +390,12 @@ class Loan(Lent):
         except (ServiceError, OSError) as failure:
             error = failure
         if place is None:
-            self._begin(intake, message, sink, worker)
+            self._begin(intake, message, sink)
             if error is not None:
                 assert association.assembler is not None
                 association.assembler.give_up(error)
             return OTHER
-        file, limit, first = place
+        file, limit, digest, first = place
         why = intake.pass_on(
             association.connection.reader,
             descriptor,
@@ -321,29 +406,47 @@ class Loan(Lent):
             limit,
             patience,
             TURN_MS,
+            worker.writer if digest is not None else None,
+            digest,
         )
+        return self._go_on(intake, why, message, context, sink)
+
+    def _go_on(
+        self, intake: Intake, why: int, message: CStoreRQ, context: AcceptedContext, sink: DirectSink
+    ) -> int:
+        """Perform a request whose data set is complete, or tell those who look after it of what is there."""
+        association = self._association
         if why != ENDED:
-            self._begin(intake, message, sink, worker)
+            self._begin(intake, message, sink)
             self._take_passed(intake, why, sink)
             return ENDED if intake.ended else why  # also a request whose file took no more is performed by then
         sink.passed(intake.passed)
         sink.finish()
         association.messages_taken += 1
-        handler = self._handlers[STORE]
-        status = self._called(handler, Request(association, message, None, context, sink))
+        status = self._called(self._handlers[STORE], (Request(association, message, None, context, sink),))
         if not self._is_over:
             self._send(self._encoded(context.context_id, message, None, status))
         return ENDED
 
-    def _begin(self, intake: Intake, message: CStoreRQ, sink: DirectSink, worker: Worker) -> None:
+    def _refuse(
+        self, intake: Intake, message: CStoreRQ, context: AcceptedContext, worker: Worker, error: ServiceError
+    ) -> int:
+        """Have a request answered with an error; its data set, of which nothing was taken, is passed over."""
+        association, assembler = self._association, self._association.assembler
+        assert self._deposits is not None
+        assert assembler is not None
+        self._begin(intake, message, self._deposits.go_on(association, message, context, None, (worker.deposit, 0)))
+        assembler.give_up(error)
+        return OTHER
+
+    def _begin(self, intake: Intake, message: CStoreRQ, sink: DirectSink) -> None:
         """Tell state machine and assembler of a command that they have not seen."""
         association = self._association
         assert association.assembler is not None
         association.machine.receive_items((_command_run(intake),))
         association.assembler.begin(intake.context_id, message, sink)
-        self._digest_by(worker.digester)
 
-    def _take(self, item: StreamItem, worker: Worker) -> bool:
+    def _take(self, item: StreamItem) -> bool:
         """Take a piece of a message; False for what the loop is to take."""
         association = self._association
         assembler = association.assembler
@@ -356,16 +459,7 @@ class Loan(Lent):
         ):
             return False
         self._pass(item)
-        if item.is_command:
-            self._digest_by(worker.digester)
         return True
-
-    def _digest_by(self, digester: Digester | None) -> None:
-        """Say who digests the data set that is being received: the worker's, as long as its windows hold the bytes."""
-        assembler = self._association.assembler
-        sink = assembler.sink if assembler is not None else None
-        if sink is not None and hasattr(sink, "digest_by"):
-            sink.digest_by(digester)
 
     def _pass(self, run: PDVRun) -> None:
         """Give a piece of a message to state machine and assembler, and perform the request that ends with it."""
@@ -392,7 +486,8 @@ class Loan(Lent):
         association, command = self._association, message.command
         association.messages_taken += 1
         assert isinstance(command, RequestMessage)
-        if not association.is_sound:  # it is being aborted
+        is_wanted = association.is_sound and not self._is_over
+        if not is_wanted:  # it is being aborted
             self._is_over = True
             discard(message)
             return
@@ -405,26 +500,28 @@ class Loan(Lent):
         if response is None:
             # No other request is under way in the loop: this one need not be known there, unless it comes to be.
             request = Request(association, command, message.data, context, message.sink)
-            status = self._called(handler, request)
+            status = self._called(handler, (request,))
             if self._is_over:
                 return
         self._send(self._encoded(context.context_id, command, response, status))
 
-    def _called(self, handler: ThreadHandler, request: Request) -> int:
+    def _called(self, handler: Callable[..., int | Awaitable[int]], arguments: tuple[Any, ...]) -> int:
         """Call a handler and return its status; an awaitable goes to the loop, with the association."""
         try:
-            outcome = handler(request)
-            if type(outcome) is not int and inspect.isawaitable(outcome):
-                self.give_back(partial(self._association.finish, request, outcome))
-                return SUCCESS
-            status = int(outcome)
-            if status and kind_of(status) in (StatusKind.UNKNOWN, StatusKind.PENDING):
+            outcome = handler(*arguments)
+            if type(outcome) is not int:
+                if inspect.isawaitable(outcome):
+                    self.give_back(partial(self._association.finish, _request_of(arguments), outcome))
+                    return SUCCESS
+                outcome = int(outcome)
+            if outcome and kind_of(outcome) in (StatusKind.UNKNOWN, StatusKind.PENDING):
                 raise ValueError("no status that a response may have")
-            return status
+            return outcome
         except ServiceError as error:
             return error.status
         except Exception as error:  # noqa: BLE001  the handler's, whatever it is
-            _log.error("%s: the handler raised %s", request, type(error).__name__, exc_info=_log.isEnabledFor(10))
+            name, details = type(error).__name__, _log.isEnabledFor(10)
+            _log.error("%s: the handler raised %s", _request_of(arguments), name, exc_info=details)
             return PROCESSING_FAILURE
 
     def _encoded(
@@ -459,6 +556,14 @@ def _command_run(intake: Intake) -> PDVRun:
     command = intake.command
     assert command is not None
     return PDVRun(intake.context_id, True, True, [memoryview(command)], len(command))
+
+
+def _request_of(arguments: tuple[Any, ...]) -> Request:
+    """Return the request that a handler was called for, with itself or with what was stored for it."""
+    if len(arguments) == 1:
+        return cast("Request", arguments[0])
+    association, context, deposit, _ = arguments
+    return Request(association, cast("CStoreRQ", decode_message(deposit.command)), None, context)
 
 
 def copied(item: StreamItem) -> StreamItem:

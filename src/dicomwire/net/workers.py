@@ -6,27 +6,26 @@ loop has lent it; it stays with that as long as messages keep coming, but no lon
 
 from __future__ import annotations
 
+import itertools
 import os
+import secrets
 import threading
 from collections import deque
 from contextlib import suppress
-from queue import SimpleQueue
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
+from _dicomwire.deposit import Deposit
 from _dicomwire.intake import Intake
+from _dicomwire.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Any
-
-    from typing_extensions import Buffer
-
     from dicomwire.net.loan import Loan
 
 THREADS = max(4, min(32, (os.cpu_count() or 1) + 2))
 """Threads by default: a few more than processors, since some wait for disks; many more only wait for each other."""
 IDLE_S = 10.0  # until a thread that has nothing to do ends
-WINDOWS = 4  # of a thread whose bytes are digested elsewhere: received, written, and digested twice
+_token = secrets.token_hex(6)  # other processes may write into the same folders
+_numbers = itertools.count()  # of deposits
 
 
 class Workers:
@@ -78,14 +77,15 @@ class Workers:
 
 
 class Worker:
-    """What a thread owns: windows to receive into, a pipe that wakes it, and somebody to digest for it."""
+    """What a thread owns: windows to receive into, the instance that it stores, a pipe that wakes it, and somebody to
+    write for it.
+    """
 
     def __init__(self) -> None:
         self.ident = threading.get_ident()
         self.intake = Intake()
-        self.digester = Digester()
-        self._intakes = [self.intake]
-        self._jobs = [0] * WINDOWS  # of the digester, that look into each window
+        self.deposit = Deposit(f".{_token}-{os.getpid()}-{next(_numbers)}-".encode())
+        self._writer: Writer | None = None
         self.wake, self._waker = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK) if hasattr(os, "pipe2") else os.pipe()
         self._is_closed = False
         self._closing = threading.Lock()
@@ -94,7 +94,9 @@ class Worker:
         return self
 
     def __exit__(self, *rest: object) -> None:
-        self.digester.stop()
+        if self._writer is not None:
+            self._writer.stop()
+        self.deposit.discard()
         with self._closing:
             self._is_closed = True
             os.close(self.wake)
@@ -110,65 +112,12 @@ class Worker:
         """Make sure that it waits again next time."""
         os.read(self.wake, 4096)
 
-    def next_window(self) -> Intake:
-        """Return a window that nobody looks into."""
-        if not self.digester.given:
-            return self.intake
-        at = self._intakes.index(self.intake)
-        self._jobs[at] = self.digester.given
-        at = (at + 1) % WINDOWS
-        if at == len(self._intakes):
-            self._intakes.append(Intake())
-        self.digester.wait(self._jobs[at])
-        self.intake = self._intakes[at]
-        return self.intake
-
-
-class Hash(Protocol):
-    """What `hashlib` gives."""
-
-    def update(self, data: Buffer, /) -> None:
-        """Take further bytes."""
-
-
-class Digester:
-    """A thread beside a worker that feeds hashes, in the order in which they are given to it.
-
-    given    how many jobs it was given
-    """
-
-    def __init__(self) -> None:
-        self.given = 0
-        self._done = 0
-        self._jobs: SimpleQueue[tuple[Hash, Sequence[Buffer]] | None] = SimpleQueue()
-        self._finished: SimpleQueue[None] = SimpleQueue()
-        self._thread: threading.Thread | None = None
-
-    def update(self, digest: Hash, buffers: Sequence[Buffer]) -> None:
-        """Have bytes digested.  They must stay as they are until `wait` says that they are."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="dicomwire.net.digester", daemon=True)
-            self._thread.start()
-        self.given += 1
-        self._jobs.put((digest, buffers))
-
-    def wait(self, jobs: int | None = None) -> None:
-        """Return when the first so many jobs are done, by default all."""
-        wanted = self.given if jobs is None else jobs
-        while self._done < wanted:
-            self._finished.get()
-            self._done += 1
-
-    def stop(self) -> None:
-        """End the thread."""
-        if self._thread is not None:
-            self._jobs.put(None)
-
-    def _work(self) -> None:
-        job: Any
-        while (job := self._jobs.get()) is not None:
-            digest, buffers = job
-            for buffer in buffers:
-                digest.update(buffer)
-            self._finished.put(None)
-            del digest, buffers, job
+    @property
+    def writer(self) -> Writer:
+        """Who writes what is digested meanwhile: a thread of its own, started when it is first needed."""
+        writer = self._writer
+        if writer is None:
+            writer = Writer()
+            threading.Thread(target=writer.work, name="dicomwire.net.writer", daemon=True).start()
+            self._writer = writer
+        return writer

@@ -1,6 +1,61 @@
-"""Frames of pixel data: where each one lies in the source, native or encapsulated (PS3.5 section 8 and Annex A.4)."""
+"""Pixel data: where each frame lies in the source, and arrays of what it holds (PS3.5 8, PS3.3 C.7.6.3).
+
+What makes arrays is imported when it is first asked for: frames as they are encoded need no NumPy.
+"""
+
+from __future__ import annotations
 
 from dicomwire.pixel.frames import FrameReader, RawFrame
 from dicomwire.pixel.index import FrameIndex
 
-__all__ = ["FrameIndex", "FrameReader", "RawFrame"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dicomwire.pixel.arrays import Frames, decode
+    from dicomwire.pixel.description import ImagePixel
+    from dicomwire.pixel.grey import Window, apply_modality_lut, apply_voi_lut
+    from dicomwire.pixel.lookup import apply_palette
+    from dicomwire.pixel.overlays import read_overlays
+    from dicomwire.pixel.rendering import render, to_rgb
+
+__all__ = [
+    "FrameIndex",
+    "FrameReader",
+    "Frames",
+    "ImagePixel",
+    "RawFrame",
+    "Window",
+    "apply_modality_lut",
+    "apply_palette",
+    "apply_voi_lut",
+    "decode",
+    "read_overlays",
+    "render",
+    "to_rgb",
+]
+
+# Where the names are that need NumPy.
+_LAZY = {
+    "Frames": "arrays",
+    "ImagePixel": "description",
+    "Window": "grey",
+    "apply_modality_lut": "grey",
+    "apply_palette": "lookup",
+    "apply_voi_lut": "grey",
+    "decode": "arrays",
+    "read_overlays": "overlays",
+    "render": "rendering",
+    "to_rgb": "rendering",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(f"dicomwire.pixel.{_LAZY[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

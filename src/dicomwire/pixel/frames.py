@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import IO
 
+    from _dicomwire.dataset import DataElement
     from _dicomwire.ranges import ByteRanges
     from dicomwire.errors import Deviation
     from dicomwire.pixel.layout import Extents, Layout
@@ -114,6 +115,26 @@ class FrameReader:
             found = index if isinstance(index, FrameIndex) else FrameIndex.load(index)
             found.check(data_set)
             self._layout = found.layout
+
+    @property
+    def element(self) -> DataElement:
+        """Pixel Data, Float Pixel Data or Double Float Pixel Data."""
+        return self._finder.element
+
+    @property
+    def ranges(self) -> ByteRanges:
+        """The bytes of the source."""
+        return self._finder.ranges
+
+    @property
+    def layout(self) -> Layout:
+        """Where the frames lie, as far as it is known."""
+        return self._layout
+
+    @property
+    def number_of_frames(self) -> int | None:
+        """What Number of Frames says; None where it is missing or says nothing, and only the data can tell."""
+        return self._finder.number_of_frames
 
     @property
     def is_encapsulated(self) -> bool:

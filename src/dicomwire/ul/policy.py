@@ -27,7 +27,6 @@ from dicomwire.ul.items import (
 )
 from dicomwire.ul.pdu import AAssociateRJ, AAssociateRQ
 
-
 MAX_CONTEXTS = 128
 """Context IDs are the odd numbers from 1 to 255 (PS3.8 section 9.3.2.2)."""
 MIN_MAXIMUM_LENGTH = 12

@@ -6,7 +6,7 @@ import zlib
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from _dicomwire.identify import leading_uids
+from _dicomwire.identify import leading_uids, length_before
 from _dicomwire.part10 import dcmread
 from dicomwire.dictionary import UID
 from dicomwire.dictionary.uids import ExplicitVRLittleEndian
@@ -56,6 +56,26 @@ def has_uids(views: list[memoryview], transfer_syntax: str, sop_class_uid: str, 
         return False
     found = leading_uids(views[0], rules.explicit_vr, rules.little_endian)
     return found is not None and found == (_plain(sop_class_uid), _plain(sop_instance_uid))
+
+
+def header_at_once(
+    beginning: memoryview, transfer_syntax: str, sop_class_uid: str, sop_instance_uid: str, until: int, checks: bool
+) -> DataSet | None:
+    """Return the elements before a tag, with File Meta Information, where all have come and are as usual.
+
+    None where a HeaderReader is to read them, or to judge that they have other UIDs than these, if those are checked.
+    """
+    rules = rules_of(transfer_syntax)
+    if not rules.is_known or rules.is_deflated:
+        return None
+    length = length_before(beginning, rules.explicit_vr, rules.little_endian, until)
+    if length < 0 or (checks and not has_uids([beginning], transfer_syntax, sop_class_uid, sop_instance_uid)):
+        return None
+    meta = file_meta_information(sop_class_uid, sop_instance_uid, transfer_syntax)
+    try:
+        return dcmread(b"".join((meta, beginning[:length])), stop_at=until)
+    except DecodeError:
+        return None
 
 
 class HeaderReader:

@@ -67,5 +67,22 @@ class Template:
             literal if field is None else literal + safe_name(value_of(field)) for literal, field in self._parts
         )
 
+    def around_instance(self, value_of: Callable[[str], str]) -> tuple[str, str] | None:
+        """Return what is in front of and behind the UID of an instance, where that is a safe name, in its path.
+
+        None where it occurs more than once.
+        """
+        if sum(field == "SOPInstanceUID" for _, field in self._parts) != 1:
+            return None
+        sides = ["", ""]
+        side = 0
+        for literal, field in self._parts:
+            sides[side] += literal
+            if field == "SOPInstanceUID":
+                side = 1
+            elif field is not None:
+                sides[side] += safe_name(value_of(field))
+        return sides[0], sides[1]
+
     def __repr__(self) -> str:
         return f"Template({self.text!r})"

@@ -20,7 +20,7 @@ from threading import Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from _dicomwire.command import store_answer, store_command
+from _dicomwire.cstore import store_answer, store_command
 from _dicomwire.intake import CLOSED, SILENT, WOKEN
 from _dicomwire.outlet import CHANGED, SENT, STOPPED, STUCK, UNREADABLE, send_file
 from _dicomwire.pdu import PDVRun

@@ -12,33 +12,38 @@ import hashlib
 import inspect
 import os
 from collections.abc import Awaitable
+from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
+from _dicomwire.cstore import store_request
+from _dicomwire.deposit import LATER, NEW, REPLACES, Place
 from dicomwire.dictionary import UID
 from dicomwire.dimse.command import CommandField
 from dicomwire.dimse.messages import CStoreRQ
 from dicomwire.dimse.status import SUCCESS, StatusKind, kind_of
 from dicomwire.errors import ServiceError
-from dicomwire.net.handlers import Handlers
+from dicomwire.file.writing import FOLDER_MODE, Duplicates, FileWriter, meta_around_instance
+from dicomwire.net.handlers import Handlers, Look
 from dicomwire.net.server import Server
-from dicomwire.net.storage.header import PIXELS, SOP_INSTANCE_UID
+from dicomwire.net.storage.header import PIXELS, SOP_INSTANCE_UID, header_at_once, rules_of
 from dicomwire.net.storage.naming import UID_ONLY, Template
-from dicomwire.net.storage.receiving import Arriving, Receiving, Stored
+from dicomwire.net.storage.receiving import FIRST_STAYS, Arriving, Receiving, Stored, ask_about, value_in
 from dicomwire.net.storage.sop_classes import (
     STORAGE_SERVICE_CLASS,
     storage_sop_classes,
     storage_transfer_syntaxes,
 )
-from dicomwire.file.writing import FOLDER_MODE, Duplicates
 from dicomwire.net.workers import THREADS, Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from _dicomwire.deposit import Deposit
     from dicomwire.dimse.message import CommandMessage
     from dicomwire.net.association import Association
     from dicomwire.net.handlers import Request
     from dicomwire.ul.items import SOPClassCommonExtendedNegotiation, SOPClassExtendedNegotiation
+    from dicomwire.ul.negotiation import AcceptedContext
 
     OnHeader = Callable[[Arriving], int | None]
     OnStored = Callable[[Stored], int | Awaitable[int | None] | None]
@@ -103,6 +108,8 @@ class Storage:
         self.keeps_header = on_header is not None or (folder is not None and bool(self.template.keywords))
         self.header_until = PIXELS if on_header is not None else self._last_tag() + 1
         self.workers = Workers(threads) if threads else None
+        self.looks = self.keeps_header or digest is not None
+        self._place = lru_cache(256)(self._place_of)
         if digest is not None:
             hashlib.new(digest).hexdigest()
         if self.folder is not None:
@@ -122,7 +129,7 @@ class Storage:
         handlers.on(CommandField.C_STORE_RQ)(self._store)
         handlers.receive(CommandField.C_STORE_RQ)(self._receive)
         if self.workers is not None:
-            handlers.perform_in_threads(CommandField.C_STORE_RQ, self._store_here, self.workers)
+            handlers.perform_in_threads(CommandField.C_STORE_RQ, self._store_here, self.workers, self)
 
     def unlisted(
         self, abstract_syntax: UID, common: SOPClassCommonExtendedNegotiation | None
@@ -153,6 +160,111 @@ class Storage:
         receiving.commit()
         return self._told(receiving)
 
+    # --- one instance that is as usual, in a thread: see `Deposits`
+
+    def place(self, association: Association, context: AcceptedContext) -> Place | None:
+        """Return where instances of a context go, None where each needs a sink; names of the data set are empty."""
+        return self._place_with(association, context, ("",) * len(self.template.keywords))
+
+    def look(
+        self, association: Association, context: AcceptedContext, place: Place, command: bytes, beginning: memoryview
+    ) -> Look | None:
+        """Read the header, where it is wanted, and ask `on_header`; None where it has not come as usual, and at once.
+
+        ServiceError when the instance is refused.
+        """
+        chosen: Place | None = place
+        header = None
+        if self.keeps_header:
+            request = store_request(command)
+            if request is None or request[1] != context.abstract_syntax:
+                return None
+            syntax = context.transfer_syntax
+            header = header_at_once(beginning, syntax, request[1], request[2], self.header_until, self.checks)
+            if header is None:
+                return None
+            if self.on_header is not None:
+                ask_about(self.on_header, Arriving(association, command, context, header))
+            if self.template.keywords:
+                values = tuple([value_in(header, field) for field in self.template.keywords])
+                chosen = self._place_with(association, context, values)
+        return Look(chosen, header, hashlib.new(self.digest) if self.digest is not None else None)
+
+    def _place_with(
+        self, association: Association, context: AcceptedContext, values: tuple[str, ...]
+    ) -> Place | None:
+        return self._place(
+            context.abstract_syntax,
+            context.transfer_syntax,
+            association.calling_ae_title,
+            association.called_ae_title,
+            values,
+        )
+
+    def _place_of(
+        self, sop_class: str, transfer_syntax: str, calling: str, called: str, of_data_set: tuple[str, ...]
+    ) -> Place | None:
+        values = {
+            "SOPClassUID": sop_class,
+            "TransferSyntaxUID": transfer_syntax,
+            "CallingAETitle": calling,
+            "CalledAETitle": called,
+            **dict(zip(self.template.keywords, of_data_set, strict=True)),
+        }
+        names = self.template.around_instance(values.__getitem__)
+        rules = rules_of(transfer_syntax)
+        if names is None or (rules.is_deflated and self.checks):
+            return None
+        naming = REPLACES if self.duplicates is Duplicates.REPLACE else NEW
+        if self.fsync:
+            naming = LATER
+        try:
+            return Place(
+                sop_class.encode("ascii"),
+                *meta_around_instance(sop_class, transfer_syntax, calling),
+                None if self.folder is None else os.fsencode(f"{self.folder}/{names[0]}"),
+                os.fsencode(names[1]),
+                naming=naming,
+                is_looked_for=self.duplicates in FIRST_STAYS,
+                checks=self.checks and rules.is_known,
+                explicit_vr=rules.explicit_vr,
+                little_endian=rules.little_endian,
+                max_length=self.max_length,
+            )
+        except ValueError:  # titles and UIDs that are not ASCII, or too long: a sink answers them
+            return None
+
+    def stored(
+        self, association: Association, context: AcceptedContext, deposit: Deposit, look: Look | None
+    ) -> int | Awaitable[int]:
+        """Tell the user of an instance that has its name, and return the status to answer."""
+        if self.on_stored is None:
+            return SUCCESS
+        stored = Stored(association, deposit.command, context, None, deposit.size)
+        if self.folder is not None:
+            stored.path = deposit.path
+        if look is not None:
+            stored.header = look.header
+            if look.digest is not None:
+                stored.digest = look.digest.hexdigest()
+        return self._outcome(stored)
+
+    def go_on(
+        self,
+        association: Association,
+        message: CStoreRQ,
+        context: AcceptedContext,
+        look: Look | None,
+        begun: tuple[Deposit, int] | None = None,
+    ) -> Receiving:
+        """Return a sink that goes on with what is known of an instance, and with what a deposit has begun."""
+        if begun is None:
+            return Receiving(self, association, message, context, look)
+        deposit, size = begun
+        file = deposit.hand_over()
+        taken = (None if file is None else FileWriter.of(*file), size)
+        return Receiving(self, association, message, context, look, taken)
+
     async def _store_synced(self, request: Request) -> int:
         """Wait for the disk in a thread, beside other associations."""
         receiving = cast(Receiving, request.sink)
@@ -164,8 +276,13 @@ class Storage:
         """Tell the user of an instance, and return the status to answer."""
         if self.on_stored is None:
             return SUCCESS
-        stored = receiving.stored()
+        return self._outcome(receiving.stored())
+
+    def _outcome(self, stored: Stored) -> int | Awaitable[int]:
+        assert self.on_stored is not None
         status = self.on_stored(stored)
+        if status is None:
+            return SUCCESS
         return self._awaited(stored, status) if inspect.isawaitable(status) else _final(stored, status)
 
     async def _awaited(self, stored: Stored, status: Awaitable[int | None]) -> int:

@@ -6,9 +6,10 @@ import errno
 import hashlib
 import logging
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from _dicomwire.cstore import store_request
+from dicomwire.dimse.messages import decode_message
 from dicomwire.dimse.status import OUT_OF_RESOURCES, PROCESSING_FAILURE, SUCCESS, StatusKind, kind_of
 from dicomwire.errors import DecodeError, ServiceError
 from dicomwire.net.storage.header import HeaderReader, has_uids, rules_of
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
 
     from _dicomwire.dataset import DataSet
     from dicomwire.dictionary import UID
+    from dicomwire.dimse.assembler import Hash
     from dicomwire.dimse.messages import CStoreRQ
     from dicomwire.net.association import Association
+    from dicomwire.net.handlers import Look
     from dicomwire.net.storage.provider import Storage
-    from dicomwire.net.workers import Digester
     from dicomwire.ul.negotiation import AcceptedContext
 
 DATA_SET_DOES_NOT_MATCH = 0xA900
@@ -31,26 +33,62 @@ DUPLICATE_SOP_INSTANCE = 0x0111
 INVALID_SOP_INSTANCE = 0x0117
 NO_LIMIT = (1 << 64) - 1
 
-_FIRST_STAYS = (Duplicates.KEEP, Duplicates.REFUSE)
+FIRST_STAYS = (Duplicates.KEEP, Duplicates.REFUSE)
+
+Begun = tuple[FileWriter | None, int]  # what somebody has begun to receive: its file, and the bytes in it
 
 _log = logging.getLogger("dicomwire.net.storage")
 
 
-@dataclass(frozen=True, slots=True)
-class Arriving:
+class _Told:
+    """What handlers are told of an instance."""
+
+    __slots__ = ("_message", "_uids", "association", "context")
+
+    def __init__(self, association: Association, message: CStoreRQ | bytes, context: AcceptedContext) -> None:
+        self.association = association
+        self._message = message
+        self._uids: tuple[UID, UID] | None = None
+        self.context = context
+
+    def _named(self) -> tuple[UID, UID]:
+        """SOP Class UID and SOP Instance UID of the command, which need not be decoded for them."""
+        uids = self._uids
+        if uids is None:
+            request = store_request(self._message) if isinstance(self._message, bytes) else None
+            if request is not None:
+                uids = cast("tuple[UID, UID]", request[1:3])
+            else:
+                message = self.message
+                uids = message.affected_sop_class_uid, message.affected_sop_instance_uid
+            self._uids = uids
+        return uids
+
+    @property
+    def message(self) -> CStoreRQ:
+        """The request, decoded when it is first asked for."""
+        message = self._message
+        if isinstance(message, bytes):
+            message = self._message = cast("CStoreRQ", decode_message(message))
+        return message
+
+
+class Arriving(_Told):
     """An instance whose header has come, and whose pixels are yet to come.
 
     header    the elements before the pixel data, or all where there is none, with File Meta Information
     """
 
-    association: Association
-    message: CStoreRQ
-    context: AcceptedContext
-    header: DataSet
+    __slots__ = ("header",)
+
+    def __init__(
+        self, association: Association, message: CStoreRQ | bytes, context: AcceptedContext, header: DataSet
+    ) -> None:
+        super().__init__(association, message, context)
+        self.header = header
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(_Told):
     """An instance that has come.
 
     path          its file; None where nothing is written, or a file of that name was there and is kept
@@ -60,24 +98,35 @@ class Stored:
     is_duplicate  True when another file had the name already, and was kept
     """
 
-    association: Association
-    message: CStoreRQ
-    context: AcceptedContext
-    path: str | None
-    size: int
-    digest: str | None
-    header: DataSet | None
-    is_duplicate: bool
+    __slots__ = ("digest", "header", "is_duplicate", "path", "size")
+
+    def __init__(
+        self,
+        association: Association,
+        message: CStoreRQ | bytes,
+        context: AcceptedContext,
+        path: str | None,
+        size: int,
+        digest: str | None = None,
+        header: DataSet | None = None,
+        is_duplicate: bool = False,
+    ) -> None:
+        super().__init__(association, message, context)
+        self.path = path
+        self.size = size
+        self.digest = digest
+        self.header = header
+        self.is_duplicate = is_duplicate
 
     @property
     def sop_class_uid(self) -> UID:
         """SOP Class UID, of the command and, unless checks are off, of the data set."""
-        return self.message.affected_sop_class_uid
+        return self._named()[0]
 
     @property
     def sop_instance_uid(self) -> UID:
         """SOP Instance UID, likewise."""
-        return self.message.affected_sop_instance_uid
+        return self._named()[1]
 
     @property
     def transfer_syntax(self) -> UID:
@@ -89,14 +138,13 @@ class Receiving:
     """The sink of one data set: checks its header, writes it to a file, counts and digests it.
 
     Where the name or a handler needs the header, the bytes are held until it has come; after that, and else from the
-    first byte on, they go from the receive buffer to the file.
+    first byte on, they go from the receive buffer to the file.  With `begun` it goes on with what has been looked at.
     """
 
     __slots__ = (
         "_association",
         "_context",
         "_digest",
-        "_digester",
         "_file",
         "_header",
         "_held",
@@ -112,11 +160,19 @@ class Receiving:
         "size",
     )
 
-    def __init__(self, storage: Storage, association: Association, message: CStoreRQ, context: AcceptedContext) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        association: Association,
+        message: CStoreRQ,
+        context: AcceptedContext,
+        look: Look | None = None,
+        begun: Begun | None = None,
+    ) -> None:
         self.size = 0
         self.path: str | None = None
         self._place: str | None = None  # the name that it is to get
-        self.header: DataSet | None = None
+        self.header: DataSet | None = None if look is None else look.header
         self.is_duplicate = False
         self._storage = storage
         self._association = association
@@ -125,8 +181,10 @@ class Receiving:
         self._file: FileWriter | None = None
         self._is_open = False
         self._held: list[bytes] = []
-        self._digest = hashlib.new(storage.digest) if storage.digest is not None else None
-        self._digester: Digester | None = None
+        if look is not None:
+            self._digest = look.digest
+        else:
+            self._digest = hashlib.new(storage.digest) if storage.digest is not None else None
         try:
             self._meta = file_meta_information(
                 message.affected_sop_class_uid,
@@ -137,24 +195,30 @@ class Receiving:
         except ValueError:  # also of what is not ASCII
             raise ServiceError("a UID that is none", status=INVALID_SOP_INSTANCE) from None
         self._header: HeaderReader | None = None
-        self._is_unseen = storage.checks and rules_of(context.transfer_syntax).is_known
-        if storage.keeps_header:
+        if begun is not None:
+            self._file, self.size = begun
+            self._is_open = True
+            self._is_unseen = False
+            return
+        self._is_unseen = self.header is None and storage.checks and rules_of(context.transfer_syntax).is_known
+        if storage.keeps_header and self.header is None:
             self._begin_header()
         else:
             self._find_place()
 
     # --- what a thread does that receives by itself
 
-    def direct(self) -> tuple[int, int] | None:
+    def direct(self) -> tuple[int, int, Hash | None] | None:
         """See `DirectSink`: where bytes go that nobody here needs to see."""
-        if self._header is not None or not self._is_open or self._digest is not None:
+        if self._header is not None or not self._is_open:
             return None
         limit = self._storage.max_length
-        return self._file.descriptor if self._file is not None else -1, max(0, limit - self.size) if limit else NO_LIMIT
+        descriptor = self._file.descriptor if self._file is not None else -1
+        return descriptor, max(0, limit - self.size) if limit else NO_LIMIT, self._digest
 
-    def place(self, beginning: memoryview) -> tuple[int, int, bytes] | None:
+    def place(self, beginning: memoryview) -> tuple[int, int, Hash | None, bytes] | None:
         """See `DirectSink`: what it looks at is whether the data set has the UIDs of the command."""
-        if self._header is not None or self._digest is not None:
+        if self._header is not None:
             return None
         if self._is_unseen:
             message, syntax = self._message, self._context.transfer_syntax
@@ -163,12 +227,9 @@ class Receiving:
             self._is_unseen = False
         first = b"".join(self._open())
         self.size += len(first)
-        limit = self._storage.max_length
-        return (
-            self._file.descriptor if self._file is not None else -1,
-            max(0, limit - self.size) if limit else NO_LIMIT,
-            first,
-        )
+        direct = self.direct()
+        assert direct is not None
+        return *direct, first
 
     def passed(self, length: int) -> None:
         """Count bytes that are in the file."""
@@ -177,13 +238,6 @@ class Receiving:
     def failed(self, number: int) -> ServiceError:
         """Return the answer to an error in writing to the file."""
         return _no_resources(OSError(number, os.strerror(number)))
-
-    def digest_by(self, digester: Digester | None) -> None:
-        """Have the bytes digested by another thread, for which `stored` waits; None waits at once, and does without."""
-        if self._digest is not None and digester is not self._digester:
-            if self._digester is not None:
-                self._digester.wait()
-            self._digester = digester
 
     # --- what the assembler tells
 
@@ -245,11 +299,7 @@ class Receiving:
 
     def stored(self) -> Stored:
         """Return what there is to say of an instance that has come, and has its name."""
-        digest = None
-        if self._digest is not None:
-            if self._digester is not None:
-                self._digester.wait()
-            digest = self._digest.hexdigest()
+        digest = self._digest.hexdigest() if self._digest is not None else None
         return Stored(
             self._association,
             self._message,
@@ -297,10 +347,7 @@ class Receiving:
         except DecodeError as error:
             raise ServiceError(str(error), status=CANNOT_UNDERSTAND) from error
         if storage.on_header is not None:
-            arriving = Arriving(self._association, message, self._context, self.header)
-            status = called(storage.on_header, arriving)
-            if kind_of(status) not in (StatusKind.SUCCESS, StatusKind.WARNING):
-                raise ServiceError("refused by its header", status=status)
+            ask_about(storage.on_header, Arriving(self._association, message, self._context, self.header))
         self._find_place()
 
     # --- file
@@ -312,7 +359,7 @@ class Receiving:
             return
         path = self._place = f"{storage.folder}/{storage.template.path(self._value_of)}"
         duplicates = storage.duplicates
-        if duplicates in _FIRST_STAYS and os.path.lexists(path):
+        if duplicates in FIRST_STAYS and os.path.lexists(path):
             self.is_duplicate = True
             if duplicates is Duplicates.REFUSE:
                 raise ServiceError("an instance with this UID is there", status=DUPLICATE_SOP_INSTANCE)
@@ -330,11 +377,7 @@ class Receiving:
             case "CalledAETitle":
                 return self._association.called_ae_title
         assert self.header is not None
-        try:
-            value = self.header.get(field)
-        except DecodeError:
-            value = None
-        return "" if value is None else str(value)
+        return value_in(self.header, field)
 
     def _open(self) -> list[bytes | memoryview]:
         """Open the file; what is to be written in front of what comes now."""
@@ -352,9 +395,7 @@ class Receiving:
         limit = self._storage.max_length
         if 0 < limit < self.size:
             raise ServiceError(f"more than {limit} bytes", status=OUT_OF_RESOURCES)
-        if self._digest is not None and self._digester is not None:
-            self._digester.update(self._digest, buffers)
-        elif self._digest is not None:
+        if self._digest is not None:
             for buffer in buffers:
                 self._digest.update(buffer)
         if self._file is not None:
@@ -364,16 +405,27 @@ class Receiving:
                 raise _no_resources(error) from error
 
 
-def called(handler: Callable[[Arriving], object], argument: Arriving) -> int:
-    """Call a handler of the user and return its status, success for None; what it raises is logged by its class."""
+def value_in(header: DataSet, field: str) -> str:
+    """Return the value of an element as text for a name, empty where there is none that can be read."""
     try:
-        status = handler(argument)
-        return SUCCESS if status is None else int(status)  # type: ignore[call-overload]
+        value = header.get(field)
+    except DecodeError:
+        value = None
+    return "" if value is None else str(value)
+
+
+def ask_about(handler: Callable[[Arriving], object], arriving: Arriving) -> None:
+    """Call `on_header`; ServiceError when the instance is refused.  What else it raises is logged by its class."""
+    try:
+        answer = handler(arriving)
+        status = SUCCESS if answer is None else int(answer)  # type: ignore[call-overload]
     except ServiceError as error:
-        return error.status
+        status = error.status
     except Exception as error:  # noqa: BLE001  the handler's, whatever it is
         _log.error("on_header raised %s", type(error).__name__, exc_info=_log.isEnabledFor(10))
-        return PROCESSING_FAILURE
+        status = PROCESSING_FAILURE
+    if status != SUCCESS and kind_of(status) not in (StatusKind.SUCCESS, StatusKind.WARNING):
+        raise ServiceError("refused by its header", status=status)
 
 
 def _no_resources(error: OSError) -> ServiceError:

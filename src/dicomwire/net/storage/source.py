@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from _dicomwire.dataset import DataSet
 from _dicomwire.identify import leading_uids, meta_uids
 from _dicomwire.part10 import dcmread, restore
+from dicomwire.dataset.pydicom import from_pydicom, is_pydicom
 from dicomwire.dictionary import UID
 from dicomwire.errors import DecodeError, DicomWireError, UnsupportedError
 from dicomwire.file import reencode
@@ -97,11 +98,14 @@ class Instance:
 def open_instance(source: StorageSource) -> Instance:
     """Return an instance to send from a path, the bytes of a file, a binary stream, or a data set that was read.
 
-    A data set is sent as its source has it: what was read is not encoded again.  DecodeError for what is not DICOM,
+    A data set is sent as its source has it: what was read is not encoded again.  One of pydicom's is sent as pydicom
+    writes it.  DecodeError for what is not DICOM,
     UnsupportedError for a DICOMDIR, OSError for what cannot be opened.
     """
     if isinstance(source, DataSet):
         source = _source_of(source)
+    elif is_pydicom(source):
+        source = _source_of(from_pydicom(source))
     if isinstance(source, (str, os.PathLike)):
         return _from_path(source)
     if hasattr(source, "read"):

@@ -1,0 +1,1 @@
+"""Packets that carried a message.  Compiled code alone uses them."""

@@ -1,0 +1,1 @@
+"""Carrying out plans: to descriptors, to bytes, in pieces.  See splice.pyx."""

@@ -1,0 +1,9 @@
+"""Files written by a thread beside the one that receives.  The docstrings are in writer.pyx."""
+
+from typing import final
+
+@final
+class Writer:
+    def __init__(self) -> None: ...
+    def work(self) -> None: ...
+    def stop(self) -> None: ...

@@ -1,0 +1,258 @@
+"""Writing data sets: files, bytes and streams (PS3.10 section 7, PS3.5 section 7 and Annex A).
+
+What was read and not changed is copied as it is.  A file that was not changed at all comes out byte for byte; one that
+was becomes a file of this implementation, with File Meta Information that says so.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Protocol, cast
+
+from _dicomwire.dataset import DataSet
+from _dicomwire.fragments import Fragments
+from _dicomwire.splice import (
+    complete_meta,
+    data_set_plan,
+    encoding_of,
+    is_deflated,
+    is_unchanged,
+    named_syntax,
+    pieces,
+    prefix_plan,
+    source_plan,
+    to_bytes,
+    was_read,
+    write_plan,
+)
+from dicomwire.dictionary.transfer_syntax import transfer_syntax as known_syntax
+from dicomwire.dictionary.uids import ExplicitVRLittleEndian
+from dicomwire.errors import EncodeError, UnsupportedError
+from dicomwire.file.reencoding import reencode
+from dicomwire.replacing import replacing_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dicomwire.dictionary.transfer_syntax import TransferSyntax
+
+EXPLICIT, BIG_ENDIAN, IMPLICIT = 0, 1, 2  # encodings of _dicomwire.tape
+PIECE = 1 << 20  # bytes of what is given away at once
+_LENGTHS = {"keep": 0, "known": 1, "undefined": 2}
+_POLICIES = {"strict": 0, "report": 1, "ignore": 2}
+_PREAMBLE = bytes(128)
+_PIXEL_DATA = 0x7FE00010
+
+
+class Writable(Protocol):
+    """What a binary file object must be able to do."""
+
+    def write(self, data: bytes, /) -> object: ...
+
+
+def dcmwrite(
+    target: str | os.PathLike[str] | Writable,
+    data_set: DataSet,
+    *,
+    transfer_syntax: str | None = None,
+    overwrite: bool = False,
+    lengths: str = "keep",
+    policy: str = "report",
+    synchronize: bool = False,
+) -> None:
+    """Write a data set as a file, to a path or to a binary file object.
+
+    transfer_syntax     UID; by default that of the File Meta Information, else of what was read, else explicit VR
+                        little endian
+    overwrite           an older file of that name is replaced; else it is a FileExistsError
+    lengths             of sequences and items: "keep" leaves those that were read as they are and gives others known
+                        ones, "known" and "undefined" make all of them so
+    policy              "strict" refuses a file whose SOP class or instance nothing names, "ignore" writes a question
+                        mark for a character that the declared character sets do not have, which else is an error
+    synchronize         return when the file is on the disk, and not only with the system
+
+    The file has its name when it is complete, and an older one's mode; what fails leaves the older one as it was.  The
+    data set is not changed: File Meta Information is made right in the file.
+
+    EncodeError for what cannot be encoded, with the element's path; UnsupportedError where another transfer syntax
+    would take a codec; TruncatedError where the source has become shorter since it was read; OSError of the system.
+    """
+    output = _Output(data_set, transfer_syntax, lengths, policy)
+    if hasattr(target, "write"):
+        file = cast("Writable", target)
+        for piece in output.pieces(PIECE):
+            file.write(piece)
+        return
+    path = cast("str | os.PathLike[str]", target)
+    with replacing_file(path, overwrite=overwrite, synchronize=synchronize) as descriptor:
+        output.write_to(descriptor)
+
+
+def iter_file(
+    data_set: DataSet,
+    *,
+    transfer_syntax: str | None = None,
+    lengths: str = "keep",
+    policy: str = "report",
+    piece_bytes: int = PIECE,
+) -> Iterator[bytes]:
+    """Yield a file piece by piece; see `dcmwrite`.  What is wrong is told at the call, as far as it can be."""
+    return _Output(data_set, transfer_syntax, lengths, policy).pieces(piece_bytes)
+
+
+def file_bytes(
+    data_set: DataSet, *, transfer_syntax: str | None = None, lengths: str = "keep", policy: str = "report"
+) -> bytes:
+    """Return a file; see `dcmwrite`."""
+    return _Output(data_set, transfer_syntax, lengths, policy).to_bytes()
+
+
+def iter_data_set(
+    data_set: DataSet,
+    *,
+    transfer_syntax: str | None = None,
+    lengths: str = "keep",
+    policy: str = "report",
+    piece_bytes: int = PIECE,
+) -> Iterator[bytes]:
+    """Yield a data set, or an item, without File Meta Information, as messages carry it; see `dcmwrite`."""
+    return _Content(data_set, transfer_syntax, lengths, policy).pieces(piece_bytes)
+
+
+def data_set_bytes(
+    data_set: DataSet, *, transfer_syntax: str | None = None, lengths: str = "keep", policy: str = "report"
+) -> bytes:
+    """Return a data set, or an item, without File Meta Information; see `dcmwrite`."""
+    return b"".join(iter_data_set(data_set, transfer_syntax=transfer_syntax, lengths=lengths, policy=policy))
+
+
+class _Content:
+    """A data set in a transfer syntax: a plan where it is copied or encoded at once, else a plan to re-encode."""
+
+    __slots__ = ("plan", "source", "syntax")
+
+    def __init__(self, data_set: DataSet, syntax: str | None, lengths: str, policy: str) -> None:
+        source, self.syntax = _syntaxes(data_set, syntax)
+        target = known_syntax(self.syntax) if self.syntax else None
+        _check(data_set, source, self.syntax, target)
+        number, level = lengths_number(lengths), policy_number(policy)
+        encoding, same = _encoding(data_set, source, target)
+        self.plan = data_set_plan(data_set, encoding, lengths=number, policy=level)
+        self.source = None if same else _source_of_reencoding(data_set, source)
+        if self.source is not None:
+            # The call refuses what cannot be, before anything is written.
+            reencode((), self.source, str(self.syntax))
+
+    def pieces(self, piece_bytes: int) -> Iterator[bytes]:
+        if self.source is None:
+            return pieces(self.plan, piece_bytes)
+        chunks = pieces(self.plan, piece_bytes)
+        return (bytes(piece) for piece in reencode(chunks, self.source, str(self.syntax), policy="ignore"))
+
+
+class _Output:
+    """A file: copied as it is, or what stands before a data set and the data set."""
+
+    __slots__ = ("_content", "_plan")
+
+    def __init__(self, data_set: DataSet, syntax: str | None, lengths: str, policy: str) -> None:
+        self._content: _Content | None = None
+        level, number = policy_number(policy), lengths_number(lengths)
+        if number == 0 and is_unchanged(data_set) and (syntax is None or syntax == data_set.transfer_syntax):
+            self._plan = source_plan(data_set)
+            return
+        source, target_uid = _syntaxes(data_set, syntax)
+        target = known_syntax(target_uid) if target_uid else None
+        encoding, same = _encoding(data_set, source, target)
+        preamble = data_set.preamble or _PREAMBLE
+        meta = complete_meta(data_set, target_uid, level)
+        if not same:
+            self._content = _Content(data_set, syntax, lengths, policy)
+            self._plan = prefix_plan(preamble, meta)
+            return
+        _check(data_set, source, target_uid, target)
+        self._plan = data_set_plan(data_set, encoding, lengths=number, policy=level, preamble=preamble, meta=meta)
+
+    def to_bytes(self) -> bytes:
+        return to_bytes(self._plan) if self._content is None else b"".join(self.pieces(PIECE))
+
+    def pieces(self, piece_bytes: int) -> Iterator[bytes]:
+        if piece_bytes < 1:
+            raise ValueError("piece_bytes must be 1 or more")
+        yield from pieces(self._plan, piece_bytes)
+        if self._content is not None:
+            yield from self._content.pieces(piece_bytes)
+
+    def write_to(self, descriptor: int) -> None:
+        write_plan(self._plan, descriptor)
+        if self._content is not None:
+            for piece in self._content.pieces(PIECE):
+                view = memoryview(piece)
+                while view:
+                    view = view[os.write(descriptor, view) :]
+
+
+def lengths_number(lengths: str) -> int:
+    """The number of a word that says how long sequences are said to be; ValueError for others."""
+    if lengths not in _LENGTHS:
+        raise ValueError(f"lengths={lengths!r}: expected 'keep', 'known' or 'undefined'")
+    return _LENGTHS[lengths]
+
+
+def policy_number(policy: str) -> int:
+    """The number of a policy's word; ValueError for others."""
+    if policy not in _POLICIES:
+        raise ValueError(f"policy={policy!r}: expected 'strict', 'report' or 'ignore'")
+    return _POLICIES[policy]
+
+
+def _syntaxes(data_set: DataSet, wanted: str | None) -> tuple[str | None, str | None]:
+    """UIDs of the transfer syntax that a data set was read in, and of the one that it is to have."""
+    if not was_read(data_set):
+        return None, wanted or named_syntax(data_set) or str(ExplicitVRLittleEndian)
+    source = data_set.transfer_syntax or None
+    return source, wanted or named_syntax(data_set) or source
+
+
+def _encoding(data_set: DataSet, source: str | None, target: TransferSyntax | None) -> tuple[int, bool]:
+    """The encoding in which a data set is planned, and whether that is the one in which it is written."""
+    if not was_read(data_set):
+        if target is None or target.deflated:
+            return EXPLICIT, target is None
+        return _native(target), True
+    encoding = encoding_of(data_set)
+    if target is None or source == target.uid:
+        return encoding, not is_deflated(data_set)
+    return encoding, False
+
+
+def _native(syntax: TransferSyntax) -> int:
+    if syntax.family in ("mime", "xml"):
+        raise UnsupportedError(f"{syntax.name} is no encoding of data sets", what="transfer syntax")
+    return IMPLICIT if syntax.implicit_vr else EXPLICIT if syntax.little_endian else BIG_ENDIAN
+
+
+def _source_of_reencoding(data_set: DataSet, source: str | None) -> str:
+    """UID of the transfer syntax of what a plan gives."""
+    if source is None or is_deflated(data_set):
+        return str(ExplicitVRLittleEndian)
+    return source
+
+
+def _check(data_set: DataSet, source: str | None, uid: str | None, target: TransferSyntax | None) -> None:
+    """Raise EncodeError where pixel data that were set have another form than the transfer syntax asks for.
+
+    UnsupportedError for a syntax that is not known, unless the data set was read in it.
+    """
+    if source == uid or uid is None:
+        return
+    if target is None:
+        raise UnsupportedError("an unknown transfer syntax", what="transfer syntax")
+    if was_read(data_set) and source is not None:
+        return  # re-encoding says what it cannot do
+    element = data_set.get(_PIXEL_DATA)
+    if element is None or element.is_empty:
+        return
+    if target.encapsulated != isinstance(element.value, Fragments):
+        form = "native" if target.encapsulated else "encapsulated"
+        raise EncodeError(f"pixel data are {form}, {target.name} is not", path="PixelData", section="PS3.5 A.4")
