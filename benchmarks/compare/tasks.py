@@ -15,6 +15,7 @@ from benchmarks.compare import (
     codecs,
     exchange,
     framing,
+    hl7,
     monitor,
     monitor_live,
     pixels,
@@ -506,4 +507,5 @@ TASKS: dict[str, Callable[[Context], Task]] = {
     "associations-scu": lambda context: network_task("associations-scu", context.size, context.names),
     **{name: lambda context, make=make: make(context.size, context.names) for name, make in storage.TASKS.items()},
     **{name: lambda context, make=make: make(context.size, context.names) for name, make in MONITOR_TASKS.items()},
+    **{name: lambda context, make=make: make(context.size) for name, make in hl7.TASKS.items()},
 }

@@ -8,7 +8,6 @@ from dicomwire.dictionary.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_V
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from _dicomwire.dataset import DataElement, DataSet, Sequence
