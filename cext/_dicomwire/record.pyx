@@ -53,6 +53,12 @@ cdef tuple _FLAWS = (
 )
 
 
+# What records that nobody filled, by __new__ alone, point to: never written to.
+cdef Exchange _no_exchange
+cdef GapNode _no_gap
+cdef Conversation _no_conversation
+
+
 cdef inline object known(int64_t time_ns):
     return None if time_ns == UNKNOWN_TIME else time_ns
 
@@ -86,12 +92,15 @@ cdef object _text(object facts, object value, object charset):
 cdef class Transaction:
     """A DIMSE request with its responses."""
 
+    def __cinit__(self):
+        self.e = &_no_exchange
+
     def __init__(self):
         raise TypeError("transactions are made by analyze()")
 
     def __dealloc__(self):
         cdef int i
-        if self.e != NULL:
+        if self.e != &_no_exchange:
             free_cells(&self.e.cells)
             for i in range(4):
                 free(self.e.raw[i].data)
@@ -804,11 +813,15 @@ cdef int _read_deflated(Exchange* e) except -1:
 cdef class Gap:
     """Bytes of a DICOM stream that are not in the capture."""
 
+    def __cinit__(self):
+        self.g = &_no_gap
+
     def __init__(self):
         raise TypeError("gaps are made by analyze()")
 
     def __dealloc__(self):
-        free(self.g)
+        if self.g != &_no_gap:
+            free(self.g)
 
     @staticmethod
     cdef Gap wrap(GapNode* gap, object facts):
@@ -927,11 +940,14 @@ GAP_FIELDS = (
 cdef class Ending:
     """What was counted of a connection that spoke DICOM; `dicomwire.monitor.associations` makes the record of it."""
 
+    def __cinit__(self):
+        self.c = &_no_conversation
+
     def __init__(self):
         raise TypeError("endings are made by a Talk")
 
     def __dealloc__(self):
-        if self.c != NULL:
+        if self.c != &_no_conversation:
             Py_XDECREF(self.c.facts)
             Py_XDECREF(self.c.handler)
             free(self.c.request.data)
