@@ -1,7 +1,7 @@
 """Records of conversations.  The docstrings are in record.pyx."""
 
 import builtins
-from typing import Any, final
+from typing import Any, NoReturn, final
 
 TRANSACTION_FIELDS: tuple[str, ...]
 GAP_FIELDS: tuple[str, ...]
@@ -13,6 +13,7 @@ class Transaction:
     time_since_request_ns: int | None
     @property
     def facts(self) -> Any: ...
+    def __init__(self, *args: object, **kwargs: object) -> NoReturn: ...
     @property
     def record(self) -> str: ...
     @property
@@ -238,6 +239,7 @@ class Transaction:
 class Gap:
     @property
     def facts(self) -> Any: ...
+    def __init__(self, *args: object, **kwargs: object) -> NoReturn: ...
     @property
     def record(self) -> str: ...
     @property
@@ -280,6 +282,7 @@ class Gap:
 
 @final
 class Ending:
+    def __init__(self, *args: object, **kwargs: object) -> NoReturn: ...
     @property
     def end(self) -> tuple[str | None, int | None, int | None, str | None]: ...
     @property
