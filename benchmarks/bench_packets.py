@@ -2,8 +2,8 @@
 
     python benchmarks/bench_packets.py [--megabytes 200] [--rounds 5]
 
-The sink takes all streams and looks at none, so that what is timed is reading, headers and reassembly.  Each line: bytes
-and packets per second of the best round, and of the bare reading in the same rounds; the two alternate.
+The sink takes all streams and looks at none, so that what is timed is reading, headers and reassembly.  Each line:
+bytes and packets per second of the best round, and of the bare reading in the same rounds; the two alternate.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ def write(path: Path, size: int, segment: int, connections: int, disorder: bool 
                 packets.append(packet(client, server, ports, 0, 0, 2, b"", count))
                 packets.append(packet(server, client, ports[::-1], 0, 1, 18, b"", count))
             for place in (1, 0) if disorder else (0, 1):
-                packets.append(packet(client, server, ports, sent[number] + place * segment, 1, 24, body, count + place))
+                start = sent[number] + place * segment
+                packets.append(packet(client, server, ports, start, 1, 24, body, count + place))
             sent[number] += 2 * segment
             packets.append(packet(server, client, ports[::-1], 1, sent[number], 16, b"", count))
             for data in packets:

@@ -10,7 +10,18 @@ from functools import lru_cache
 from typing import Any
 
 from benchmarks import workloads, yardsticks
-from benchmarks.compare import child, codecs, exchange, framing, monitor, monitor_live, pixels, storage
+from benchmarks.compare import (
+    child,
+    codecs,
+    exchange,
+    framing,
+    hl7,
+    monitor,
+    monitor_live,
+    pixels,
+    storage,
+    writing,
+)
 from benchmarks.compare.adapters import Toolkit
 from benchmarks.compare.adapters.dicomwire_ import STREAM_CHUNK, Dicomwire
 from benchmarks.compare.adapters.pydicom_ import Pydicom
@@ -489,10 +500,12 @@ TASKS: dict[str, Callable[[Context], Task]] = {
     **{name: lambda context, make=make: make(context.size) for name, make in exchange.TASKS.items()},
     **{name: lambda context, make=make: make(context.size) for name, make in framing.TASKS.items()},
     **{name: lambda context, make=make: make(context.size) for name, make in (pixels.TASKS | codecs.TASKS).items()},
+    **{name: lambda context, make=make: make(context) for name, make in writing.TASKS.items()},
     "echo": lambda context: network_task("echo", context.size, context.names),
     "echo-scu": lambda context: network_task("echo-scu", context.size, context.names),
     "associations": lambda context: network_task("associations", context.size, context.names),
     "associations-scu": lambda context: network_task("associations-scu", context.size, context.names),
     **{name: lambda context, make=make: make(context.size, context.names) for name, make in storage.TASKS.items()},
     **{name: lambda context, make=make: make(context.size, context.names) for name, make in MONITOR_TASKS.items()},
+    **{name: lambda context, make=make: make(context.size) for name, make in hl7.TASKS.items()},
 }

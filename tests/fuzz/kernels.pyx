@@ -15,7 +15,8 @@ from _dicomwire.capture cimport (
 )
 from _dicomwire.judging cimport print_of
 from _dicomwire.link cimport (
-    IS_IP, MALFORMED, NOT_IP, TOO_SHORT, UNKNOWN_LINK, Datagram, TCPSegment, find_datagram, find_segment, pass_extensions,
+    IS_IP, MALFORMED, NOT_IP, TOO_SHORT, UNKNOWN_LINK, Datagram, TCPSegment, find_datagram, find_segment,
+    pass_extensions,
 )
 from _dicomwire.part10 cimport FileStart, likely_encoding, look_at_start, skim_meta, syntax_of
 from _dicomwire.pdu cimport (
@@ -521,7 +522,8 @@ cdef enum:
     PACKET_HEADER = 4           # bytes at the front of the input: link, frame check sequence, bytes that were cut
 
 
-cdef void check_inside(const uint8_t* p, uint64_t length, const uint8_t* data, size_t size, const char* what) noexcept nogil:
+cdef void check_inside(const uint8_t* p, uint64_t length, const uint8_t* data, size_t size,
+                       const char* what) noexcept nogil:
     check(data <= p <= data + size and length <= <uint64_t>(data + size - p), what)
 
 
@@ -549,8 +551,9 @@ cdef int packet_target(const uint8_t* data, size_t size) noexcept nogil:
     check(datagram.version == 4 or datagram.version == 6, b"a version")
     address = 4 if datagram.version == 4 else 16
     check_inside(datagram.source, address, packet.data, packet.captured_length, b"the source is in the packet")
-    check_inside(datagram.destination, address, packet.data, packet.captured_length, b"the destination is in the packet")
-    check_inside(datagram.payload, datagram.captured, packet.data, packet.captured_length, b"the payload is in the packet")
+    check_inside(datagram.destination, address, packet.data, packet.captured_length, b"the target is in the packet")
+    check_inside(datagram.payload, datagram.captured, packet.data, packet.captured_length,
+                 b"the payload is in the packet")
     check(datagram.captured <= datagram.length, b"no more is captured than there was")
     if datagram.fragment_offset or datagram.more_fragments:
         if datagram.version == 6:

@@ -139,7 +139,7 @@ def test_a_file_that_is_no_capture_and_one_with_damage(tmp_path: Path) -> None:
     packed[5000] ^= 0xFF
     with (
         open_source(captures.write(tmp_path / "b", bytes(packed))) as source,
-        pytest.raises(DecodeError, match="compressed capture is damaged|neither"),
+        pytest.raises(DecodeError, match=r"compressed capture is damaged|neither"),
     ):
         Reader(source).read()
     with pytest.raises(FileNotFoundError):
@@ -333,7 +333,7 @@ def test_a_ring_that_nobody_empties_drops_and_counts() -> None:
 
 @pytest.mark.skipif(not IS_SUPPORTED, reason="a ring needs Linux")
 def test_rings_that_cannot_be() -> None:
-    with pytest.raises(OSError, match="no interface|No such device"):
+    with pytest.raises(OSError, match=r"no interface|No such device"):
         Ring("no-such-interface")
     with pytest.raises(ValueError, match="blocks"):
         Ring("lo", blocks=1)

@@ -1,8 +1,8 @@
 """Capture files that somebody else writes: one that grows, and sets that rotate (tcpdump -C, -G and -W, dumpcap -b).
 
 The files of a set are read in the order of their first packets.  Who follows stays with the last one until a newer one
-has packets, and takes a file that was written anew, under whatever name, for another one.  A record that is half there is
-waited for.
+has packets, and takes a file that was written anew, under whatever name, for another one.  A record that is half there
+is waited for.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Any bytes are the same packets in whatever pieces they come, or the same error; and connections within their bounds."""
+"""Any bytes are the same packets in whatever pieces they come, or the same error; connections keep to their bounds."""
 
 import struct
 from itertools import pairwise
@@ -29,8 +29,7 @@ def read(data: bytes, cuts: list[int]) -> Outcome:
                 assert len(body) <= length
                 found.append(packet)
     except DecodeError as error:
-        assert error.offset is not None
-        return found, str(error)
+        return found, f"{error} at {error.offset}"
     assert reader.offset + reader.pending_bytes <= len(data)
     return found, f"{reader.pending_bytes} bytes left, {reader.invalid_blocks} blocks passed over"
 
