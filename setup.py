@@ -83,6 +83,7 @@ MODULES = (
     "passages",
     "record",
     "outcome",
+    "transactions",
     "messages",
     "talk",
     "rehearsal",

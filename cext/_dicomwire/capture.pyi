@@ -2,8 +2,9 @@
 
 from typing import final
 
-from typing_extensions import Buffer
+from typing_extensions import Buffer, disjoint_base
 
+@disjoint_base
 class PacketSource:
     @property
     def packets(self) -> int: ...

@@ -90,6 +90,23 @@ cdef inline int64_t offset_of(const Half* half, uint32_t sequence) noexcept nogi
     return <int64_t>half.top + <int32_t>(sequence - (half.base + <uint32_t>half.top))
 
 
+cdef inline Held* held_before(const Half* half, uint64_t offset) noexcept nogil:
+    """The last segment that waits and begins at an offset or before it, NULL if none does; sought from the nearer end."""
+    cdef Held* held = half.last
+    if held == NULL or held.offset <= offset:
+        return held
+    if half.first.offset > offset:
+        return NULL
+    if offset - half.first.offset < held.offset - offset:
+        held = half.first
+        while held.next.offset <= offset:
+            held = held.next
+        return held
+    while held.offset > offset:
+        held = held.previous
+    return held
+
+
 cdef inline void reset_half(Half* half, Flow* flow) noexcept nogil:
     memset(half, 0, sizeof(Half))
     half.flow = flow

@@ -1,7 +1,7 @@
 """The table of connections.  The docstrings are in connections.pyx."""
 
-from typing import final
+from typing import Self, final
 
 @final
 class ConnectionTable:
-    def __init__(self, most: int) -> None: ...
+    def __new__(cls, most: int) -> Self: ...

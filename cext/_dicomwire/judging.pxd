@@ -4,7 +4,7 @@ RFC 6298 (retransmission time-out), RFC 1122 section 4.2.3.6 (keep-alives).
 """
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from .connection cimport Flow, Half, Held
+from .connection cimport Flow, Half, Held, held_before
 from .link cimport Datagram, TCPSegment, dw_load32le
 from .sink cimport UNKNOWN_TIME, Segment, Side
 
@@ -76,9 +76,9 @@ cdef inline void note_order(Flow* flow, int side, int64_t offset, uint32_t lengt
     """Say of a segment that does not simply go on whether it came late, was sent again, or asks for life."""
     cdef Side* own = flow.connection.side + side
     cdef Half* half = flow.half + side
-    cdef int64_t end = offset + length, silent
+    cdef int64_t end = offset + length, silent, stop
     cdef bint was_seen = end <= <int64_t>own.delivered
-    cdef Held* held = half.last
+    cdef Held* held
     if own.is_ignored:
         if end > <int64_t>half.seen_end:
             own.payload_bytes += <uint64_t>(end - max(offset, <int64_t>half.seen_end))
@@ -89,9 +89,13 @@ cdef inline void note_order(Flow* flow, int side, int64_t offset, uint32_t lengt
             return              # a probe of a closed window
         if end == <int64_t>half.seen_end and own.acknowledged >= half.seen_end:
             return              # a keep-alive
-    while not was_seen and held != NULL and <int64_t>held.offset <= offset + length:
-        was_seen = <int64_t>held.offset <= offset and end <= <int64_t>held.offset + held.length
-        held = held.previous
+    if not was_seen and half.first != NULL and offset >= 0:
+        held = held_before(half, <uint64_t>offset)
+        stop = offset
+        while held != NULL and <int64_t>held.offset <= stop < end:
+            stop = max(stop, <int64_t>held.offset + held.length)
+            held = held.next
+        was_seen = stop >= end
     if not was_seen and not own.is_ignored and half.first != NULL and was_overtaken(half, segment.time_ns):
         own.out_of_order += 1
         return

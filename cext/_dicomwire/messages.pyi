@@ -1,5 +1,5 @@
 """Messages and transactions.  The docstrings are in messages.pyx."""
 
-from _dicomwire.outcome import Outcome
+from _dicomwire.transactions import Transactions
 
-class Messages(Outcome): ...
+class Messages(Transactions): ...

@@ -9,12 +9,15 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
-from .connection cimport NOWHERE, Flow, Half, Held
+from .connection cimport NOWHERE, Flow, Half, Held, held_before
 from .judging cimport note_order
 from .link cimport TCPSegment
 from .sink cimport (
     CUT, EVICTED, FIN, GO_ON, IGNORE, LOST, PAUSE, UNCONFIRMED, UNKNOWN_TIME, Segment, Side, StreamSink,
 )
+
+cdef enum:
+    MOST_HELD = 8192                # segments that wait in one stream: finding the place of one takes time
 
 
 @cython.final
@@ -107,12 +110,10 @@ cdef class Reassembly:
         """Keep what of a segment is not kept yet, as pieces between those that wait."""
         cdef Side* own = flow.connection.side + side
         cdef Half* half = flow.half + side
-        cdef Held* after = half.last
+        cdef Held* after = held_before(half, offset)
         cdef Held* next
         cdef uint64_t end = offset + length, stop, start
         cdef bint conflicts = False
-        while after != NULL and after.offset > offset:
-            after = after.previous
         start = offset
         if after != NULL and after.offset + after.length > start:
             conflicts |= self.overlap(after, offset, data, captured)
@@ -132,7 +133,7 @@ cdef class Reassembly:
             after = next
         if conflicts:
             own.conflicts += 1
-        while half.first != NULL and (own.held_bytes > self.max_stream_held_bytes
+        while half.first != NULL and (own.held_bytes > self.max_stream_held_bytes or half.held_count > MOST_HELD
                                       or half.held_count * sizeof(Held) > self.max_stream_held_bytes):
             self.release_hole(flow, side, EVICTED)
         while self.held_bytes > self.max_held_bytes and self.oldest_holder != NULL:

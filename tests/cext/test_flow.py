@@ -490,6 +490,27 @@ def test_small_segments_that_wait_cost_more_than_their_bytes() -> None:
     assert len(collector.connections[0].streams[0]) == 4000
 
 
+def test_segments_that_wait_are_bounded_in_number() -> None:
+    """Backwards, which is the worst order there is."""
+    talk = Talk().open()
+    for number in range(10_000, 0, -1):
+        talk.client(2 * number, 0, b"x", after_ms=0.001, identification=0)
+    (found,), counts = run(talk.capture)
+    kinds = [gap[3] for gap in gaps(found)]
+    assert kinds.count("evicted") == 1  # the hole in front of all that waits: then comes the next that is too much
+    assert len(found.streams[0]) + counts["evicted_bytes"] >= 8192
+    assert sides(found)[0]["delivered"] == 20_001
+
+
+def test_a_segment_that_waits_already_is_a_retransmission() -> None:
+    talk = Talk().open().client(3, 0, b"def").client(6, 0, b"ghi").client(9, 0, b"jkl")
+    talk.client(3, 0, b"defgh", after_ms=2, identification=0).client(0, 0, b"abc", identification=4)
+    found = one(talk)
+    assert found.streams[0] == b"abcdefghijkl"
+    client, _ = sides(found)
+    assert (client["retransmissions"], client["retransmitted_bytes"], client["out_of_order"]) == (1, 5, 1)
+
+
 def test_all_streams_together_keep_so_much() -> None:
     segments = []
     for number in range(50):

@@ -130,4 +130,5 @@ def starts() -> list[bytes]:
     ]
 
 
-HARNESS = Harness("flow", starts, run, (), 2048)
+TRICKY = (b"\xff\xff", b"\0\0", b"\x01\x90", b"\x30\0", b"\x40\0", b"\x71\0")
+HARNESS = Harness("flow", starts, run, TRICKY, 2048)
