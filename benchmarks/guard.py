@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from benchmarks import workloads  # noqa: E402
+from benchmarks import captures, workloads  # noqa: E402
 from benchmarks.compare.adapters.base import KEYWORDS  # noqa: E402
 
 LIMITS = Path(__file__).with_suffix(".json")
@@ -39,6 +39,7 @@ PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 ENHANCED_FRAMES = 200
 CT_FILES = 50
 PDVS = 64
+CAPTURES = {"store": "monitor-store", "1500": "monitor-1500", "small": "monitor-small"}
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,10 @@ def report_path(lengths: str) -> str:
 
 def enhanced_path(lengths: str) -> str:
     return workloads.corpus(f"enhanced-{lengths}", "S", frames=ENHANCED_FRAMES).path
+
+
+def capture_paths() -> dict[str, str]:
+    return {label: captures.capture(name, "XS").path for label, name in CAPTURES.items()}
 
 
 # ----------------------------------------------------------------------------------------- in a child
@@ -164,6 +169,21 @@ def _stream_peak(path: str) -> int:
     return _proc("status", "VmHWM") - before
 
 
+def _monitor(path: str) -> int:
+    """Return how many records a capture gives."""
+    from dicomwire.monitor import analyze
+
+    return sum(1 for _ in analyze(path))
+
+
+def _monitor_peak(name: str) -> int:
+    """Return by how many kB the peak memory grows from a capture to one thirty times as long."""
+    _monitor(captures.capture(name, "XS").path)
+    before = _proc("status", "VmHWM")
+    _monitor(captures.capture(name, "S").path)
+    return _proc("status", "VmHWM") - before
+
+
 def _growth() -> int:
     """Return how many blocks more are held after 2,000 opened files with all values read than after 200."""
     paths = ct_paths()
@@ -242,6 +262,9 @@ CHILD: dict[str, Callable[[], float]] = {
     "enhanced_undefined_peak": lambda: _peak_growth(enhanced_path("undefined")),
     "stream_peak": lambda: _stream_peak(enhanced_path("known")),
     "growth_of_2000_files": _growth,
+    "monitor_bytes_read": lambda: _read_by("rchar", _monitor, captures.capture("monitor-store", "XS").path),
+    "monitor_store_peak": lambda: _monitor_peak("monitor-store"),
+    "monitor_small_peak": lambda: _monitor_peak("monitor-small"),
     "header10_to_c": lambda: _ratio(_header10),
     "values_to_c": lambda: _ratio(_all_values),
 }
@@ -337,7 +360,30 @@ chunks = [memoryview(data)[at:at + 65536] for at in range(0, len(data), 65536)]
 BULK = bytes.fromhex("28001000555302000100" * 3 + "e07f10004f570000f0ffffff")
 PIECE = bytes(4096)
 
+from dicomwire.monitor import Monitor
+CAPTURES = {{}}
+for name, path in {captures!r}.items():
+    with open(path, "rb") as file:
+        CAPTURES[name] = file.read()
+
+def monitor(name):
+    monitor = Monitor(key=bytes(32), run="guard")
+    for record in monitor.feed(CAPTURES[name]):
+        record.record
+    for record in monitor.finish():
+        record.record
+
+def monitor_store():
+    monitor("store")
+
+def monitor_1500():
+    monitor("1500")
+
+def monitor_small():
+    monitor("small")
+
 runs = header10, values, report_open, report_values, feed_window, feed_echo, message
+runs += monitor_store, monitor_1500, monitor_small
 for run in (*runs, stream_batches, stream_events, stream_bulk):
     run()
     run()
@@ -355,6 +401,9 @@ REPEATED = {
     "stream_batches": 4,
     "stream_events": 2,
     "stream_bulk": 2,
+    "monitor_store": 20,
+    "monitor_1500": 10,
+    "monitor_small": 4,
 }
 
 
@@ -368,7 +417,7 @@ def instructions(operation: str, times: int) -> int:
                 f"--callgrind-out-file={folder}/out",
                 sys.executable,
                 "-c",
-                BARE.format(keywords=KEYWORDS, pdvs=PDVS),
+                BARE.format(keywords=KEYWORDS, pdvs=PDVS, captures=capture_paths()),
                 operation,
                 ct_paths()[0],
                 report_path("undefined"),
@@ -422,6 +471,9 @@ def guards() -> list[Guard]:
         exact("enhanced_undefined_peak", "kB", "peak memory does not follow the pixel data", 1.1, 1024),
         exact("stream_peak", "kB", "what is streamed is not kept", 1.1, 1024),
         exact("growth_of_2000_files", "blocks", "opened and forgotten files leave nothing", 1.0, 50),
+        exact("monitor_bytes_read", "bytes", "a capture is read once"),
+        exact("monitor_store_peak", "kB", "memory does not follow a capture of 100 MB", 1.1, 1024),
+        exact("monitor_small_peak", "kB", "memory does not follow 100,000 packets of small messages", 1.1, 1024),
         exact("pdv_feed_allocated", "bytes", "a fragment is a view of what was fed: 0 bytes copied", 1.2),
         exact("pdv_feed_blocks", "blocks", "one object for each PDV, its memoryview", 1.0, 2),
         exact("fragment_allocated", "bytes", "headers and views alone for 100 MB of payload: 0 bytes copied", 1.2),
@@ -440,6 +492,9 @@ def guards() -> list[Guard]:
         "stream_batches": "feed it to a parser in chunks of 64 KiB",
         "stream_events": "make its 41,265 events",
         "stream_bulk": "feed 1,000 chunks of one long value, and take their pieces",
+        "monitor_store": "records of a capture: 124 packets of 60 kB, 6 transactions",
+        "monitor_1500": "the same in 3,382 packets of 1,500 bytes",
+        "monitor_small": "records of 2,120 small packets, 440 transactions",
     }
     for operation, why in whys.items():
         name = f"instructions_{operation}"

@@ -1,8 +1,8 @@
 """Records of captures: pcap in its variants and pcapng, from bytes as they come.
 
-A CaptureReader owns a window that its caller fills, from a descriptor without the GIL or from anything that has bytes.
-Packets are looked at where they lie; what a window's end cuts moves to its front before more is read.  Nothing is mapped:
-a capture that is truncated meanwhile would end the process.  Formats: draft-ietf-opsawg-pcap,
+A CaptureReader owns a window that its caller fills, from a descriptor without the GIL or from anything that has
+bytes. Packets are looked at where they lie; what a window's end cuts moves to its front before more is read.  Nothing
+is mapped: a capture that is truncated meanwhile would end the process.  Formats: draft-ietf-opsawg-pcap,
 draft-ietf-opsawg-pcapng.
 """
 cimport cython
@@ -112,13 +112,13 @@ cdef int64_t time_of(const Interface* interface, uint64_t ticks) noexcept nogil:
 cdef void set_resolution(Interface* interface, uint8_t resolution) noexcept nogil:
     """Set the clock by the option if_tsresol: a negative power of 10, or of 2 where the highest bit is set."""
     cdef int power = resolution & 0x7F
-    cdef int step
+    cdef int _step
     if resolution & 0x80:
         interface.ticks = <uint64_t>1 << min(power, 63)
         interface.tick_ns = 0
         return
     interface.ticks = 1
-    for step in range(min(power, 19)):
+    for _step in range(min(power, 19)):
         interface.ticks *= 10
     interface.tick_ns = 1000000000u // interface.ticks if power <= 9 else 0
 
@@ -235,7 +235,8 @@ cdef class CaptureReader(PacketSource):
         if not self.take(&packet, 1):
             self.check()
             return None
-        return packet.time_ns, packet.link_type, packet.data[:packet.captured_length], packet.wire_length, packet.interface
+        return (packet.time_ns, packet.link_type, packet.data[:packet.captured_length], packet.wire_length,
+                packet.interface)
 
     def check(self):
         """Raise a DecodeError if the capture cannot be read on; all packets before were given."""

@@ -1,7 +1,7 @@
 """The table of connections: a hash table by endpoints whose entries never move, as sinks keep pointers to them.
 
-Flows are allocated in slabs and used again; each is in one list, at whose oldest end those are that were not seen for the
-longest time.  Both directions of a connection have one key, the lower endpoint first.
+Flows are allocated in slabs and used again; each is in one list, at whose oldest end those are that were not seen for
+the longest time.  Both directions of a connection have one key, the lower endpoint first.
 """
 cimport cython
 from libc.stdint cimport int64_t, uint32_t, uint64_t

@@ -6,7 +6,7 @@ in Connection.side.
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from .flow cimport Connection
+from .sink cimport Connection
 from .heading cimport Cells, Heading
 from .order cimport Order
 from .pdu cimport PDUStream

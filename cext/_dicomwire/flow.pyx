@@ -7,7 +7,7 @@ Connections are bounded in number, by those that have ended or are of no use fir
 RFC 9293 (TCP), RFC 5961 section 4 (what a forged SYN may not do).
 """
 cimport cython
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
@@ -25,12 +25,12 @@ from .link cimport (
 )
 from .reassembly cimport Reassembly
 from .sink cimport (
-    CAPTURE_END, EVICTED_CONNECTION, FIN, GO_ON, IDLE, IGNORE, LOST, PAUSE, RST, SUPERSEDED, UNKNOWN_TIME, Connection,
+    CAPTURE_END, EVICTED_CONNECTION, FIN, IDLE, IGNORE, LOST, PAUSE, RST, SUPERSEDED, UNKNOWN_TIME, Connection,
     Segment, Side, StreamSink,
 )
 
-from _dicomwire.streamcollector import CollectedConnection as CollectedConnection
-from _dicomwire.streamcollector import StreamCollector as StreamCollector
+from _dicomwire.streamcollector import CollectedConnection as CollectedConnection  # no-cython-lint
+from _dicomwire.streamcollector import StreamCollector as StreamCollector  # no-cython-lint
 
 cdef enum:
     BATCH = 32                      # packets taken from a source at once
@@ -429,7 +429,8 @@ cdef class FlowTable:
                 return not fits or not other.is_known or other.base != tcp.acknowledgement
             if fits and (not other.is_known or other.base == tcp.acknowledgement):
                 return True
-            if flow.pending.is_there and flow.pending.side == 1 - side and flow.pending.sequence + 1 == tcp.acknowledgement:
+            if (flow.pending.is_there and flow.pending.side == 1 - side
+                    and flow.pending.sequence + 1 == tcp.acknowledgement):
                 self.begin_again(flow)
                 return True
         elif flow.list == SHELLS or not fits:
@@ -513,7 +514,7 @@ cdef class FlowTable:
         cdef Recent* recent
         if tcp.flags & TCP_SYN:
             sequence += 1
-        if not half.is_known or (half.is_guessed and (tcp.flags & TCP_SYN or other.acknowledged == 0 and own.acknowledged == 0)):
+        if not half.is_known or (half.is_guessed and (tcp.flags & TCP_SYN or own.acknowledged == 0)):
             half.base = sequence
             half.is_known = True
         half.is_guessed = False

@@ -48,7 +48,8 @@ cdef inline void take_rtt(Half* half, Side* side, int64_t sample) noexcept nogil
         half.srtt_ns = (7 * half.srtt_ns + sample) // 8
 
 
-cdef inline uint64_t print_of(uint64_t serial, int side, const Datagram* datagram, const TCPSegment* tcp) noexcept nogil:
+cdef inline uint64_t print_of(uint64_t serial, int side, const Datagram* datagram,
+                              const TCPSegment* tcp) noexcept nogil:
     """A fingerprint of a packet that its mirrored copies share, whatever they have passed on their way."""
     cdef uint64_t print
     cdef const uint8_t* p = datagram.payload + 20
@@ -70,7 +71,8 @@ cdef inline bint was_overtaken(const Half* half, int64_t now) noexcept nogil:
     return half.duplicate_acks < 3 and now - half.first.segment.time_ns < REORDERING_NS
 
 
-cdef inline void note_order(Flow* flow, int side, int64_t offset, uint32_t length, const Segment* segment) noexcept nogil:
+cdef inline void note_order(Flow* flow, int side, int64_t offset, uint32_t length,
+                            const Segment* segment) noexcept nogil:
     """Say of a segment that does not simply go on whether it came late, was sent again, or asks for life."""
     cdef Side* own = flow.connection.side + side
     cdef Half* half = flow.half + side

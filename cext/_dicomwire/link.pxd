@@ -1,9 +1,9 @@
 """From a packet to its TCP segment: link header, VLAN tags, IPv4 or IPv6 with extension headers, TCP header.
 
-Every length is checked against what the capture holds before it is used.  What a header says of the wire counts, so that
-padding and check sequences behind a datagram are no payload; where it says nothing (length 0, as segmentation offload
-leaves it) the packet's own length does.  Checksums are not looked at: a sender's are not there yet where it leaves
-them to its hardware.  RFC 791, 8200, 9293; IEEE 802.1Q.
+Every length is checked against what the capture holds before it is used.  What a header says of the wire counts, so
+that padding and check sequences behind a datagram are no payload; where it says nothing (length 0, as segmentation
+offload leaves it) the packet's own length does.  Checksums are not looked at: a sender's are not there yet where it
+leaves them to its hardware.  RFC 791, 8200, 9293; IEEE 802.1Q.
 """
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
@@ -95,8 +95,8 @@ cdef inline int pass_extensions(Datagram* d) noexcept nogil:
     """Step over the extension headers of IPv6 in front of the payload, up to what is in the middle of a datagram."""
     cdef uint32_t size, fragment
     cdef uint8_t following
-    cdef int step
-    for step in range(MOST_EXTENSIONS):
+    cdef int _step
+    for _step in range(MOST_EXTENSIONS):
         if d.protocol == 44:                    # fragment
             size = 8
         elif (d.protocol == 0 or d.protocol == 43 or d.protocol == 60 or d.protocol == 135 or d.protocol == 139

@@ -17,7 +17,7 @@ from .fields cimport (
     C_CANCEL, C_FIND, C_GET, C_MOVE, C_STORE, HAS_ANSWERED_ID, HAS_COMMAND, HAS_DATA_SET_TYPE, HAS_MESSAGE_ID,
     HAS_ORIGINATOR_ID, HAS_REMAINING, HAS_STATUS, NO_DATA_SET, RESPONSE_BIT, Field, Fields, next_field, read_fields,
 )
-from .flow cimport UNKNOWN_TIME, Segment
+from .sink cimport UNKNOWN_TIME, Segment
 from .heading cimport (
     BROKEN_HEADING, DEFLATED, FIRST_HEADING, MOST_HEADING, NO_HEADING, OF_ANSWER, OF_REQUEST, OF_RESPONSE, READ,
     READING, Cells, Heading, add_cell, find_cell, free_cells, read_heading,

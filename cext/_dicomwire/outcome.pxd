@@ -3,7 +3,7 @@ from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 from .conversation cimport Bytes, Conversation, Exchange, Half, Node
-from .flow cimport Connection, Segment, StreamSink
+from .sink cimport Connection, Segment, StreamSink
 from .tape cimport Stepper
 
 cdef bint keep_bytes(Bytes* bytes_, const uint8_t* p, size_t n) noexcept nogil

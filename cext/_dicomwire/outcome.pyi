@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from _dicomwire.flow import StreamSink
+from _dicomwire.sink import StreamSink
 
 class Outcome(StreamSink):
     def __init__(

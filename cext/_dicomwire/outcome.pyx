@@ -14,7 +14,7 @@ from libc.string cimport memcpy
 from .conversation cimport (
     CONVERSATION, EXCHANGE, GAP_NODE, OBJECT, Bytes, Conversation, Exchange, GapNode, Half, Node, ObjectNode, Tally,
 )
-from .flow cimport UNKNOWN_TIME, Connection, StreamSink
+from .sink cimport UNKNOWN_TIME, Connection, StreamSink
 from .heading cimport OF_REQUEST, find_cell, free_cells
 from .passages cimport take_tally
 from .record cimport Ending, Gap, Transaction

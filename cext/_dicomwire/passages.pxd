@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 
 from .conversation cimport RTT_SAMPLES, Conversation, Exchange, Passage, Tally
-from .flow cimport Connection, Segment
+from .sink cimport Connection, Segment
 
 cdef void add_passage(Passage* all, const Passage* one) noexcept nogil
 cdef void take_tally(Tally* tally, const Connection* connection, int64_t now) noexcept nogil

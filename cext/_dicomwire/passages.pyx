@@ -1,6 +1,6 @@
 """Which packets carried a message, and what TCP counted meanwhile.  See passages.pxd."""
 from .conversation cimport RTT_SAMPLES, Conversation, Exchange, Passage, Tally
-from .flow cimport UNKNOWN_TIME, Connection, Side
+from .sink cimport UNKNOWN_TIME, Connection, Side
 
 
 cdef void add_passage(Passage* all, const Passage* one) noexcept nogil:

@@ -1,8 +1,8 @@
 """Reassembly of streams: what comes in order is given where it lies, what came too early is copied and waits.
 
-A hole is said to be a gap when the receiver has acknowledged its bytes and the sender was seen to go on behind it: until then
-the segment may still come, from the sender or from a capture that mixes packets up.  What waits is bounded for each stream and
-for all of them; beyond that the hole that was met first becomes a gap.  RFC 9293 section 3.10.7.4.
+A hole is said to be a gap when the receiver has acknowledged its bytes and the sender was seen to go on behind it:
+until then the segment may still come, from the sender or from a capture that mixes packets up.  What waits is bounded
+for each stream and for all of them; beyond that the hole that was met first becomes a gap.  RFC 9293 section 3.10.7.4.
 """
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t

@@ -19,7 +19,7 @@ from .conversation cimport (
     IS_SUB_OPERATION, NOT_ENDED, REQUEST_BEGUN_BEFORE, REQUEST_DONE, REQUEST_FAULTY, REQUEST_SEEN, RESPONSE_BEFORE,
     RESPONSE_FAULTY, RESPONSE_SEEN, SYNTAX_GUESSED, TOO_MANY_OPEN, Conversation, Exchange, GapNode,
 )
-from .flow cimport UNKNOWN_TIME, Side
+from .sink cimport UNKNOWN_TIME, Side
 from .heading cimport (
     COUNTED, NESTED, OF_ANSWER, OF_REQUEST, OF_RESPONSE, READING, Heading, cell_list, find_cell, free_cells,
     read_heading,

@@ -7,7 +7,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-from .flow cimport UNKNOWN_TIME, Connection, Segment, Side, StreamSink
+from .sink cimport UNKNOWN_TIME, Connection, Segment, Side, StreamSink
 
 
 cdef class Rehearsal:

@@ -1,8 +1,9 @@
 """A ring of packets that the kernel fills: an AF_PACKET socket with TPACKET_V3 (packet(7), Linux).
 
-The kernel writes packets into blocks of memory that both sides map; a full block, or one that has waited for long enough,
-is ours until its packets were looked at.  Nothing is copied, and no call of the system is made for a packet.  What finds
-no room is dropped and counted by the kernel.  A filter in the kernel lets TCP pass and nothing else.
+The kernel writes packets into blocks of memory that both sides map; a full block, or one that has waited for long
+enough, is ours until its packets were looked at.  Nothing is copied, and no call of the system is made for a
+packet.  What finds no room is dropped and counted by the kernel.  A filter in the kernel lets TCP pass and nothing
+else.
 """
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals, PyErr_SetFromErrno
@@ -56,9 +57,9 @@ cdef enum:
 cdef class Ring(PacketSource):
     """TCP packets of an interface, ``"any"`` for all, through ``blocks`` blocks of 1 MiB.
 
-    ``promiscuous`` asks for packets to other machines too.  Of the loopback interface, which shows each packet on its way
-    out and on its way in, those that come in are given.  Needs CAP_NET_RAW: PermissionError without; OSError for an
-    interface that there is not, UnsupportedError on other systems than Linux.
+    ``promiscuous`` asks for packets to other machines too.  Of the loopback interface, which shows each packet on its
+    way out and on its way in, those that come in are given.  Needs CAP_NET_RAW: PermissionError without; OSError for
+    an interface that there is not, UnsupportedError on other systems than Linux.
     """
     cdef readonly str interface
     cdef dw_ring ring

@@ -1,9 +1,9 @@
 """What a reader of TCP streams is told: the contract between flows and whatever looks into them.
 
-TCP segments of a capture, in whatever order they were seen, become two ordered streams of bytes for each connection, with
-gaps said (RFC 9293).  What comes out goes to a StreamSink, without the GIL and without a copy where segments come in order.  A stream's
-bytes are counted from 0 at the first byte behind the SYN, or at the first byte seen where the capture begins in the
-middle.
+TCP segments of a capture, in whatever order they were seen, become two ordered streams of bytes for each connection,
+with gaps said (RFC 9293).  What comes out goes to a StreamSink, without the GIL and without a copy where segments come
+in order.  A stream's bytes are counted from 0 at the first byte behind the SYN, or at the first byte seen where the
+capture begins in the middle.
 """
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
@@ -19,7 +19,7 @@ cdef enum GapKind:
     LOST = 0                        # acknowledged by the receiver, not in the capture
     CUT = 1                         # the capture keeps the front of packets only (snaplen)
     EVICTED = 2                     # a bound of memory was reached
-    UNCONFIRMED = 3                 # not acknowledged either when the connection ended, or nobody was seen to acknowledge
+    UNCONFIRMED = 3                 # nor acknowledged when the connection ended, or nobody was seen who does
 
 cdef enum EndKind:                  # how a stream or a connection ended
     FIN = 0
@@ -32,7 +32,7 @@ cdef enum EndKind:                  # how a stream or a connection ended
 cdef struct Segment:                # the packet whose bytes are given; borrowed for the call
     int64_t time_ns                 # since 1970-01-01 UTC
     uint64_t frame                  # number of the packet in the capture, from 1
-    uint64_t acknowledged           # how many bytes of the other side's stream its sender had received; valid if has_ack
+    uint64_t acknowledged           # bytes of the other side's stream that its sender had received; valid if has_ack
     uint32_t wire_length            # bytes on the wire, link header included
     uint32_t payload_length         # bytes of TCP payload on the wire
     bint has_ack
@@ -42,10 +42,10 @@ cdef struct Side:                   # one direction: what the sender ``side`` pu
     int64_t first_ns, last_ns       # of its packets
     int64_t syn_ns                  # of the SYN or SYN/ACK; UNKNOWN_TIME
     int64_t fin_ns, rst_ns          # UNKNOWN_TIME
-    uint64_t packets                # with retransmissions and bare acknowledgements; mirrored duplicates are not counted
+    uint64_t packets                # with retransmissions and bare acknowledgements, without mirrored duplicates
     uint64_t wire_bytes             # of these packets, link headers included
     uint64_t payload_bytes          # seen for the first time
-    uint64_t delivered              # bytes of the stream given before this call, gaps included: the offset of what comes next
+    uint64_t delivered              # bytes given before this call, gaps included: the offset of what comes next
     uint64_t acknowledged           # bytes of this stream that the other side has acknowledged
     uint64_t lost_bytes             # in gaps
     uint64_t gaps

@@ -31,9 +31,10 @@ cdef dict side_values(const Side* side):
 class CollectedConnection:
     """What a StreamCollector was told of one connection.
 
-    ``streams`` are the bytes of both sides, without those in gaps; ``events`` all calls in their order, tuples that begin
-    with their name: ("data", side, offset, length, time_ns, frame, was_held), ("gap", side, offset, length, kind),
-    ("ended", side, kind).  ``kind`` is how it ended, None while it goes on, and ``sides`` what was counted until then.
+    ``streams`` are the bytes of both sides, without those in gaps; ``events`` all calls in their order, tuples that
+    begin with their name: ("data", side, offset, length, time_ns, frame, was_held), ("gap", side, offset, length,
+    kind), ("ended", side, kind).  ``kind`` is how it ended, None while it goes on, and ``sides`` what was counted
+    until then.
     """
 
     def __init__(self, int serial, tuple client, tuple server, bint from_start, int vlan):

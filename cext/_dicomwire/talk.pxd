@@ -3,7 +3,7 @@ from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 from .conversation cimport Conversation
-from .flow cimport Connection
+from .sink cimport Connection
 from .messages cimport Messages
 from .order cimport OrderTable
 

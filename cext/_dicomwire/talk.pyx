@@ -15,7 +15,7 @@ from .conversation cimport (
     AT_START, BY_ABORT, BY_FIN, BY_REJECTION, BY_RELEASE, BY_RST, CONVERSATION, IN_COMMAND, IN_DATA_SET, MOST_CONTROLS,
     NO_MESSAGE, NOT_ENDED, SEARCHING, WALKING, Bytes, Control, Conversation, Half, Message,
 )
-from .flow cimport GO_ON, IGNORE, PAUSE, RST, UNKNOWN_TIME, Connection, Segment
+from .sink cimport GO_ON, IGNORE, PAUSE, RST, UNKNOWN_TIME, Connection, Segment
 from .heading cimport BROKEN_HEADING, DEFLATED, NO_HEADING, READ, READING
 from .messages cimport Messages
 from .order cimport lose_order, order_sent, read_order_table, settle_order, start_order

@@ -34,8 +34,8 @@ struct dw_ring_packet {
 #define DW_HAS_RING 1
 
 /* TCP over IPv4 or IPv6, with or without fragments and extension headers, and frames whose VLAN tag is still in them.
-   The offsets are those of the kernel's own idea of the network header, whatever is in front of it.  The loopback interface
-   shows each packet on its way out and on its way in: one is enough. */
+   The offsets are those of the kernel's own idea of the network header, whatever is in front of it.  The loopback
+   interface shows each packet on its way out and on its way in: one is enough. */
 static inline int dw_ring_filter(int fd) {
     struct sock_filter code[] = {
         /*  0 */ BPF_STMT(BPF_LD | BPF_B | BPF_ABS, SKF_AD_OFF + SKF_AD_PKTTYPE),
@@ -67,7 +67,8 @@ static inline int dw_ring_open(int is_cooked) {
     return socket(AF_PACKET, (is_cooked ? SOCK_DGRAM : SOCK_RAW) | SOCK_CLOEXEC, 0);
 }
 
-static inline int dw_ring_map(int fd, uint32_t block_size, uint32_t block_count, uint32_t retire_ms, struct dw_ring *ring) {
+static inline int dw_ring_map(int fd, uint32_t block_size, uint32_t block_count, uint32_t retire_ms,
+                              struct dw_ring *ring) {
     int version = TPACKET_V3;
     struct tpacket_req3 request;
     void *memory;

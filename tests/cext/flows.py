@@ -51,10 +51,14 @@ class Talk:
         self.segments.append(replace(segment, **more))  # type: ignore[arg-type]
         return self
 
-    def client(self, offset: int, acknowledged: int | None, payload: bytes = b"", flags: int = 0, **more: object) -> Talk:
+    def client(
+        self, offset: int, acknowledged: int | None, payload: bytes = b"", flags: int = 0, **more: object
+    ) -> Talk:
         return self.add(0, offset, acknowledged, payload, flags, **more)  # type: ignore[arg-type]
 
-    def server(self, offset: int, acknowledged: int | None, payload: bytes = b"", flags: int = 0, **more: object) -> Talk:
+    def server(
+        self, offset: int, acknowledged: int | None, payload: bytes = b"", flags: int = 0, **more: object
+    ) -> Talk:
         return self.add(1, offset, acknowledged, payload, flags, **more)  # type: ignore[arg-type]
 
     def open(self, *, options: tuple[bytes, bytes] = (b"", b"")) -> Talk:

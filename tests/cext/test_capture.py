@@ -1,4 +1,4 @@
-"""Captures: every format gives the same packets at any cuts, Wireshark reads the same, and lengths that lie end in an error."""
+"""Captures: every format gives the same packets at any cuts, Wireshark reads the same, lengths that lie are errors."""
 
 from __future__ import annotations
 
@@ -261,7 +261,7 @@ def test_wireshark_writes_and_reads_the_same(tmp_path: Path, kind: str) -> None:
     found = read(theirs.read_bytes())
     rows = fields(theirs, "frame.time_epoch", "frame.len", "frame.cap_len")
     assert len(rows) == len(found) == 30
-    for packet, (((time,), (length,), (captured,)), frame) in zip(found, zip(rows, some_frames(30), strict=True), strict=True):
+    for packet, ((time,), (length,), (captured,)), frame in zip(found, rows, some_frames(30), strict=True):
         seconds, fraction = time.split(".")
         assert packet[0] == int(seconds) * 10**9 + int(fraction)
         assert (packet[3], len(packet[2])) == (int(length), int(captured))

@@ -34,7 +34,7 @@ from tests.monitor.packets import (
 
 MSS_AND_SCALE = option_mss(1460) + option_window_scale(7)
 
-# -------------------------------------------------------------------------------------------------------- reassembly
+# ----------------------------------------------------------------------------------------------------------- reassembly
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -211,7 +211,7 @@ def test_half_open_the_other_side_goes_on() -> None:
     assert [event for event in found.events if event[0] == "ended"] == [("ended", 0, "fin"), ("ended", 1, "fin")]
 
 
-# -------------------------------------------------------------------------------------------------------- what is counted
+# ------------------------------------------------------------------------------------------------------ what is counted
 
 
 def test_what_a_handshake_says() -> None:
@@ -324,7 +324,7 @@ def test_a_retransmission_has_another_identification_or_comes_later() -> None:
     assert (client["duplicates"], client["retransmissions"]) == (0, 2)
 
 
-# --------------------------------------------------------------------------------------------- ends and next connections
+# -------------------------------------------------------------------------------------------- ends and next connections
 
 
 def test_resets_end_both_streams() -> None:
@@ -361,7 +361,7 @@ def test_a_refused_connection() -> None:
 def test_what_goes_on_after_a_reset_was_not_reset() -> None:
     talk = Talk().open().client(0, 0, b"abc").reset(0, 3)
     talk.server(0, 3, b"x", after_ms=2000).client(3, 1, b"defg", after_ms=2000).client(7, 1, b"hij")
-    found, counts = run(talk.capture)
+    found, _ = run(talk.capture)
     assert [bytes(connection.streams[0]) for connection in found] == [b"abc", b"defghij"]
     assert [connection.from_start for connection in found] == [True, False]
 
@@ -380,7 +380,7 @@ def test_ports_that_are_used_again(after_ms: float) -> None:
 def test_ports_that_are_used_again_without_an_end() -> None:
     talk = Talk().open().client(0, 0, b"abc")
     later = Talk(initial=(77, 88), now_ns=talk.now_ns).open().client(0, 0, b"next").close(4, 0)
-    found, counts = run(captures.pcap(frames(talk.segments + later.segments)))
+    found, _ = run(captures.pcap(frames(talk.segments + later.segments)))
     assert [bytes(connection.streams[0]) for connection in found] == [b"abc", b"next"]
     assert [connection.kind for connection in found] == ["superseded", "fin"]
     assert found[0].events[-2:] == [("ended", 0, "superseded"), ("ended", 1, "superseded")]
@@ -454,7 +454,7 @@ def test_a_stream_whose_receiver_is_not_seen_does_not_wait_for_ever() -> None:
     assert len(found.streams[0]) == 123
 
 
-# ------------------------------------------------------------------------------------------------------------- bounds
+# --------------------------------------------------------------------------------------------------------------- bounds
 
 
 def test_a_stream_keeps_so_much_and_says_what_it_gives_up() -> None:
@@ -546,7 +546,7 @@ def test_memory_does_not_grow_with_the_capture() -> None:
     assert table.counts["connections_now"] <= 64
 
 
-# ------------------------------------------------------------------------------------------------------ sinks and sources
+# ---------------------------------------------------------------------------------------------------- sinks and sources
 
 
 def test_pausing_changes_nothing() -> None:
@@ -603,7 +603,7 @@ def test_the_clock_of_a_live_capture_goes_on_without_packets() -> None:
     assert table.counts["connections_now"] == 0
 
 
-# --------------------------------------------------------------------------------------------------- headers and fragments
+# ------------------------------------------------------------------------------------------------ headers and fragments
 
 TALK = Talk().open().client(0, 0, b"abc" * 500).server(0, 1500, b"ok").close(1500, 2)
 
@@ -658,7 +658,7 @@ def test_fragments_in_any_order(seed: int) -> None:
 
 
 def test_fragments_that_lie_or_never_come_are_given_up() -> None:
-    (first, *_), last = frames([TALK.segments[3]], Wire(fragment=256)), frames([TALK.segments[3]], Wire(fragment=256))[-1]
+    first, *_, last = frames([TALK.segments[3]], Wire(fragment=256))
     beyond = bytearray(last.data)
     struct.pack_into(">H", beyond, 20, 0x1FFF)  # ends behind all datagrams
     odd = bytearray(first.data)

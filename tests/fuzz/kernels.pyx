@@ -10,6 +10,14 @@ from libc.stdlib cimport abort, free, malloc
 from libc.string cimport memchr, memcmp, memcpy, memset
 from posix.unistd cimport write
 
+from _dicomwire.capture cimport (
+    LINK_ETHERNET, LINK_IPV6, LINK_LINUX_SLL, LINK_LINUX_SLL2, LINK_LOOP, LINK_NULL, LINK_RAW, Packet,
+)
+from _dicomwire.judging cimport print_of
+from _dicomwire.link cimport (
+    IS_IP, MALFORMED, NOT_IP, TOO_SHORT, UNKNOWN_LINK, Datagram, TCPSegment, find_datagram, find_segment,
+    pass_extensions,
+)
 from _dicomwire.part10 cimport FileStart, likely_encoding, look_at_start, skim_meta, syntax_of
 from _dicomwire.pdu cimport (
     BROKEN, COMMAND, CONTROL_PIECE, INVALID_PIECE, LAST_FRAGMENT, NO_FAULT, NO_PIECE, PDU_HEADER, PDV_HEADER, PDV_PIECE,
@@ -508,6 +516,60 @@ cdef int framing_target(const uint8_t* data, size_t size) noexcept nogil:
     return 0
 
 
+# -------------------------------------------------------------------------------------------------------------- packet
+
+cdef enum:
+    PACKET_HEADER = 4           # bytes at the front of the input: link, frame check sequence, bytes that were cut
+
+
+cdef void check_inside(const uint8_t* p, uint64_t length, const uint8_t* data, size_t size,
+                       const char* what) noexcept nogil:
+    check(data <= p <= data + size and length <= <uint64_t>(data + size - p), what)
+
+
+cdef int packet_target(const uint8_t* data, size_t size) noexcept nogil:
+    """A packet of any link: what is found in it lies in it, and no further than its headers say."""
+    cdef int[8] links = [LINK_ETHERNET, LINK_ETHERNET, LINK_RAW, LINK_LINUX_SLL, LINK_LINUX_SLL2, LINK_NULL, LINK_LOOP,
+                         LINK_IPV6]
+    cdef Packet packet
+    cdef Datagram datagram
+    cdef TCPSegment tcp
+    cdef int found, address
+    if size < PACKET_HEADER or size > MAX_INPUT:
+        return -1
+    memset(&packet, 0, sizeof(Packet))
+    packet.link_type = links[data[0] & 7] if data[0] < 250 else data[0]
+    packet.fcs_length = data[1] & 15
+    packet.data = data + PACKET_HEADER
+    packet.captured_length = <uint32_t>(size - PACKET_HEADER)
+    packet.wire_length = packet.captured_length + (<uint32_t>data[2] << (data[3] & 24))
+    found = find_datagram(&packet, &datagram)
+    check(found == IS_IP or found == NOT_IP or found == UNKNOWN_LINK or found == TOO_SHORT or found == MALFORMED,
+          b"a packet is something")
+    if found != IS_IP:
+        return 0
+    check(datagram.version == 4 or datagram.version == 6, b"a version")
+    address = 4 if datagram.version == 4 else 16
+    check_inside(datagram.source, address, packet.data, packet.captured_length, b"the source is in the packet")
+    check_inside(datagram.destination, address, packet.data, packet.captured_length, b"the target is in the packet")
+    check_inside(datagram.payload, datagram.captured, packet.data, packet.captured_length,
+                 b"the payload is in the packet")
+    check(datagram.captured <= datagram.length, b"no more is captured than there was")
+    if datagram.fragment_offset or datagram.more_fragments:
+        if datagram.version == 6:
+            pass_extensions(&datagram)
+        return 0
+    found = find_segment(datagram.payload, datagram.captured, datagram.length, &tcp)
+    check(found == IS_IP or found == TOO_SHORT or found == MALFORMED, b"a datagram's payload is something")
+    if found != IS_IP:
+        return 0
+    if tcp.captured:
+        check_inside(tcp.payload, tcp.captured, datagram.payload, datagram.captured, b"bytes are in the datagram")
+    check(tcp.captured <= tcp.length < datagram.length, b"a segment is shorter than its datagram")
+    print_of(1, 0, &datagram, &tcp)
+    return 0
+
+
 # ---------------------------------------------------------------------------------------------------------- the driver
 
 cdef class Exact:
@@ -531,7 +593,7 @@ cdef class Exact:
 
 def targets():
     """Names of the targets."""
-    return ["framing", "start", "stepper", "text"]
+    return ["framing", "packet", "start", "stepper", "text"]
 
 
 def fuzz(str name, list arguments):
@@ -547,6 +609,8 @@ def fuzz(str name, list arguments):
         target = text_target
     elif name == "framing":
         target = framing_target
+    elif name == "packet":
+        target = packet_target
     else:
         raise ValueError(f"no target {name}: one of {', '.join(targets())}")
     kept = [argument.encode() for argument in ["kernels", *arguments]]
@@ -604,6 +668,8 @@ def run_one(str name, bytes data):
             text_target(copy, size)
         elif name == "framing":
             framing_target(copy, size)
+        elif name == "packet":
+            packet_target(copy, size)
         else:
             raise ValueError(f"no target {name}: one of {', '.join(targets())}")
     finally:

@@ -1,7 +1,9 @@
-"""Reassembly of one connection, slow and obvious: a dictionary of bytes for each direction, and a look at it after each packet.
+"""Reassembly of one connection, slow and obvious: a dictionary of bytes for each direction, and a look at it after
+each packet.
 
-RFC 9293.  The rules are those of `_dicomwire.flow`: the bytes that came first count; a hole is a gap when its receiver has
-acknowledged it and something behind it was seen.  Bounds of memory, resets and sequence numbers far away are left out.
+RFC 9293.  The rules are those of `_dicomwire.flow`: the bytes that came first count; a hole is a gap when its receiver
+has acknowledged it and something behind it was seen.  Bounds of memory, resets and sequence numbers far away are left
+out.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ class DescriptorSource(CaptureSource):
 
 
 class ObjectSource(CaptureSource):
-    """A file object, or anything else with ``readinto``; ``close`` is called at the end, None for one of the caller's."""
+    """A file object, or anything else with ``readinto``; ``close`` is called at the end, None for the caller's own."""
 
     def __init__(
         self, file: Readable, name: str, *, close: Callable[[], None] | None = None, reader: CaptureReader | None = None
@@ -116,5 +116,5 @@ def open_file(path: Path, reader: CaptureReader | None = None) -> CaptureSource:
         os.close(descriptor)
         raise
     os.close(descriptor)
-    file = gzip.open(path, "rb")
+    file = gzip.GzipFile(path, "rb")
     return ObjectSource(file, str(path), close=file.close, reader=reader)

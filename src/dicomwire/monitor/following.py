@@ -1,8 +1,8 @@
 """Capture files that somebody else writes: one that grows, and sets that rotate (tcpdump -C, -G and -W, dumpcap -b).
 
 The files of a set are read in the order of their first packets.  Who follows stays with the last one until a newer one
-has packets, and takes a file that was written anew, under whatever name, for another one.  A record that is half there is
-waited for.
+has packets, and takes a file that was written anew, under whatever name, for another one.  A record that is half there
+is waited for.
 """
 
 from __future__ import annotations
@@ -128,8 +128,10 @@ class FileSetSource(Source):
         """Whether the file under the name of the present one is another, or was emptied."""
         assert self.path is not None
         version = version_of(self.path)
-        if version is None or not isinstance(self._current, DescriptorSource):
+        if version is None:
             return True
+        if not isinstance(self._current, DescriptorSource):     # compressed, and so complete
+            return False
         status = os.fstat(self._current.descriptor)
         return (
             (version.device, version.inode) != (status.st_dev, status.st_ino)
@@ -141,9 +143,10 @@ class FileSetSource(Source):
         assert self._current is not None
         assert self.path is not None
         self.truncated_bytes += self._current.truncated_bytes
-        replaced = self._is_replaced()
+        # One that was written anew while it was read is still to be read, unless that would never end.
+        is_anew = self.is_live and self._is_replaced()
         self._current.close()
-        self._finished[self.path] = None if replaced else version_of(self.path)
+        self._finished[self.path] = None if is_anew else version_of(self.path)
         self._current = self.path = None
 
     def close(self) -> None:

@@ -48,7 +48,7 @@ class LibpcapSource(Source):
 
     is_live = True
 
-    def __init__(self, interface: str, *, promiscuous: bool = False) -> None:
+    def __init__(self, interface: str, *, promiscuous: bool = False, buffer_bytes: int = 64 << 20) -> None:
         try:
             import pcapy
         except ImportError:
@@ -58,7 +58,12 @@ class LibpcapSource(Source):
                 extra="capture",
             ) from None
         try:
-            self._handle: Any = pcapy.open_live(interface, SNAP_LENGTH, promiscuous, WAIT_MS)
+            self._handle: Any = pcapy.create(interface)
+            self._handle.set_snaplen(SNAP_LENGTH)
+            self._handle.set_promisc(promiscuous)
+            self._handle.set_timeout(WAIT_MS)
+            self._handle.set_buffer_size(buffer_bytes)
+            self._handle.activate()
             self._handle.setfilter(FILTER)
         except pcapy.PcapError as error:
             raise OSError(f"capturing from {interface}: {error}") from None
@@ -92,4 +97,4 @@ def open_interface(interface: str, *, promiscuous: bool = False, blocks: int = 6
     """Capture from an interface of this machine; needs the right to (CAP_NET_RAW on Linux), else PermissionError."""
     if IS_SUPPORTED:
         return RingSource(interface, promiscuous=promiscuous, blocks=blocks)
-    return LibpcapSource(interface, promiscuous=promiscuous)
+    return LibpcapSource(interface, promiscuous=promiscuous, buffer_bytes=blocks << 20)

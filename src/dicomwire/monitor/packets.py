@@ -23,9 +23,10 @@ class Filled(Enum):
 class Source:
     """A source of packets; `packets` is what a FlowTable runs on after each `fill`.
 
-    ``name`` says what it is, ``is_live`` whether the present goes on in it: how long nothing was seen is then a matter of
-    the clock, too.  ``truncated_bytes`` of an unfinished record were left where a capture ended.  Where `run` raises
-    DecodeError the capture cannot be read on; `fill` then goes on with the next of a set, or says that it has ended.
+    ``name`` says what it is, ``is_live`` whether the present goes on in it: how long nothing was seen is then a
+    matter of the clock, too.  ``truncated_bytes`` of an unfinished record were left where a capture ended.  Where `run`
+    raises DecodeError the capture cannot be read on; `fill` then goes on with the next of a set, or says that it has
+    ended.
     """
 
     packets: PacketSource

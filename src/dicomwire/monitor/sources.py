@@ -49,8 +49,9 @@ def open_source(
     pattern of them, an interface, or an object with ``readinto``.
 
     ``follow`` goes on with what is written to files later, and never ends.  Of an interface, ``promiscuous`` asks for
-    packets to other machines and ``ring_blocks`` for so many MiB between the kernel and us.  A file has precedence over an
-    interface of its name.  Raises OSError where there is neither, PermissionError where capturing is not allowed.
+    packets to other machines and ``ring_blocks`` for so many MiB between the kernel and us.  A file has precedence
+    over an interface of its name.  Raises OSError where there is neither, PermissionError where capturing is not
+    allowed.
     """
     if source == "-":
         return DescriptorSource(STANDARD_INPUT, "-", close=False)

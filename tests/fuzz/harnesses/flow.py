@@ -1,4 +1,4 @@
-"""Segments of a connection in any order, with losses, copies, overlaps and cuts, are the streams and gaps of the slow twin."""
+"""Segments in any order, lost, copied, overlapping, cut, are the streams and gaps that the slow twin finds."""
 
 import struct
 
@@ -108,7 +108,10 @@ def run(data: bytes) -> None:
         assert found.sides[side]["lost_bytes"] == sum(gaps)  # type: ignore[arg-type]
 
 
-def op(side: int, offset: int, acknowledged: int, length: int, cut: int = 0, *, fin: bool = False, salt: int = 0) -> bytes:
+def op(
+    side: int, offset: int, acknowledged: int, length: int, cut: int = 0, *, fin: bool = False, salt: int = 0
+) -> bytes:
+    """Return a packet as noise."""
     kind = side | salt << 2 | (0x30 if fin else 0) | (0x40 if cut else 0)
     return OP.pack(kind, offset, acknowledged, length, cut)
 

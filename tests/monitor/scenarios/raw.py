@@ -156,7 +156,7 @@ ORDER = (
     "PID|1||PAT-0077^^^HOSPITAL||Doe^Jane||19700101|F\r"
     "PV1|1|O|||||||||||||||||V-1\r"
     "ORC|NW|PLACER-1|FILLER-1||SC\r"
-    "OBR|1|PLACER-1|FILLER-1|CT^CT of the head|||||||||||||||ACC-77|RP-1|STEP1||||CT\r"
+    "OBR|1|PLACER-1|FILLER-1|CT^CT of the head||||||||||||||ACC-77|RP-1|STEP1||||CT\r"
     "ZDS|1.2.826.0.1.3680043.10.1414.8^^Application^DICOM\r"
 )
 
