@@ -40,6 +40,14 @@ class HL7Record:
 
     record = "hl7"
 
+    placer_order_numbers: list[str]
+    filler_order_numbers: list[str]
+    accession_numbers: list[str]
+    requested_procedure_ids: list[str]
+    scheduled_step_ids: list[str]
+    study_instance_uids: list[str]
+    visit_numbers: list[str]
+
     def __init__(self, exchange: Exchange) -> None:
         request = exchange.request
         answers = [*exchange.acknowledgements.values(), *([exchange.commit] if exchange.commit else [])]
