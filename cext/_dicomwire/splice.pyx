@@ -23,8 +23,6 @@ from .pickling cimport inside_state
 from .tape cimport DATA_SET, EXPLICIT_LE
 from .vr cimport DW_VR_OB, DW_VR_SH, DW_VR_UI, DW_VR_UL
 
-from os import fsencode as os_fsencode
-
 from .errors import EncodeError, TruncatedError
 
 cdef extern from "splice.h" nogil:
@@ -37,6 +35,9 @@ cdef extern from "splice.h" nogil:
     ssize_t dw_copy_range(int source, uint64_t offset, int target, size_t size) noexcept
     int dw_rename_new(const char*, const char*) noexcept
     enum: DW_NO_COPY
+
+cdef extern from "Python.h":
+    object PyUnicode_EncodeFSDefault(object)
 
 cdef enum:
     VECTORS = 64                # stretches of memory that are written at once
@@ -398,9 +399,9 @@ cdef class _Writer:
         return 0
 
 
-def rename_new(source, target) -> bool:
+def rename_new(str source not None, str target not None) -> bool:
     """Rename a file unless there is one of the new name, which is a FileExistsError; False where nobody can say so."""
-    cdef bytes old = os_fsencode(source), new = os_fsencode(target)
+    cdef bytes old = PyUnicode_EncodeFSDefault(source), new = PyUnicode_EncodeFSDefault(target)
     cdef const char* old_name = PyBytes_AS_STRING(old)
     cdef const char* new_name = PyBytes_AS_STRING(new)
     cdef int status

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import stat
@@ -12,7 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _counter = itertools.count()
-_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+_CLOSE_ON_EXEC = getattr(os, "O_CLOEXEC", 0)
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CLOSE_ON_EXEC | getattr(os, "O_NOFOLLOW", 0)
+_OF_LINKS = {"follow_symlinks": False} if os.access in os.supports_follow_symlinks else {}
 _NEW = 0o666  # mode of a new file, before the umask
 
 
@@ -38,60 +41,89 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
         raise
 
 
-@contextmanager
-def replacing_file(
-    path: str | os.PathLike[str], *, overwrite: bool = True, synchronize: bool = False
-) -> Iterator[int]:
+class replacing_file:
     """Give the descriptor of a new file, which has the name ``path`` at the end of the block, with an older one's mode.
 
     overwrite       False: FileExistsError where there is a file of that name, also if it came in the meantime
-    synchronize     the data are on the disk before the name is, and the name before this returns
+    synchronize     the data are on the disk before the name is, and the name before the block is left
 
     A link is followed.  What is no regular file, a pipe or a device, is written to as it is.  An exception, of whatever
     kind, leaves no file behind and an older one as it was; a process that is killed leaves at most a hidden file that
-    ends in ".part".
+    ends in ".part".  A class, since a generator takes longer than the system calls.
     """
-    name = os.fspath(path)
-    try:
-        older: os.stat_result | None = os.lstat(name)
-    except FileNotFoundError:
-        older = None
-    if older is not None and stat.S_ISLNK(older.st_mode):
-        older = os.stat(name) if os.path.exists(name) else None
-        if older is None or stat.S_ISREG(older.st_mode):
-            name = os.path.realpath(name)
-    if older is not None and not stat.S_ISREG(older.st_mode):
-        descriptor = os.open(name, os.O_WRONLY | getattr(os, "O_CLOEXEC", 0))
+
+    __slots__ = ("_descriptor", "_name", "_overwrite", "_synchronize", "_temporary")
+
+    def __init__(
+        self, path: str | os.PathLike[str], *, overwrite: bool = True, synchronize: bool = False
+    ) -> None:
+        self._name = os.fspath(path)
+        self._overwrite = overwrite
+        self._synchronize = synchronize
+        self._temporary: str | None = None
+
+    def __enter__(self) -> int:
+        name = self._name
+        mode = _NEW
+        if os.access(name, os.F_OK, **_OF_LINKS):  # no exception in the usual case, that there is none
+            mode = os.lstat(name).st_mode
+            if stat.S_ISLNK(mode):
+                try:
+                    mode = os.stat(name).st_mode
+                except FileNotFoundError:
+                    mode = stat.S_IFREG | _NEW  # the link leads nowhere yet
+                if stat.S_ISREG(mode):
+                    name = self._name = os.path.realpath(name)
+            if not stat.S_ISREG(mode):
+                self._descriptor = os.open(name, os.O_WRONLY | _CLOSE_ON_EXEC)
+                return self._descriptor
+            if not self._overwrite and os.path.lexists(name):
+                raise FileExistsError(errno.EEXIST, "the file is there, and overwrite is False", name)
+        at = name.rfind(os.sep) + 1
+        # A name may be as long as the file system allows; the temporary one is not to be longer.
+        self._temporary = f"{name[:at]}.{name[at : at + 100]}.{os.getpid()}-{next(_counter)}.part"
+        self._descriptor = os.open(self._temporary, _FLAGS, _NEW)
+        if mode != _NEW and stat.S_IMODE(mode) != _NEW:
+            try:
+                os.fchmod(self._descriptor, stat.S_IMODE(mode))
+            except BaseException:
+                self._give_up()
+                raise
+        return self._descriptor
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        if self._temporary is None:
+            os.close(self._descriptor)
+            return
+        if kind is not None:
+            self._give_up()
+            return
         try:
-            yield descriptor
-        finally:
-            os.close(descriptor)
-        return
-    if older is not None and not overwrite:
-        raise FileExistsError(17, "the file is there, and overwrite is False", name)
-    folder, last = os.path.split(name)
-    # A name may be as long as the file system allows; the temporary one is not to be longer.
-    temporary = os.path.join(folder, f".{last[:100]}.{os.getpid()}-{next(_counter)}.part")
-    descriptor = os.open(temporary, _FLAGS, _NEW)
-    try:
+            if self._synchronize:
+                os.fsync(self._descriptor)
+        except BaseException:
+            self._give_up()
+            raise
         try:
-            if older is not None and stat.S_IMODE(older.st_mode) != _NEW:
-                os.fchmod(descriptor, stat.S_IMODE(older.st_mode))
-            yield descriptor
-            if synchronize:
-                os.fsync(descriptor)
+            os.close(self._descriptor)
+            if self._overwrite:
+                os.replace(self._temporary, self._name)
+            else:
+                _take_name(self._temporary, self._name)
+        except BaseException:
+            if os.path.exists(self._temporary):
+                os.remove(self._temporary)
+            raise
+        if self._synchronize:
+            _synchronize_folder(os.path.dirname(self._name) or ".")
+
+    def _give_up(self) -> None:
+        assert self._temporary is not None
+        try:
+            os.close(self._descriptor)
         finally:
-            os.close(descriptor)
-        if overwrite:
-            os.replace(temporary, name)
-        else:
-            _take_name(temporary, name)
-    except BaseException:
-        if os.path.exists(temporary):
-            os.remove(temporary)
-        raise
-    if synchronize:
-        _synchronize_folder(folder or ".")
+            if os.path.exists(self._temporary):
+                os.remove(self._temporary)
 
 
 def _take_name(temporary: str, name: str) -> None:
@@ -106,7 +138,7 @@ def _take_name(temporary: str, name: str) -> None:
         raise
     except OSError:  # a file system without links
         if os.path.lexists(name):
-            raise FileExistsError(17, "the file is there, and overwrite is False", name) from None
+            raise FileExistsError(errno.EEXIST, "the file is there, and overwrite is False", name) from None
         os.rename(temporary, name)
     else:
         os.unlink(temporary)
