@@ -3,13 +3,12 @@
 Group lengths are left out, elements come in the order of their tags, of those that stand twice the first counts, text
 is UTF-8 whatever the data set declares, and Specific Character Set says so.  Binary values are in little endian.
 """
-cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.math cimport isfinite, signbit
 from libc.stdint cimport int16_t, int32_t
 from libc.stdio cimport snprintf
-from libc.stdlib cimport free, malloc, realloc
+from libc.stdlib cimport free, realloc
 from libc.string cimport memchr, memset, strlen
 
 from .block cimport ALL, CHARSET_UTF8
@@ -18,7 +17,8 @@ from .decode cimport decode_text
 from .overlay cimport edits_of, is_touched, kept_value, members_of
 from .source cimport Source
 from .tape cimport (
-    FRAGMENTS, NOT_ENTERED, TapeEntry, UNORDERED, dw_load16be, dw_load16le, dw_load32be, dw_load32le, dw_load64be, dw_load64le,
+    FRAGMENTS, NOT_ENTERED, TapeEntry, UNORDERED, dw_load16be, dw_load16le, dw_load32be, dw_load32le, dw_load64be,
+    dw_load64le,
 )
 from .values cimport is_plain, trimmed, word_size
 from .vr cimport (
@@ -308,8 +308,7 @@ cdef class ModelWriter:
         """The innermost container ends."""
         cdef Level* level = self.levels + self.depth
         cdef bint is_sequence = level.is_sequence
-        cdef uint8_t i
-        for i in range(level.holds):
+        for _ in range(level.holds):
             self.kept.pop()
         self.depth -= 1
         if self.depth < 0:
@@ -379,7 +378,7 @@ cdef class ModelWriter:
             return self._inside(block, index)
         traits = dw_vr_traits(vr)
         word = word_size(vr)
-        if traits & DW_VR_BYTES == 0 and traits & DW_VR_TEXT == 0 and (word == 0 or entry.length & <uint64_t>(word - 1)):
+        if not traits & (DW_VR_BYTES | DW_VR_TEXT) and (word == 0 or entry.length & <uint64_t>(word - 1)):
             block.report("value", index, f"{entry.length} bytes are no whole number of {vr_name(vr)} values",
                          "PS3.5 6.2")
             vr = DW_VR_UN
