@@ -58,18 +58,30 @@ def build(source: Source) -> str:
         retired = " (retired)" * element.retired
         where = f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
         properties.append(
-            f"    @property\n    def {element.keyword}(self) -> {annotation}:\n"
-            f'        """{where} {element.vr} {element.vm} {element.name}{retired}"""\n'
+            f"    {element.keyword}: _Attribute[{annotation}]\n"
+            f'    """{where} {element.vr} {element.vm} {element.name}{retired}"""\n'
         )
     return f'''\
 {header(source, "Attributes of a data set by keyword, typed by VR and VM (PS3.6).")}\
 # fmt: off
+from typing import Generic as _Generic
+from typing import TypeVar as _TypeVar
+
 from dicomwire.dataset.personname import PersonName as _PersonName
 from dicomwire.dictionary import UID as _UID
 from dicomwire.dictionary import Tag as _Tag
 
 from .dataset import Sequence as _Sequence
 from .fragments import Fragments as _Fragments
+
+_Value = _TypeVar("_Value")
+
+class _Attribute(_Generic[_Value]):
+    """What is read has the type of decoded values; what is set is checked when it is encoded."""
+
+    def __get__(self, instance: object, owner: type[object] | None = None) -> _Value: ...
+    def __set__(self, instance: object, value: object) -> None: ...
+    def __delete__(self, instance: object) -> None: ...
 
 class _StandardAttributes:
     """{len(properties)} attributes of the standard; an absent one raises AttributeError."""

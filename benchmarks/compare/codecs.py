@@ -1,7 +1,8 @@
 """Tasks on compressed frames: whole files to arrays, beside other toolkits and the codecs called bare.
 
 The frames are like CT slices, 12 bits of 16, but for JPEG baseline; each file is written once.  A codec called bare
-gets its codestreams as bytes and gives an array of each: what a program adds is finding and checking frames.
+gets its codestreams as bytes and gives an array of each: what a program adds is finding and checking frames, and, of
+a file, reading it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import importlib.metadata
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -103,7 +105,7 @@ def coded_task(name: str, size: str, which: str) -> Task:
     if coding.bits == 8:
         values = (values >> 4).astype(np.uint8)
     path, frames = write(which, coding, values)
-    exact = equal_to(values)
+    exact, whole = equal_to(values), Path(path).read_bytes()
 
     def check(found: Array) -> str:
         if not coding.is_lossy:
@@ -129,6 +131,13 @@ def coded_task(name: str, size: str, which: str) -> Task:
         )
         for threads in (1, 2)
     ]  # fmt: skip
+    entries.append(
+        Entry(
+            "dicomwire, of bytes in memory", "own", lambda: dicomwire.dcmread(whole).decode(),
+            version=version("dicomwire"),
+            toolkit="dicomwire", variant="memory", compare=check,
+        )
+    )  # fmt: skip
     for label, decode in coding.bare.items():
         entries.append(
             Entry(

@@ -10,7 +10,18 @@ from functools import lru_cache
 from typing import Any
 
 from benchmarks import workloads, yardsticks
-from benchmarks.compare import child, codecs, exchange, framing, hl7, monitor, monitor_live, pixels, storage
+from benchmarks.compare import (
+    child,
+    codecs,
+    exchange,
+    framing,
+    hl7,
+    monitor,
+    monitor_live,
+    pixels,
+    storage,
+    writing,
+)
 from benchmarks.compare.adapters import Toolkit
 from benchmarks.compare.adapters.dicomwire_ import STREAM_CHUNK, Dicomwire
 from benchmarks.compare.adapters.pydicom_ import Pydicom
@@ -489,6 +500,7 @@ TASKS: dict[str, Callable[[Context], Task]] = {
     **{name: lambda context, make=make: make(context.size) for name, make in exchange.TASKS.items()},
     **{name: lambda context, make=make: make(context.size) for name, make in framing.TASKS.items()},
     **{name: lambda context, make=make: make(context.size) for name, make in (pixels.TASKS | codecs.TASKS).items()},
+    **{name: lambda context, make=make: make(context) for name, make in writing.TASKS.items()},
     "echo": lambda context: network_task("echo", context.size, context.names),
     "echo-scu": lambda context: network_task("echo-scu", context.size, context.names),
     "associations": lambda context: network_task("associations", context.size, context.names),

@@ -181,6 +181,7 @@ class Yardsticks:
             "yard_load_walk": [ctypes.c_char_p, ctypes.c_uint64, number],
             "yard_copy": [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint64],
             "yard_read_whole": [ctypes.c_char_p, number],
+            "yard_copy_files": [paths, paths, paths, ctypes.c_int],
             "yard_pdv_walk": [ctypes.c_void_p, ctypes.c_uint64, ctypes.c_int, number],
             "yard_pdv_fragment": [ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, number],
         }
@@ -221,6 +222,13 @@ class Yardsticks:
         size = ctypes.c_uint64()
         taken = self._library.yard_read_whole(os.fsencode(path), ctypes.byref(size))
         return _checked("read", taken), size.value
+
+    def copy_files(self, source: PathList, temporary: PathList, target: PathList) -> int:
+        """Copy each file: read in pieces of 1 MiB, written to its temporary name, which is then renamed."""
+        if not source.count == temporary.count == target.count:
+            raise ValueError("as many names of each kind are needed")
+        taken = self._library.yard_copy_files(source.array, temporary.array, target.array, source.count)
+        return _checked("copy of files", taken)
 
     def pdv_walk(self, stream: Buffer, *, copy: bool = False) -> tuple[int, PDVCounts]:
         """Walk P-DATA-TF PDUs; with `copy` each command set and data set goes to memory of its own."""

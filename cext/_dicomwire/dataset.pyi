@@ -1,6 +1,7 @@
 """Views of a tape.  The docstrings are in dataset.pyx."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from os import PathLike
 from typing import Any, ClassVar, Literal, TypedDict, Unpack, final, overload
 
 from numpy.typing import NDArray
@@ -10,12 +11,13 @@ from _dicomwire.errors import Deviation
 from dicomwire.dataset.private import PrivateBlock as _PrivateBlock
 from dicomwire.dictionary import UID as _UID
 from dicomwire.dictionary import Tag
+from dicomwire.file.writer import Writable as _Writable
 from dicomwire.pixel.arrays import Frames as _Frames
 
 _Array = NDArray[Any]
 _Key = str | int | tuple[int, int]
 _Policy = Literal["strict", "report", "ignore"] | str
-_Elements = DataSet | Mapping[str, object] | Mapping[int, object] | Iterable[tuple[_Key, object]]
+_Values = Mapping[str, object] | Mapping[int, object] | Iterable[tuple[_Key, object]]
 
 class _ModelOptions(TypedDict, total=False):
     bulk_data: Literal["inline", "omit"]
@@ -80,18 +82,26 @@ class DataElement:
 
 @final
 class DataSet(_StandardAttributes):
-    def __init__(self, elements: _Elements | None = None, *, policy: _Policy = "report") -> None: ...
+    def __init__(self, elements: DataSet | _Values | None = None, *, policy: _Policy = "report") -> None: ...
     def __setitem__(self, key: _Key, value: object, /) -> None: ...
     def __delitem__(self, key: _Key, /) -> None: ...
-    def __setattr__(self, name: str, value: object, /) -> None: ...
-    def __delattr__(self, name: str, /) -> None: ...
     def add(self, element: DataElement) -> None: ...
     def add_new(self, tag: _Key, VR: str, value: object) -> None: ...
-    def update(self, elements: _Elements) -> None: ...
+    def update(self, elements: DataSet | _Values) -> None: ...
     def setdefault(self, key: _Key, default: object = None) -> DataElement: ...
     def pop(self, key: _Key, *default: object) -> object: ...
     def clear(self) -> None: ...
     def copy(self) -> DataSet: ...
+    def save_as(
+        self,
+        filename: str | PathLike[str] | _Writable,
+        *,
+        transfer_syntax: str | None = None,
+        overwrite: bool = False,
+        lengths: Literal["keep", "known", "undefined"] | str = "keep",
+        policy: _Policy = "report",
+        synchronize: bool = False,
+    ) -> None: ...
     @overload
     def get(self, key: str, default: object = None) -> object: ...
     @overload

@@ -193,9 +193,8 @@ cdef class Deposit:
     def answer(self, int socket, uint16_t status, uint32_t max_pdu_length):
         """Send the response to the request that was stored; what of it is left to be sent, or None.
 
-        ``max_pdu_length`` is what the peer takes, 0 for any length.  All of it is left, in fragments that are too long,
-        never: a response that does not fit one PDU is a ValueError.  A connection that is lost is none of ours: whoever
-        receives from it next is told.
+        ``max_pdu_length`` is what the peer takes, 0 for any length; ValueError when the response does not fit one PDU.  A
+        connection that is lost is no error here: whoever receives from it next is told.
         """
         cdef uint8_t[HEADERS + MOST_STORE_RESPONSE] message
         cdef Py_ssize_t size

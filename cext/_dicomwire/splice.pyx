@@ -6,24 +6,26 @@ has it, so that the data need not pass through this process.  PS3.10 section 7.1
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from cpython.exc cimport PyErr_CheckSignals, PyErr_SetFromErrno
+from cpython.exc cimport PyErr_CheckSignals, PyErr_SetFromErrno, PyErr_SetFromErrnoWithFilenameObject
 from libc.errno cimport EINTR, errno
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from .block cimport Block, hook
-from .dataset cimport DataSet, Root, adopt_lists
+from .dataset cimport DataElement, DataSet, Root, adopt_lists, edited_element, new_data_set, value_at
 from .emitter cimport store_header
-from .overlay cimport is_touched
+from .overlay cimport assign, clone, is_touched
 from .plan cimport Plan, Run
-from .source cimport Source
+from .source cimport STRICT, Source
 from .part10 cimport bare_block
 from .pickling cimport inside_state
 from .tape cimport DATA_SET, EXPLICIT_LE
-from .vr cimport DW_VR_UL
+from .vr cimport DW_VR_OB, DW_VR_SH, DW_VR_UI, DW_VR_UL
 
-from .errors import TruncatedError
+from os import fsencode as os_fsencode
+
+from .errors import EncodeError, TruncatedError
 
 cdef extern from "splice.h" nogil:
     ctypedef struct iovec "struct iovec":
@@ -33,6 +35,7 @@ cdef extern from "splice.h" nogil:
     ssize_t write(int, const void*, size_t) noexcept
     # How many bytes were copied between two files at their positions; -1 with errno, DW_NO_COPY where it is not to be had.
     ssize_t dw_copy_range(int source, uint64_t offset, int target, size_t size) noexcept
+    int dw_rename_new(const char*, const char*) noexcept
     enum: DW_NO_COPY
 
 cdef enum:
@@ -61,12 +64,6 @@ def is_unchanged(DataSet data_set) -> bool:
     if root.meta is not None and is_touched(root.meta):
         return False
     return not data_set.block.source.edited or not is_touched(data_set.block)
-
-
-def is_changed_inside(DataSet data_set) -> bool:
-    """Whether a data set, without its File Meta Information, is another one than what was read, or was made."""
-    return data_set.block.is_own or data_set.block.stop_tag != 0 or data_set.block.sparse or (
-        data_set.block.source.edited and is_touched(data_set.block))
 
 
 def was_read(DataSet data_set) -> bool:
@@ -119,6 +116,60 @@ def data_set_plan(DataSet data_set, int encoding, *, int lengths=0, int policy=1
     plan.lengths = lengths
     plan.item(data_set.block, data_set.index, encoding, inherited or (), data_set.block.outer_pixel_representation)
     return plan
+
+
+def named_syntax(DataSet data_set) -> str | None:
+    """Transfer Syntax UID that File Meta Information names, where it was made or changed; else None."""
+    cdef Root root
+    cdef DataElement element
+    if data_set.root is None:
+        return None
+    root = <Root>data_set.root
+    if root.meta is None or root.meta.edits is None and not root.new_meta:
+        return None
+    element = edited_element(root.meta, 0, 0x00020010)
+    return None if element is None else str(element.value) or None
+
+
+cdef object _uid_at(Block block, uint32_t item, uint32_t tag):
+    """A UID of an item as it is now, "" for none."""
+    cdef DataElement element = edited_element(block, item, tag)
+    cdef object value = None if element is None else value_at(element.block, element.index)
+    return value if isinstance(value, str) else ""
+
+
+cdef int _set_meta(Block meta, uint32_t tag, uint16_t vr, object value) except -1:
+    if _uid_at(meta, 0, tag) != value:
+        assign(meta, 0, tag, vr, value, False)
+    return 0
+
+
+def complete_meta(DataSet data_set, syntax, int policy) -> DataSet:
+    """A copy of a data set's File Meta Information, set to what it has to be in a file of this implementation.
+
+    syntax      UID of the transfer syntax; None leaves what is there
+    policy      0: EncodeError for a SOP class or instance that nothing names
+
+    UIDs of the data set go before those that stood there.  PS3.10 section 7.1.
+    """
+    cdef DataSet old = data_set.file_meta
+    cdef Block meta = clone(old.block, old.index)
+    cdef uint32_t tag
+    if edited_element(meta, 0, 0x00020001) is None:
+        assign(meta, 0, 0x00020001, DW_VR_OB, b"\0\1", False)
+    for tag in range(0x00020002, 0x00020004):
+        uid = _uid_at(data_set.block, data_set.index, 0x00080016 if tag == 0x00020002 else 0x00080018)
+        if uid:
+            _set_meta(meta, tag, DW_VR_UI, uid)
+        elif policy == STRICT and edited_element(meta, 0, tag) is None:
+            raise EncodeError(f"no SOP {'Class' if tag == 0x00020002 else 'Instance'} UID, which File Meta Information "
+                              "needs", section="PS3.10 7.1")
+    if syntax is not None:
+        _set_meta(meta, 0x00020010, DW_VR_UI, syntax)
+    class_uid, version_name = hook("implementation")
+    _set_meta(meta, 0x00020012, DW_VR_UI, class_uid)
+    _set_meta(meta, 0x00020013, DW_VR_SH, version_name)
+    return new_data_set(meta, 0)
 
 
 def prefix_plan(preamble, DataSet meta) -> Plan:
@@ -345,6 +396,19 @@ cdef class _Writer:
             size -= n
         source.release()
         return 0
+
+
+def rename_new(source, target) -> bool:
+    """Rename a file unless there is one of the new name, which is a FileExistsError; False where nobody can say so."""
+    cdef bytes old = os_fsencode(source), new = os_fsencode(target)
+    cdef const char* old_name = PyBytes_AS_STRING(old)
+    cdef const char* new_name = PyBytes_AS_STRING(new)
+    cdef int status
+    with nogil:
+        status = dw_rename_new(old_name, new_name)
+    if status == -1:
+        PyErr_SetFromErrnoWithFilenameObject(OSError, target)
+    return status == 0
 
 
 def write_plan(Plan plan, int descriptor) -> int:

@@ -67,22 +67,27 @@ def unpack_words(source, target, int word, *, bint swapped=False, int up=0, int 
     ``signed``.  ``source`` may have any alignment, ``target`` that of its words.
     """
     cdef _Pair pair = _pair(source, target)
+    cdef const uint8_t* data
+    cdef uint8_t* to
     cdef size_t count
     _check_word(word, up, down)
     count = <size_t>(pair.target.len // word)
     _check("source", <Py_ssize_t>count * word, pair.source.len)
+    to, data = <uint8_t*>pair.target.buf, <const uint8_t*>pair.source.buf
     with nogil:
-        dw_unpack_words(pair.target.buf, <const uint8_t*>pair.source.buf, count, word, swapped, up, down, signed)
+        dw_unpack_words(to, data, count, word, swapped, up, down, signed)
 
 
 def words_are_clean(source, int word, *, int up=0, int down=0, bint signed=False) -> bool:
     """Whether the words of ``source``, in the host's byte order, are what unpack_words would make of them."""
     cdef _Pair pair = _pair(source, None)
+    cdef const uint8_t* data = <const uint8_t*>pair.source.buf
+    cdef size_t count
     cdef bint clean
     _check_word(word, up, down)
+    count = <size_t>(pair.source.len // word)
     with nogil:
-        clean = dw_words_are_clean(<const uint8_t*>pair.source.buf, <size_t>(pair.source.len // word), word, up, down,
-                                   signed)
+        clean = dw_words_are_clean(data, count, word, up, down, signed)
     return clean
 
 
@@ -92,11 +97,14 @@ def unpack_bits(source, target, *, int skip=0):
     The least significant bit of a byte comes first.
     """
     cdef _Pair pair = _pair(source, target)
+    cdef const uint8_t* data = <const uint8_t*>pair.source.buf
+    cdef uint8_t* to = <uint8_t*>pair.target.buf
+    cdef Py_ssize_t count = pair.target.len
     if not 0 <= skip < 8:
         raise ValueError(f"skip={skip}: expected 0 to 7")
-    _check("source", (pair.target.len + skip + 7) // 8, pair.source.len)
+    _check("source", (count + skip + 7) // 8, pair.source.len)
     with nogil:
-        dw_unpack_bits(<uint8_t*>pair.target.buf, <const uint8_t*>pair.source.buf, <size_t>pair.target.len, skip)
+        dw_unpack_bits(to, data, <size_t>count, skip)
 
 
 def unpack_12(source, target, *, bint odd=False):
@@ -106,10 +114,12 @@ def unpack_12(source, target, *, bint odd=False):
     words that are written one after the other have it (PS3.5 section 8.1.1, in editions that allow 12 bits allocated).
     """
     cdef _Pair pair = _pair(source, target)
+    cdef const uint8_t* data = <const uint8_t*>pair.source.buf
+    cdef uint16_t* to = <uint16_t*>pair.target.buf
     cdef Py_ssize_t count = pair.target.len // 2
     _check("source", (count * 12 + (4 if odd else 0) + 7) // 8, pair.source.len)
     with nogil:
-        dw_unpack_12(<uint16_t*>pair.target.buf, <const uint8_t*>pair.source.buf, <size_t>count, odd)
+        dw_unpack_12(to, data, <size_t>count, odd)
 
 
 def interleave(source, target, int planes, int word, *, Py_ssize_t frames=1):
@@ -118,6 +128,8 @@ def interleave(source, target, int planes, int word, *, Py_ssize_t frames=1):
     word: 1, 2, 4 or 8 bytes a sample.
     """
     cdef _Pair pair = _pair(source, target)
+    cdef const uint8_t* data = <const uint8_t*>pair.source.buf
+    cdef uint8_t* to = <uint8_t*>pair.target.buf
     cdef Py_ssize_t i, size, pixels
     _check_word(word, 0, 0)
     if not 1 <= planes <= MOST_PLANES or frames < 1:
@@ -127,8 +139,7 @@ def interleave(source, target, int planes, int word, *, Py_ssize_t frames=1):
     _check("source", size * frames, pair.source.len)
     with nogil:
         for i in range(frames):
-            dw_interleave(<uint8_t*>pair.target.buf + i * size, <const uint8_t*>pair.source.buf + i * size,
-                          <size_t>pixels, planes, word)
+            dw_interleave(to + i * size, data + i * size, <size_t>pixels, planes, word)
 
 
 def upsample_422(source, target, int word):
@@ -137,6 +148,8 @@ def upsample_422(source, target, int word):
     word: 1 or 2 bytes a sample.
     """
     cdef _Pair pair = _pair(source, target)
+    cdef const uint8_t* data = <const uint8_t*>pair.source.buf
+    cdef void* to = pair.target.buf
     cdef Py_ssize_t pairs
     if word not in (1, 2):
         raise ValueError(f"word={word}: expected 1 or 2")
@@ -144,6 +157,6 @@ def upsample_422(source, target, int word):
     _check("source", pairs * 4 * word, pair.source.len)
     with nogil:
         if word == 1:
-            dw_upsample_422_8(<uint8_t*>pair.target.buf, <const uint8_t*>pair.source.buf, <size_t>pairs)
+            dw_upsample_422_8(<uint8_t*>to, data, <size_t>pairs)
         else:
-            dw_upsample_422_16(<uint16_t*>pair.target.buf, <const uint8_t*>pair.source.buf, <size_t>pairs)
+            dw_upsample_422_16(<uint16_t*>to, data, <size_t>pairs)

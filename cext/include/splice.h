@@ -6,7 +6,9 @@
 #define _GNU_SOURCE
 #endif
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -25,6 +27,18 @@ static inline ssize_t dw_copy_range(int source, uint64_t offset, int target, siz
     return n;
 #else
     (void)source, (void)offset, (void)target, (void)size;
+    return DW_NO_COPY;
+#endif
+}
+
+/* Rename unless there is a file of the new name.  0, -1 with errno set, DW_NO_COPY where the system has no such call. */
+static inline int dw_rename_new(const char *from, const char *to) {
+#if defined(__linux__) && defined(__GLIBC__) && defined(RENAME_NOREPLACE)
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+        return 0;
+    return errno == ENOSYS || errno == EINVAL ? DW_NO_COPY : -1;
+#else
+    (void)from, (void)to;
     return DW_NO_COPY;
 #endif
 }

@@ -66,6 +66,7 @@ def _open_remote(url: str) -> object:
 def _dcmwrite(filename: object, data_set: DataSet, **options: object) -> None:
     from dicomwire.file.writer import dcmwrite
 
+    set_hooks(dcmwrite=dcmwrite)
     dcmwrite(filename, data_set, **options)  # type: ignore[arg-type]
 
 

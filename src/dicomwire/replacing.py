@@ -96,6 +96,10 @@ def replacing_file(
 
 def _take_name(temporary: str, name: str) -> None:
     """Rename unless there is a file of that name by now."""
+    from _dicomwire.splice import rename_new
+
+    if rename_new(temporary, name):
+        return
     try:
         os.link(temporary, name)
     except FileExistsError:

@@ -110,7 +110,10 @@ def test_version_and_help():
     assert runner.invoke(cli, ["--version"]).stdout == f"dicomwire {dicomwire.__version__}\n"
     result = runner.invoke(cli, ["--help"])
     listed = [line.split()[0] for line in result.stdout.partition("Commands:\n")[2].splitlines()]
-    assert listed == ["dump", "frames", "scan", "json", "xml", "sr", "dicomdir", "echo", "echoscp", "send", "receive"]
+    assert listed == [
+        "dump", "frames", "image", "scan", "modify", "convert", "json", "xml", "sr", "dicomdir", "deid",
+        "echo", "echoscp", "send", "receive", "monitor",
+    ]  # fmt: skip
     for command in COMMANDS:
         result = runner.invoke(cli, [command, "--help"])
         assert result.exit_code == 0

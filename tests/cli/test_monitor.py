@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from dicomwire.cli.__main__ import cli
+from dicomwire.errors import UnsupportedError
+from dicomwire.monitor.sources import open_source
+from dicomwire.net import ApplicationEntity, Server
 from tests.monitor import sample
+from tests.support import missing
 
 COMMAND = [sys.executable, "-m", "dicomwire", "monitor"]
 KEY = b"a key of 16 bytes\n"
@@ -183,3 +190,49 @@ def test_following_a_file(capture: Path, tmp_path: Path) -> None:
     found += rest(process)
     assert kinds(found)["transaction"] == 5
     assert kinds(found)["summary"] == 1
+
+
+def test_an_interface() -> None:
+    """Echoes on loopback are seen as they pass; whatever else passes there does not matter."""
+    try:
+        open_source("lo").close()
+    except (PermissionError, UnsupportedError) as error:
+        missing(f"capturing is not allowed here: {error}")
+    title = f"LIVE{os.getpid()}"
+    process = subprocess.Popen(
+        [*COMMAND, "--json", "--only", "transaction", "lo"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    seen: list[dict[str, Any]] = []
+    first = threading.Event()
+
+    def read(lines: IO[bytes]) -> None:
+        for line in lines:
+            seen.append(json.loads(line))
+            if seen[-1].get("calling_ae_title") == title:
+                first.set()
+
+    reader = threading.Thread(target=read, args=(process.stdout,))
+    reader.start()
+
+    async def echo() -> int:
+        echoes = 0
+        async with Server(ApplicationEntity("ANSWERING"), port=0) as server:
+            while not first.is_set() and echoes < 200:  # until the capture has begun
+                async with ApplicationEntity(title).associate("127.0.0.1", server.port) as association:
+                    await association.c_echo()
+                echoes += 1
+                await asyncio.sleep(0.1)
+        return echoes
+
+    echoes = asyncio.run(echo())
+    process.send_signal(signal.SIGINT)
+    reader.join(30)
+    assert process.wait(30) == 0
+    assert seen[-1]["record"] == "summary"
+    ours = [record for record in seen if record.get("calling_ae_title") == title]
+    assert 0 < len(ours) <= echoes
+    assert {(r["called_ae_title"], r["method"], r["status"]) for r in ours} == {("ANY-SCP", "C-ECHO", 0)}
+    for stream in (process.stdout, process.stderr):
+        assert stream is not None
+        stream.close()

@@ -455,6 +455,14 @@ def test_text_beyond_ascii_declares_utf8():
     assert DataSet.from_json('{"00080005":{"vr":"CS","Value":["ISO_IR 100"]}}').SpecificCharacterSet == "ISO_IR 100"
 
 
+def test_vrs_without_character_sets_keep_bytes_beyond_ascii():
+    ds = read(element(0x00080060, "CS", b"C\xff") + element(0x00080018, "UI", b"1.2\xb7"))
+    once = ds.to_json()
+    assert DataSet.from_json(once).to_json() == once
+    with pytest.raises(ValueDecodeError, match="Modality: CS has characters"):
+        DataSet.from_json('{"00080060":{"vr":"CS","Value":["山"]}}')
+
+
 def test_file_meta_information_is_made():
     ds = DataSet.from_json(read(plain()).to_json())
     assert ds.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.1"

@@ -16,14 +16,15 @@ STUB = Path(__file__).resolve().parents[2] / "cext" / "_dicomwire" / "_dataset_a
 @pytest.fixture(scope="module")
 def annotations() -> dict[str, str]:
     tree = ast.parse(STUB.read_text(encoding="utf-8"))
-    (body,) = (node for node in tree.body if isinstance(node, ast.ClassDef))
+    _, body = (node for node in tree.body if isinstance(node, ast.ClassDef))
     assert body.name == "_StandardAttributes"
     found: dict[str, str] = {}
     for node in body.body:
-        if isinstance(node, ast.FunctionDef):
-            assert [ast.unparse(item) for item in node.decorator_list] == ["property"]
-            assert node.returns is not None
-            found[node.name] = ast.unparse(node.returns)
+        if isinstance(node, ast.AnnAssign):
+            assert isinstance(node.target, ast.Name)
+            assert isinstance(node.annotation, ast.Subscript)
+            assert ast.unparse(node.annotation.value) == "_Attribute"
+            found[node.target.id] = ast.unparse(node.annotation.slice)
     return found
 
 

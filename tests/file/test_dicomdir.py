@@ -1,4 +1,4 @@
-"""DICOMDIRs: trees of records, offsets that lie, File IDs that lead away; file-sets written, DCMTK and pydicom as referees."""
+"""DICOMDIRs: trees of records, offsets that lie, File IDs that lead away; file-sets written, with referees."""
 
 import os
 import re
@@ -108,12 +108,12 @@ def test_many_records_in_a_row_cost_no_stack():
 def test_what_is_no_dicomdir():
     with pytest.raises(DecodeError, match="no DICOMDIR"):
         read_dicomdir(part10(text(0x00080060, "CS", "CT")))
+    found = directory(record("IMAGE", file_id="A"))
     with pytest.raises(DecodeError, match="no place"):
-        found = directory(record("IMAGE", file_id="A"))
         found.path_of(found.records[0])
 
 
-# -------------------------------------------------------------------------------------------------------------- File IDs
+# ------------------------------------------------------------------------------------------------------------ File IDs
 
 
 @pytest.fixture

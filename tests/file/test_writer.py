@@ -19,7 +19,19 @@ from dicomwire.errors import DecodeError, EncodeError, TruncatedError, Unsupport
 from dicomwire.file import data_set_bytes, dcmwrite, file_bytes, iter_data_set, iter_file
 from dicomwire.replacing import replacing_file
 from tests.builders import (
-    BIG_ENDIAN, DEFLATED, EXPLICIT, IMPLICIT, JPEG, UNDEFINED, element, implicit, item, meta, part10, plain, sequence,
+    BIG_ENDIAN,
+    DEFLATED,
+    EXPLICIT,
+    IMPLICIT,
+    JPEG,
+    UNDEFINED,
+    element,
+    implicit,
+    item,
+    meta,
+    part10,
+    plain,
+    sequence,
     sequence_end,
 )  # fmt: skip
 

@@ -386,6 +386,20 @@ def test_identifiers_are_pseudonyms_that_join() -> None:
     assert record.study_instance_uids == ["1.2.826.0.1.3680043.1.1"]
 
 
+def test_error_codes_and_sentences_in_their_place() -> None:
+    for more, hidden, shown in (
+        ("ERR|||207^Application internal error^HL70357\r", "207", "207"),
+        ("ERR|PID^1^3^204&Unknown key\r", "204", "204"),
+        ("ERR|||JANE DOE IS NOT KNOWN\r", None, "JANE DOE IS NOT KNOWN"),
+        ("", None, None),
+    ):
+        for names, expected in ((Pseudonyms(KEY), hidden), (Pseudonyms(KEY, show_phi=True), shown)):
+            wire = Wire(Exchanges(names))
+            wire.message(adt("1"))
+            (record,) = wire.answer(ack("1", "AE", more=more))
+            assert record.error_code == expected
+
+
 def test_shown_and_hidden() -> None:
     wire = Wire(Exchanges(Pseudonyms(KEY, show_phi=True)))
     wire.message(OMI)

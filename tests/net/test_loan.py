@@ -26,7 +26,7 @@ from dicomwire.dimse.messages import CEchoRQ, CEchoRSP, CFindRQ, CFindRSP, CStor
 from dicomwire.errors import AssociationAborted
 from dicomwire.net import AE, Association, Handlers, Request, Server, Timeouts, loan
 from dicomwire.net.settings import Limits
-from dicomwire.net.storage import Storage, Stored
+from dicomwire.net.storage import Arriving, Storage, Stored
 from dicomwire.net.workers import Workers
 from dicomwire.ul.items import AsynchronousOperationsWindow, RoleSelection
 from dicomwire.ul.pdu import AAbort, AReleaseRP, AReleaseRQ
@@ -443,6 +443,55 @@ def test_what_a_handler_learns_of_an_instance(run: Run, tmp_path: Path) -> None:
         assert (stored.digest, stored.header, stored.is_duplicate) == (None, None, False)
         assert (stored.sop_class_uid, stored.sop_instance_uid) == (CT, f"1.2.{number}")
         assert (stored.context.context_id, stored.transfer_syntax) == (1, stored.context.transfer_syntax)
+
+
+@pytest.mark.parametrize("pixels", [1000, 300_000])
+@pytest.mark.parametrize("digest", [None, "sha256"])
+def test_an_abort_by_whoever_sees_the_header_leaves_nothing(
+    run: Run, tmp_path: Path, pixels: int, digest: str | None
+) -> None:
+    seen: list[str] = []
+
+    def abort(arriving: Arriving) -> None:
+        seen.append(arriving.message.affected_sop_instance_uid)
+        arriving.association.abort()
+
+    async def test() -> None:
+        storage = Storage(tmp_path, on_header=abort, digest=digest)
+        async with serving(storage) as server, connected(server.port) as raw:
+            await associate(raw)
+            await raw.send(store(1, pixels))
+            assert isinstance(await raw.pdu(), AAbort)
+            await raw.close()
+            await until(lambda: not server.associations)
+
+    run(test())
+    assert seen == ["1.2.1"]
+    assert files_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("template", ["{PatientID}/{SOPInstanceUID}.dcm", "{SOPInstanceUID}.dcm"])
+@pytest.mark.parametrize("pixels", [100, 300_000])
+def test_each_header_is_seen_once(run: Run, tmp_path: Path, template: str, pixels: int) -> None:
+    """Also where its folder or its name has to be made, or the instance is there, or refused."""
+    seen: list[str] = []
+
+    def see(arriving: Arriving) -> int:
+        assert arriving.header.PatientName == "Instance^Test"
+        seen.append(arriving.header.SOPInstanceUID)
+        return 0x0124 if arriving.header.SOPInstanceUID == "1.2.2" else 0
+
+    async def test() -> None:
+        storage = Storage(tmp_path, on_header=see, template=template, duplicates="refuse", digest="sha256")
+        async with serving(storage) as server, connected(server.port) as raw:
+            await associate(raw)
+            await raw.send(b"".join(store(number, pixels) for number in (1, 2, 3, 1, 4)))
+            codes = [await status(raw, number) for number in (1, 2, 3, 1, 4)]
+            assert codes == [0, 0x0124, 0, 0x0111, 0]
+
+    run(test())
+    assert seen == ["1.2.1", "1.2.2", "1.2.3", "1.2.1", "1.2.4"]
+    assert [os.path.basename(name) for name in files_in(tmp_path)] == ["1.2.1.dcm", "1.2.3.dcm", "1.2.4.dcm"]
 
 
 @pytest.mark.parametrize("template", ["{CallingAETitle}/{SOPInstanceUID}.dcm", "{SOPClassUID}/x-{SOPInstanceUID}/ct"])

@@ -45,7 +45,13 @@ VALUES = RANDOM.integers(0, 4096, (4, 4)).astype("<u2")
 @pytest.mark.parametrize("signed", [0, 1])
 @pytest.mark.parametrize(
     ("slope", "intercept", "kind"),
-    [("1", "-1024", np.int32), ("2", "0", np.int32), ("0.5", "3", np.float64), ("-3", "7", np.int32), ("1", "1e10", np.float64)],
+    [
+        ("1", "-1024", np.int32),
+        ("2", "0", np.int32),
+        ("0.5", "3", np.float64),
+        ("-3", "7", np.int32),
+        ("1", "1e10", np.float64),
+    ],
 )
 def test_slope_and_intercept(slope, intercept, kind, signed):
     data = grey((VALUES - 2048 * signed).tobytes(), rescale(slope, intercept), signed=signed)
@@ -59,7 +65,9 @@ def test_slope_and_intercept(slope, intercept, kind, signed):
 @pytest.mark.parametrize("first", [0, 100])
 def test_modality_table(first):
     table = RANDOM.integers(0, 65536, 300)
-    lut = sequence(0x00283000, item(element(0x00283002, "US", words(300, first, 16)) + element(0x00283006, "OW", words(*table))))
+    lut = sequence(
+        0x00283000, item(element(0x00283002, "US", words(300, first, 16)) + element(0x00283006, "OW", words(*table)))
+    )
     data = grey((VALUES % 500).tobytes(), lut)
     ds, theirs = dicomwire.dcmread(data), pydicom.dcmread(io.BytesIO(data))
     found = apply_modality_lut(ds.pixel_array, ds)
@@ -82,7 +90,8 @@ def functional_groups(*frames):
 def test_each_frame_has_its_own():
     values = np.stack([VALUES, VALUES])
     groups = functional_groups(
-        ("1", "-10", sequence(0x00289132, item(window("5", "11")))), ("3", "5", sequence(0x00289132, item(window("9", "2"))))
+        ("1", "-10", sequence(0x00289132, item(window("5", "11")))),
+        ("3", "5", sequence(0x00289132, item(window("9", "2")))),
     )
     data = grey(values.tobytes(), frames="2")
     at = data.index(b"\xe0\x7f\x10\0")
@@ -115,7 +124,9 @@ def by_the_standard(x, centre, width, function, most=255.0):
 
 
 @pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
-@pytest.mark.parametrize(("centre", "width"), [("40", "400"), ("-100.5", "1"), ("2000", "4096"), ("10", "2"), ("5", "1.5")])
+@pytest.mark.parametrize(
+    ("centre", "width"), [("40", "400"), ("-100.5", "1"), ("2000", "4096"), ("10", "2"), ("5", "1.5")]
+)
 @pytest.mark.parametrize("bits", [8, 12, 16])
 def test_windows_are_the_equations_of_the_standard(function, centre, width, bits):
     ds = dicomwire.dcmread(grey(VALUES.tobytes(), window(centre, width, function)))
@@ -140,7 +151,9 @@ def test_windows_that_are_none_are_refused(centre, width, function):
 
 
 def test_which_of_several():
-    table = sequence(0x00283010, item(element(0x00283002, "US", words(4096, 0, 8)) + element(0x00283006, "US", words(*[7] * 4096))))
+    table = sequence(
+        0x00283010, item(element(0x00283002, "US", words(4096, 0, 8)) + element(0x00283006, "US", words(*[7] * 4096)))
+    )
     ds = dicomwire.dcmread(grey(VALUES.tobytes(), window("100\\2000", "50\\3000") + table))
     values = ds.pixel_array
     assert (apply_voi_lut(values, ds) == 7).all()

@@ -43,8 +43,8 @@ def test_palettes_are_those_of_pydicom(bits, byte, first):
     values = RANDOM.integers(0, 1 << bits, 10)
     values[0] = (1 << bits) - 1
     pixels = bytes(range(16))
-    data = native(pixels, photometric="PALETTE COLOR", more=table(10, first, bits, values, byte=byte), stored=8, high_bit=7,
-                  signed=0)  # fmt: skip
+    more = table(10, first, bits, values, byte=byte)
+    data = native(pixels, photometric="PALETTE COLOR", more=more, stored=8, high_bit=7, signed=0)
     ds = dicomwire.dcmread(data)
     found = apply_palette(ds.pixel_array, ds)
     assert found.shape == (4, 4, 3)

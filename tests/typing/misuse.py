@@ -4,9 +4,12 @@ import dicomwire
 
 ds = dicomwire.dcmread("a.dcm")
 print(ds.PatientNmae)  # attr-defined
-ds.PatientID = "x"  # misc
-ds["PatientID"].value = "x"  # misc
-ds["PatientID"] = "x"  # index
+ds.PatientNmae = "x"  # attr-defined
+ds["PatientID"].VR = "x"  # misc
+ds[1.5] = "x"  # index
+dicomwire.DataElement("PatientID")  # call-arg
+ds.save_as("a.dcm", overwriting=True)  # call-arg
+ds.RequestAttributesSequence.append("x")  # arg-type
 ds[1.5]  # index
 dicomwire.dcmread("a.dcm", True)  # call-arg
 dicomwire.dcmread("a.dcm", defer_size=1)  # call-arg

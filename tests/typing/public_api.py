@@ -62,6 +62,27 @@ assert_type(ds.get(0x00100020), dicomwire.DataElement | None)
 assert_type(ds.get((0x0010, 0x0020)), dicomwire.DataElement | None)
 assert_type(ds.get("PatientID"), object)
 
+# what is set
+ds.PatientID = "x"
+ds.PixelSpacing = [0.5, "0.5"]
+ds.RequestAttributesSequence = [dicomwire.DataSet()]
+del ds.PatientID
+ds["PatientID"] = "x"
+ds[0x0010, 0x0020].value = None
+ds.add(dicomwire.DataElement(0x00100020, "LO", "x"))
+ds.add_new("PatientID", "LO", "x")
+ds.update({"PatientID": "x"})
+assert_type(dicomwire.DataSet({"PatientID": "x"}, policy="strict"), dicomwire.DataSet)
+assert_type(ds.setdefault("PatientID", "x"), dicomwire.DataElement)
+assert_type(ds.copy(), dicomwire.DataSet)
+ds.RequestAttributesSequence.append(dicomwire.DataSet())
+ds.RequestAttributesSequence[0] = dicomwire.DataSet()
+assert_type(ds.RequestAttributesSequence.pop(), dicomwire.DataSet)
+assert_type(ds.private_block(0x0011, "ACME", create=True)[1], dicomwire.DataElement)
+ds.save_as(Path("b.dcm"), overwrite=True, transfer_syntax="1.2.840.10008.1.2")
+dicomwire.dcmwrite("b.dcm", ds, lengths="undefined", synchronize=True)
+assert_type(dicomwire.generate_uid(), dicomwire.UID)
+
 # containers
 assert_type(iter(ds), Iterator[dicomwire.DataElement])
 assert_type(ds.iterall(), Iterator[dicomwire.DataElement])

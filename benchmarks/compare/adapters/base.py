@@ -48,6 +48,7 @@ class Toolkit:
     variant: ClassVar[str] = ""
     how: ClassVar[str] = ""
     tasks: ClassVar[frozenset[str]] = frozenset({"header10", "scan", "all_values", "open", "nested"})
+    # Beyond these there are "edit" and "report", for those that write
     gives_group_length: ClassVar[bool] = True  # (0002,0000), the first of all values
 
     def __init__(self) -> None:
@@ -99,6 +100,14 @@ class Toolkit:
 
     def open(self, path: str) -> Any:
         """Open a file so that elements can be asked for; return what keeps it open."""
+        raise NotImplementedError
+
+    def edit(self, path: str, target: str) -> None:
+        """Read a file, set PatientID to EDITED, and write all of it to a name that is new."""
+        raise NotImplementedError
+
+    def report(self, items: int, target: str) -> None:
+        """Make a structured report of so many measurements with codes, and write it; see compare/writing.py."""
         raise NotImplementedError
 
     def nested(self, path: str, frame: int) -> list[float]:

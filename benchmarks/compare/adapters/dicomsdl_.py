@@ -16,6 +16,8 @@ class Dicomsdl(Toolkit):
     distribution = "dicomsdl"
     how = "open(load_until=before Pixel Data), attributes; all values: value() of each element"
 
+    tasks = Toolkit.tasks | {"edit"}
+
     def setup(self) -> None:
         self.sequence_vr = self.api.VR.SQ
 
@@ -47,6 +49,11 @@ class Dicomsdl(Toolkit):
 
     def open(self, path: str) -> Any:
         return self.api.open(path, BEFORE_PIXELS)
+
+    def edit(self, path: str, target: str) -> None:
+        ds = self.api.open(path)
+        ds.PatientID = "EDITED"
+        ds.save(target)
 
     def nested(self, path: str, frame: int) -> list[float]:
         ds = self.api.open(path, BEFORE_PIXELS)

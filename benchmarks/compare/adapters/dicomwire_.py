@@ -15,6 +15,7 @@ class Dicomwire(Toolkit):
     module = "dicomwire"
     distribution = "dicomwire"
     how = "dcmread, attributes; all values: value of each element of iterall()"
+    tasks = Toolkit.tasks | {"edit", "report"}
 
     def header10(self, paths: Sequence[str]) -> list[Sequence[Any]]:
         dcmread, rows = self.api.dcmread, []
@@ -51,6 +52,16 @@ class Dicomwire(Toolkit):
         piece = EventKind.PIECE
         with self.api.stream(path) as events:
             return sum(event.length for event in events if event.kind is piece)
+
+    def edit(self, path: str, target: str) -> None:
+        ds = self.api.dcmread(path)
+        ds.PatientID = "EDITED"
+        ds.save_as(target)
+
+    def report(self, items: int, target: str) -> None:
+        from benchmarks.compare.writing import report_of
+
+        report_of(self.api.DataSet, items).save_as(target)
 
     def nested(self, path: str, frame: int) -> list[float]:
         ds = self.api.dcmread(path)

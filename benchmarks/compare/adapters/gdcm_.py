@@ -19,6 +19,8 @@ class Gdcm(Toolkit):
     distribution = "python-gdcm"
     how = "Reader.ReadUpToTag(Pixel Data), StringFilter.ToString; all values: raw text of each element"
 
+    tasks = Toolkit.tasks | {"edit"}
+
     def setup(self) -> None:
         tag = self.api.Tag
         self.pixel_data = tag(PIXEL_DATA >> 16, PIXEL_DATA & 0xFFFF)
@@ -107,6 +109,19 @@ class Gdcm(Toolkit):
 
     def open(self, path: str) -> Any:
         return self.read(path)
+
+    def edit(self, path: str, target: str) -> None:
+        reader, writer = self.api.Reader(), self.api.Writer()
+        reader.SetFileName(path)
+        if not reader.Read():
+            raise ValueError("gdcm cannot read the file")
+        anonymizer = self.api.Anonymizer()
+        anonymizer.SetFile(reader.GetFile())
+        anonymizer.Replace(self.tags[0], "EDITED")
+        writer.SetFile(reader.GetFile())
+        writer.SetFileName(target)
+        if not writer.Write():
+            raise ValueError("gdcm cannot write the file")
 
     def nested(self, path: str, frame: int) -> list[float]:
         reader = self.read(path)

@@ -13,6 +13,7 @@ class Pydicom(Toolkit):
     module = "pydicom"
     distribution = "pydicom"
     how = "dcmread(stop_before_pixels=True), attributes; all values: recursion over elements"
+    tasks = Toolkit.tasks | {"edit", "report"}
 
     def header10(self, paths: Sequence[str]) -> list[Sequence[Any]]:
         dcmread, rows = self.api.dcmread, []
@@ -53,6 +54,21 @@ class Pydicom(Toolkit):
 
     def open(self, path: str) -> Any:
         return self.api.dcmread(path, stop_before_pixels=True)
+
+    def edit(self, path: str, target: str) -> None:
+        ds = self.api.dcmread(path)
+        ds.PatientID = "EDITED"
+        ds.save_as(target)
+
+    def report(self, items: int, target: str) -> None:
+        from pydicom.dataset import FileMetaDataset
+
+        from benchmarks.compare.writing import report_of
+
+        ds = report_of(self.api.Dataset, items)
+        ds.file_meta = FileMetaDataset()
+        ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1"
+        ds.save_as(target, enforce_file_format=True)
 
     def nested(self, path: str, frame: int) -> list[float]:
         ds = self.api.dcmread(path, stop_before_pixels=True)

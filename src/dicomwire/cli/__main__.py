@@ -12,11 +12,15 @@ from dicomwire import __version__
 COMMANDS: dict[str, tuple[str, str, str | None]] = {
     "dump": ("dicomwire.cli.dump", "dump", "Print files element by element, as text or JSON."),
     "frames": ("dicomwire.cli.frames", "frames", "List the frames of a file, or write one as it is encoded."),
+    "image": ("dicomwire.cli.image", "image", "Write a frame as a picture, or a contact sheet of many."),
     "scan": ("dicomwire.cli.scan", "scan", "Index the headers of many files as CSV, NDJSON or Parquet."),
+    "modify": ("dicomwire.cli.modify", "modify", "Set, insert and delete elements of many files."),
+    "convert": ("dicomwire.cli.convert", "convert", "Write many files in another transfer syntax."),
     "json": ("dicomwire.cli.models", "json_command", "Print files as DICOM JSON Model, or convert folders."),
     "xml": ("dicomwire.cli.models", "xml_command", "Print a file as Native DICOM Model, or convert folders."),
     "sr": ("dicomwire.cli.report", "sr", "Print structured reports as text."),
     "dicomdir": ("dicomwire.cli.file_sets", "dicomdir", "List a DICOMDIR, or make a file-set of files."),
+    "deid": ("dicomwire.cli.deid", "deid", "De-identify files by PS3.15 Annex E."),
     "echo": ("dicomwire.cli.echo", "echo", "Ask an application entity whether it answers (C-ECHO)."),
     "echoscp": ("dicomwire.cli.echo", "echoscp", "Answer C-ECHO: a verification provider."),
     "send": ("dicomwire.cli.send", "send", "Send files to an application entity (C-STORE)."),
@@ -50,7 +54,10 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="dicomwire", message="%(prog)s %(version)s")
 def cli() -> None:
-    """Reads DICOM files and speaks with application entities.  Not a medical device, not for diagnosis or treatment."""
+    """Reads and writes DICOM files and speaks with application entities.
+
+    Not a medical device, not for diagnosis or treatment.
+    """
 
 
 def main() -> None:

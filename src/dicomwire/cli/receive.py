@@ -16,12 +16,12 @@ import click
 from dicomwire.cli.console import complain, error_message, safe
 from dicomwire.cli.network_options import pdu_option, say, server_tls, title_option, tls_options
 from dicomwire.errors import DicomWireError
+from dicomwire.file.writing import Duplicates
 from dicomwire.net.ae import ApplicationEntity
 from dicomwire.net.loop import run
 from dicomwire.net.server import Server
 from dicomwire.net.storage.naming import BY_SERIES, UID_ONLY
 from dicomwire.net.storage.provider import Storage
-from dicomwire.file.writing import Duplicates
 from dicomwire.net.trace import Trace
 from dicomwire.ul.policy import AcceptorPolicy
 

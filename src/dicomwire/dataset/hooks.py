@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from _dicomwire.errors import ElementError, ValueDecodeError
 from dicomwire.dictionary import keyword_for_tag
+from dicomwire.dictionary.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from _dicomwire.dataset import DataElement, DataSet, Sequence
@@ -30,6 +30,7 @@ def table() -> dict[str, object]:
         "encode_text": _encode_text,
         "element_name": _element_name,
         "element_text": _element_text,
+        "implementation": (IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME),
         "is_big_endian": _is_big_endian,
         "keyword_for_tag": keyword_for_tag,
         "from_json": _from_json,

@@ -290,7 +290,7 @@ class _Reader:
         if not values:
             return b""
         if vr == "PN":
-            return encode_text([self._name(value, path) for value in values], vr)
+            return encode_text([self._name(value, path) for value in values], vr, path)
         if vr == "AT":
             return encode_tags([self._text(value, path) for value in values], path)
         if vr in NUMBER_VRS:
@@ -302,7 +302,7 @@ class _Reader:
             texts = [text.removesuffix(".0") for text in texts]
         elif vr in SINGLE_TEXT_VRS and len(texts) > 1:
             raise DecodeError(f"{vr} has {len(texts)} values: expected one", path=path, section="PS3.5 6.4")
-        return encode_text(texts, vr)
+        return encode_text(texts, vr, path)
 
     def _bulk(self, tag: int, vr: str, uri: object, path: str) -> bytes | None:
         if not isinstance(uri, str) or isinstance(uri, _Number):

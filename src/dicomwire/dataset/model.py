@@ -31,6 +31,7 @@ IMPLICIT_LE = "1.2.840.10008.1.2"
 TEXT_VRS = frozenset(
     ("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT")
 )
+CHARSET_VRS = frozenset(("LO", "LT", "PN", "SH", "ST", "UC", "UT"))
 SINGLE_TEXT_VRS = frozenset(("LT", "ST", "UR", "UT"))
 BYTE_VRS = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "UN"))
 NUMBER_VRS = {"FD": "d", "FL": "f", "SL": "i", "SS": "h", "SV": "q", "UL": "I", "US": "H", "UV": "Q"}
@@ -56,9 +57,21 @@ def step_name(tag: int) -> str:
 # --- values ---
 
 
-def encode_text(texts: list[str], vr: str) -> bytes:
-    """Texts of one element in UTF-8, padded to an even length (PS3.5 section 6.2)."""
-    data = "\\".join(texts).encode("utf-8", "replace")
+def encode_text(texts: list[str], vr: str, path: str = "") -> bytes:
+    """Texts of one element, padded to an even length (PS3.5 section 6.2): in UTF-8 if the VR has character sets.
+
+    Others have the default repertoire alone; bytes beyond it, which files have all the same, are read as Latin-1.
+    """
+    text = "\\".join(texts)
+    if vr in CHARSET_VRS:
+        data = text.encode("utf-8", "replace")
+    else:
+        try:
+            data = text.encode("latin-1")
+        except UnicodeEncodeError:
+            raise ValueDecodeError(
+                f"{vr} has characters outside of the default repertoire", path=path, section="PS3.5 6.1"
+            ) from None
     if len(data) % 2:
         data += b"\0" if vr == "UI" else b" "
     return data
@@ -187,7 +200,7 @@ def _is_ascii(elements: Elements) -> bool:
         for vr, value in stack.pop().values():
             if isinstance(value, list):
                 stack.extend(value)
-            elif vr in TEXT_VRS and not value.isascii():
+            elif vr in CHARSET_VRS and not value.isascii():
                 return False
     return True
 

@@ -332,7 +332,7 @@ class _Reader:
         elif vr in SINGLE_TEXT_VRS and len(attribute.values) > 1:
             raise DecodeError(f"{vr} has {len(attribute.values)} values: expected one", path=path, section="PS3.5 6.4")
         else:
-            item[tag] = (vr, encode_text(attribute.values, vr))
+            item[tag] = (vr, encode_text(attribute.values, vr, path))
 
     def _number_of(self, attributes: dict[str, str], before: int) -> int:
         text = attributes.get("number", "")

@@ -5,15 +5,13 @@ from __future__ import annotations
 import hashlib
 import secrets
 
-from dicomwire.dictionary.uids import UID
+from dicomwire.dictionary.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, UID
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# UUID-derived (PS3.5 section B.2).
-IMPLEMENTATION_CLASS_UID = UID("2.25.271687221044942381496956265868568668763")
-IMPLEMENTATION_VERSION_NAME = "DICOMWIRE_0.1"
+__all__ = ["IMPLEMENTATION_CLASS_UID", "IMPLEMENTATION_VERSION_NAME", "generate_uid"]
 
 _MOST = 64  # characters of a UID (PS3.5 section 9.1)
 

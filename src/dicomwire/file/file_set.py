@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import struct
+from itertools import pairwise
 
 from _dicomwire.dataset import DataSet
 from _dicomwire.part10 import dcmread
@@ -31,53 +32,99 @@ COMPONENT = re.compile("[A-Z0-9_]{1,8}")
 _ALWAYS = "always"
 _IF_THERE = "if there"
 _KEYS: dict[str, tuple[tuple[str, str], ...]] = {
-    "PATIENT": (("PatientName", _ALWAYS), ("PatientID", _ALWAYS), ("PatientBirthDate", _IF_THERE), ("PatientSex", _IF_THERE)),
+    "PATIENT": (
+        ("PatientName", _ALWAYS),
+        ("PatientID", _ALWAYS),
+        ("PatientBirthDate", _IF_THERE),
+        ("PatientSex", _IF_THERE),
+    ),
     "STUDY": (
-        ("StudyDate", _ALWAYS), ("StudyTime", _ALWAYS), ("AccessionNumber", _ALWAYS), ("StudyDescription", _ALWAYS),
-        ("StudyInstanceUID", _ALWAYS), ("StudyID", _ALWAYS),
+        ("StudyDate", _ALWAYS),
+        ("StudyTime", _ALWAYS),
+        ("AccessionNumber", _ALWAYS),
+        ("StudyDescription", _ALWAYS),
+        ("StudyInstanceUID", _ALWAYS),
+        ("StudyID", _ALWAYS),
     ),
     "SERIES": (
-        ("Modality", _ALWAYS), ("InstitutionName", _IF_THERE), ("InstitutionAddress", _IF_THERE),
-        ("SeriesDescription", _IF_THERE), ("PerformingPhysicianName", _IF_THERE), ("SeriesInstanceUID", _ALWAYS),
+        ("Modality", _ALWAYS),
+        ("InstitutionName", _IF_THERE),
+        ("InstitutionAddress", _IF_THERE),
+        ("SeriesDescription", _IF_THERE),
+        ("PerformingPhysicianName", _IF_THERE),
+        ("SeriesInstanceUID", _ALWAYS),
         ("SeriesNumber", _ALWAYS),
     ),
     "IMAGE": (("ImageType", _IF_THERE), ("InstanceNumber", _ALWAYS)),
     "RT DOSE": (("InstanceNumber", _ALWAYS), ("DoseSummationType", _ALWAYS), ("DoseComment", _IF_THERE)),
     "RT STRUCTURE SET": (
-        ("InstanceNumber", _ALWAYS), ("StructureSetLabel", _ALWAYS), ("StructureSetDate", _ALWAYS),
+        ("InstanceNumber", _ALWAYS),
+        ("StructureSetLabel", _ALWAYS),
+        ("StructureSetDate", _ALWAYS),
         ("StructureSetTime", _ALWAYS),
     ),
-    "RT PLAN": (("InstanceNumber", _ALWAYS), ("RTPlanLabel", _ALWAYS), ("RTPlanDate", _ALWAYS), ("RTPlanTime", _ALWAYS)),
+    "RT PLAN": (
+        ("InstanceNumber", _ALWAYS),
+        ("RTPlanLabel", _ALWAYS),
+        ("RTPlanDate", _ALWAYS),
+        ("RTPlanTime", _ALWAYS),
+    ),
     "RT TREAT RECORD": (("InstanceNumber", _ALWAYS), ("TreatmentDate", _ALWAYS), ("TreatmentTime", _ALWAYS)),
     "PRESENTATION": (
-        ("PresentationCreationDate", _ALWAYS), ("PresentationCreationTime", _ALWAYS), ("InstanceNumber", _ALWAYS),
-        ("ContentLabel", _ALWAYS), ("ContentDescription", _ALWAYS), ("ContentCreatorName", _ALWAYS),
+        ("PresentationCreationDate", _ALWAYS),
+        ("PresentationCreationTime", _ALWAYS),
+        ("InstanceNumber", _ALWAYS),
+        ("ContentLabel", _ALWAYS),
+        ("ContentDescription", _ALWAYS),
+        ("ContentCreatorName", _ALWAYS),
         ("ReferencedSeriesSequence", _IF_THERE),
     ),
     "WAVEFORM": (("InstanceNumber", _ALWAYS), ("ContentDate", _ALWAYS), ("ContentTime", _ALWAYS)),
     "SR DOCUMENT": (
-        ("InstanceNumber", _ALWAYS), ("ContentDate", _ALWAYS), ("ContentTime", _ALWAYS), ("VerificationDateTime", _IF_THERE),
-        ("ConceptNameCodeSequence", _ALWAYS), ("CompletionFlag", _ALWAYS), ("VerificationFlag", _ALWAYS),
+        ("InstanceNumber", _ALWAYS),
+        ("ContentDate", _ALWAYS),
+        ("ContentTime", _ALWAYS),
+        ("VerificationDateTime", _IF_THERE),
+        ("ConceptNameCodeSequence", _ALWAYS),
+        ("CompletionFlag", _ALWAYS),
+        ("VerificationFlag", _ALWAYS),
     ),
     "KEY OBJECT DOC": (
-        ("InstanceNumber", _ALWAYS), ("ContentDate", _ALWAYS), ("ContentTime", _ALWAYS), ("ConceptNameCodeSequence", _ALWAYS),
+        ("InstanceNumber", _ALWAYS),
+        ("ContentDate", _ALWAYS),
+        ("ContentTime", _ALWAYS),
+        ("ConceptNameCodeSequence", _ALWAYS),
     ),
     "SPECTROSCOPY": (
-        ("ImageType", _ALWAYS), ("ContentDate", _ALWAYS), ("ContentTime", _ALWAYS), ("InstanceNumber", _ALWAYS),
-        ("NumberOfFrames", _ALWAYS), ("Rows", _ALWAYS), ("Columns", _ALWAYS), ("DataPointRows", _ALWAYS),
+        ("ImageType", _ALWAYS),
+        ("ContentDate", _ALWAYS),
+        ("ContentTime", _ALWAYS),
+        ("InstanceNumber", _ALWAYS),
+        ("NumberOfFrames", _ALWAYS),
+        ("Rows", _ALWAYS),
+        ("Columns", _ALWAYS),
+        ("DataPointRows", _ALWAYS),
         ("DataPointColumns", _ALWAYS),
     ),
     "RAW DATA": (("ContentDate", _ALWAYS), ("ContentTime", _ALWAYS), ("InstanceNumber", _ALWAYS)),
     "ENCAP DOC": (
-        ("ContentDate", _ALWAYS), ("ContentTime", _ALWAYS), ("InstanceNumber", _ALWAYS), ("DocumentTitle", _ALWAYS),
-        ("HL7InstanceIdentifier", _IF_THERE), ("ConceptNameCodeSequence", _ALWAYS),
+        ("ContentDate", _ALWAYS),
+        ("ContentTime", _ALWAYS),
+        ("InstanceNumber", _ALWAYS),
+        ("DocumentTitle", _ALWAYS),
+        ("HL7InstanceIdentifier", _IF_THERE),
+        ("ConceptNameCodeSequence", _ALWAYS),
         ("MIMETypeOfEncapsulatedDocument", _ALWAYS),
     ),
-}  # fmt: skip
+}
 _CONTENT = (
-    ("ContentDate", _ALWAYS), ("ContentTime", _ALWAYS), ("InstanceNumber", _ALWAYS), ("ContentLabel", _ALWAYS),
-    ("ContentDescription", _ALWAYS), ("ContentCreatorName", _ALWAYS),
-)  # fmt: skip
+    ("ContentDate", _ALWAYS),
+    ("ContentTime", _ALWAYS),
+    ("InstanceNumber", _ALWAYS),
+    ("ContentLabel", _ALWAYS),
+    ("ContentDescription", _ALWAYS),
+    ("ContentCreatorName", _ALWAYS),
+)
 for _type in ("REGISTRATION", "FIDUCIAL", "VALUE MAP", "STEREOMETRIC", "MEASUREMENT", "SURFACE", "TRACT"):
     _KEYS[_type] = _CONTENT
 
@@ -304,7 +351,7 @@ def _record(record_type: str, data_set: DataSet) -> DataSet:
 def _link(nodes: dict[object, _Node]) -> None:
     """Let each record of a level lead to the next one."""
     level = list(nodes.values())
-    for node, following in zip(level, level[1:], strict=False):
+    for node, following in pairwise(level):
         node.record.OffsetOfTheNextDirectoryRecord = following.offset
     if level:
         level[-1].record.OffsetOfTheNextDirectoryRecord = 0

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Protocol, cast
 from _dicomwire.dataset import DataSet
 from _dicomwire.fragments import Fragments
 from _dicomwire.splice import (
+    complete_meta,
     data_set_plan,
     encoding_of,
     is_deflated,
     is_unchanged,
+    named_syntax,
     pieces,
     prefix_plan,
     source_plan,
@@ -26,7 +28,6 @@ from _dicomwire.splice import (
 from dicomwire.dictionary.transfer_syntax import transfer_syntax as known_syntax
 from dicomwire.dictionary.uids import ExplicitVRLittleEndian
 from dicomwire.errors import EncodeError, UnsupportedError
-from dicomwire.file.meta import complete_meta
 from dicomwire.file.reencoding import reencode
 from dicomwire.replacing import replacing_file
 
@@ -73,8 +74,8 @@ def dcmwrite(
     The file has its name when it is complete, and an older one's mode; what fails leaves the older one as it was.  The
     data set is not changed: File Meta Information is made right in the file.
 
-    EncodeError for what cannot be encoded, with the element's path; UnsupportedError where another transfer syntax would
-    take a codec; TruncatedError where the source has become shorter since it was read; OSError of the system.
+    EncodeError for what cannot be encoded, with the element's path; UnsupportedError where another transfer syntax
+    would take a codec; TruncatedError where the source has become shorter since it was read; OSError of the system.
     """
     output = _Output(data_set, transfer_syntax, lengths, policy)
     if hasattr(target, "write"):
@@ -82,7 +83,8 @@ def dcmwrite(
         for piece in output.pieces(PIECE):
             file.write(piece)
         return
-    with replacing_file(cast("str | os.PathLike[str]", target), overwrite=overwrite, synchronize=synchronize) as descriptor:
+    path = cast("str | os.PathLike[str]", target)
+    with replacing_file(path, overwrite=overwrite, synchronize=synchronize) as descriptor:
         output.write_to(descriptor)
 
 
@@ -132,9 +134,7 @@ class _Content:
     def __init__(self, data_set: DataSet, syntax: str | None, lengths: str, policy: str) -> None:
         source, self.syntax = _syntaxes(data_set, syntax)
         target = known_syntax(self.syntax) if self.syntax else None
-        if target is None and self.syntax and not was_read(data_set):
-            raise UnsupportedError("an unknown transfer syntax", what="transfer syntax")
-        _check_pixels(data_set, source, target)
+        _check(data_set, source, self.syntax, target)
         number, level = lengths_number(lengths), policy_number(policy)
         encoding, same = _encoding(data_set, source, target)
         self.plan = data_set_plan(data_set, encoding, lengths=number, policy=level)
@@ -157,30 +157,21 @@ class _Output:
 
     def __init__(self, data_set: DataSet, syntax: str | None, lengths: str, policy: str) -> None:
         self._content: _Content | None = None
-        if is_unchanged(data_set) and lengths == "keep" and (syntax is None or syntax == data_set.transfer_syntax):
-            policy_number(policy)
+        level, number = policy_number(policy), lengths_number(lengths)
+        if number == 0 and is_unchanged(data_set) and (syntax is None or syntax == data_set.transfer_syntax):
             self._plan = source_plan(data_set)
             return
         source, target_uid = _syntaxes(data_set, syntax)
         target = known_syntax(target_uid) if target_uid else None
         encoding, same = _encoding(data_set, source, target)
         preamble = data_set.preamble or _PREAMBLE
+        meta = complete_meta(data_set, target_uid, level)
         if not same:
             self._content = _Content(data_set, syntax, lengths, policy)
-            self._plan = prefix_plan(preamble, complete_meta(data_set, target_uid, policy))
+            self._plan = prefix_plan(preamble, meta)
             return
-        if target is None and target_uid and not was_read(data_set):
-            raise UnsupportedError("an unknown transfer syntax", what="transfer syntax")
-        _check_pixels(data_set, source, target)
-        meta = complete_meta(data_set, target_uid, policy)
-        self._plan = data_set_plan(
-            data_set,
-            encoding,
-            lengths=lengths_number(lengths),
-            policy=policy_number(policy),
-            preamble=preamble,
-            meta=meta,
-        )
+        _check(data_set, source, target_uid, target)
+        self._plan = data_set_plan(data_set, encoding, lengths=number, policy=level, preamble=preamble, meta=meta)
 
     def to_bytes(self) -> bytes:
         return to_bytes(self._plan) if self._content is None else b"".join(self.pieces(PIECE))
@@ -217,30 +208,13 @@ def policy_number(policy: str) -> int:
 
 def _syntaxes(data_set: DataSet, wanted: str | None) -> tuple[str | None, str | None]:
     """UIDs of the transfer syntax that a data set was read in, and of the one that it is to have."""
-    source = str(data_set.transfer_syntax or "") or None if was_read(data_set) else None
-    if wanted is not None:
-        return source, str(wanted)
-    named = None
-    try:
-        named = data_set.file_meta.get("TransferSyntaxUID")
-    except AttributeError:  # an item
-        pass
-    if source is not None and named != _named_when_read(data_set):
-        return source, str(named) if named else source
-    if source is None and named:
-        return (str(named) if was_read(data_set) else None), str(named)
-    return source, source or (None if was_read(data_set) else ExplicitVRLittleEndian)
+    if not was_read(data_set):
+        return None, wanted or named_syntax(data_set) or str(ExplicitVRLittleEndian)
+    source = data_set.transfer_syntax or None
+    return source, wanted or named_syntax(data_set) or source
 
 
-def _named_when_read(data_set: DataSet) -> object:
-    from _dicomwire.part10 import read_syntax
-
-    return read_syntax(data_set)
-
-
-def _encoding(
-    data_set: DataSet, source: str | None, target: TransferSyntax | None
-) -> tuple[int, bool]:
+def _encoding(data_set: DataSet, source: str | None, target: TransferSyntax | None) -> tuple[int, bool]:
     """The encoding in which a data set is planned, and whether that is the one in which it is written."""
     if not was_read(data_set):
         if target is None or target.deflated:
@@ -265,10 +239,15 @@ def _source_of_reencoding(data_set: DataSet, source: str | None) -> str:
     return source
 
 
-def _check_pixels(data_set: DataSet, source: str | None, target: TransferSyntax | None) -> None:
-    """Raise EncodeError where pixel data that were set have another form than the transfer syntax asks for."""
-    if target is None or source == target.uid:
+def _check(data_set: DataSet, source: str | None, uid: str | None, target: TransferSyntax | None) -> None:
+    """Raise EncodeError where pixel data that were set have another form than the transfer syntax asks for.
+
+    UnsupportedError for a syntax that is not known, unless the data set was read in it.
+    """
+    if source == uid or uid is None:
         return
+    if target is None:
+        raise UnsupportedError("an unknown transfer syntax", what="transfer syntax")
     if was_read(data_set) and source is not None:
         return  # re-encoding says what it cannot do
     element = data_set.get(_PIXEL_DATA)
@@ -276,6 +255,4 @@ def _check_pixels(data_set: DataSet, source: str | None, target: TransferSyntax 
         return
     if target.encapsulated != isinstance(element.value, Fragments):
         form = "native" if target.encapsulated else "encapsulated"
-        raise EncodeError(
-            f"pixel data are {form}, {target.name} is not", path="PixelData", section="PS3.5 A.4"
-        )
+        raise EncodeError(f"pixel data are {form}, {target.name} is not", path="PixelData", section="PS3.5 A.4")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from dicomwire.hl7.acknowledgement import Stage, is_positive
 from dicomwire.hl7.keys import JoinKeys
 from dicomwire.hl7.message import first_of
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from dicomwire.monitor.hl7_exchange import Exchange, Sent, Snapshot
 
 NO_HEADER = "no MSH segment"
+_CODE = re.compile(r"[\w.:-]{1,20}")
 
 _KEYS: tuple[tuple[str, str], ...] = (
     ("placer_order_numbers", "order_number"),
@@ -145,8 +148,10 @@ class HL7Record:
         self.ack_text = None
         if answer is not None:
             found = answer.header
-            self.error_code = first_of(found.error_code) or first_of(found.old_error_code)
-            self.error_code = self.error_code or first_of(found.older_error_code)
+            codes = (found.error_code, found.old_error_code, found.older_error_code)
+            code = next((first_of(code) for code in codes if code is not None), None)
+            # Some write sentences there, which can say whose message it was.
+            self.error_code = code if code is None or show_phi or _CODE.fullmatch(code) else None
             # Free text: it can say whose message it was.
             self.ack_text = first_of(found.acknowledgement_text) if show_phi else None
         shown = message or answer

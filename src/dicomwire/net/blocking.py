@@ -41,12 +41,12 @@ from dicomwire.errors import (
     LocalProtocolError,
     UnsupportedError,
 )
+from dicomwire.file.writing import file_meta_information
 from dicomwire.net.ae import ApplicationEntity
 from dicomwire.net.association import VERIFICATION
 from dicomwire.net.association import Association as AsyncAssociation
 from dicomwire.net.server import Server
 from dicomwire.net.settings import Limits, Timeouts
-from dicomwire.file.writing import file_meta_information
 from dicomwire.net.threads import LoopThread
 from dicomwire.ul.items import (
     ProposedContext,

@@ -294,6 +294,8 @@ class Loan(Lent):
             beginning = intake.view[intake.data_start : intake.data_end]
             try:
                 look = deposits.look(association, context, place, command, beginning)
+                if self._is_over or not association.is_sound:  # a handler has aborted it
+                    raise ServiceError("the association is over", status=PROCESSING_FAILURE)
             except ServiceError as error:
                 return self._refuse(intake, cast("CStoreRQ", decode_message(command)), context, worker, error)
             if look is None or look.place is None:
@@ -484,7 +486,8 @@ class Loan(Lent):
         association, command = self._association, message.command
         association.messages_taken += 1
         assert isinstance(command, RequestMessage)
-        if not association.is_sound:  # it is being aborted
+        is_wanted = association.is_sound and not self._is_over
+        if not is_wanted:  # it is being aborted
             self._is_over = True
             discard(message)
             return

@@ -35,7 +35,8 @@ class Codec:
     name            for messages
     decode          as in the module's docstring; with ``converts_colour`` it also takes ``ybr=`` and ``rgb=``: whether
                     the samples of the codestream are Y, CB, CR, and whether R, G, B are wanted of them; with
-                    ``takes_out`` also ``out=``: an array of the right shape and type to decode into, which it may leave aside
+                    ``takes_out`` also ``out=``: an array of the right shape and type to decode into, which
+                    it may leave aside
     """
 
     __slots__ = ("converts_colour", "decode", "name", "takes_out")

@@ -231,7 +231,7 @@ def _spread(array: Array, most: float) -> Array:
     low, high = float(values.min()), float(values.max())
     if high == low:
         return np.full(array.shape, most / 2 if low else 0.0)
-    return np.nan_to_num((array.astype(np.float64) - low) * (most / (high - low)))
+    return np.nan_to_num((array.astype(np.float64) - low) / (high - low) * most)
 
 
 def padding(array: Array, data_set: DataSet) -> NDArray[np.bool_] | None:

@@ -6,6 +6,8 @@ section A.5.1.  JPEG XL: ISO/IEC 18181-1 Annex D.
 
 from __future__ import annotations
 
+import struct
+
 from dicomwire.errors import PixelError
 from dicomwire.pixel.codestreams import codestream_kind
 
@@ -14,6 +16,7 @@ _JXL_SIGNATURE = b"\0\0\0\x0cJXL \r\n\x87\n"
 MOST_SEGMENTS = 1000  # before the frame header
 MOST_SCANS = 1000
 MOST_TILES = 65535
+_SIZ = struct.Struct(">8IH")  # from Xsiz to Csiz
 PROGRESSIVE = frozenset((2, 6, 10, 14))  # processes whose scans go over the whole image again and again
 _FRAME_HEADERS = frozenset((0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, 0xF7))
 
@@ -57,7 +60,7 @@ def read_header(data: bytes | memoryview) -> Codestream:
             return _jpeg2000(view)
         if kind == "jpeg-xl":
             return _jpeg_xl(view)
-    except IndexError:
+    except (IndexError, struct.error):
         raise PixelError(f"the header of a {kind} image is cut short after {len(view)} bytes") from None
     raise PixelError("the frame begins like no compressed image that is known; PS3.5 8.2")
 
@@ -122,19 +125,18 @@ def _jpeg2000(view: memoryview) -> Codestream:
     if _u32(view, at) != 0xFF4FFF51:
         raise PixelError("a JPEG 2000 codestream does not begin with SOC and SIZ; ISO/IEC 15444-1 A.5.1")
     begin, at = at, at + 4  # Lsiz
-    columns, rows, left, top = (_u32(view, at + 4 + 4 * i) for i in range(4))
-    tile_width, tile_height, tile_left, tile_top = (_u32(view, at + 20 + 4 * i) for i in range(4))
-    samples = _u16(view, at + 36)
+    columns, rows, left, top, tile_width, tile_height, tile_left, tile_top, samples = _SIZ.unpack_from(view, at + 4)
     if not samples or not tile_width or not tile_height or left >= columns or top >= rows:
         raise PixelError("the sizes of a JPEG 2000 image are none; ISO/IEC 15444-1 A.5.1")
     tiles = -(-(columns - tile_left) // tile_width) * -(-(rows - tile_top) // tile_height)
     if tiles > MOST_TILES:
         raise PixelError(f"a JPEG 2000 image of {tiles} tiles: {MOST_TILES} at most; ISO/IEC 15444-1 A.4.2")
-    depths = {view[at + 38 + 3 * i] for i in range(min(samples, 16384))}
-    factors = {bytes(view[at + 39 + 3 * i : at + 41 + 3 * i]) for i in range(min(samples, 16384))}
-    if len(depths) != 1 or factors != {b"\1\1"}:
+    components = bytes(view[at + 38 : at + 38 + 3 * samples])
+    if len(components) < 3 * samples:
+        raise IndexError
+    depth = components[0]
+    if components != bytes((depth, 1, 1)) * samples:
         raise PixelError("components of a JPEG 2000 image differ in depth or size; PS3.5 A.4.4")
-    depth = depths.pop()
     found = Codestream("jpeg2000", rows - top, columns - left, samples, (depth & 0x7F) + 1)
     found.signed = bool(depth & 0x80)
     found.start = begin

@@ -121,8 +121,8 @@ def _segments(data_set: DataSet, keyword: str, bits: int) -> list[int]:
 
 
 def expand_segments(codes: Sequence[int], entries: int, *, is_bytes: bool = False) -> Array:
-    """The entries of a segmented palette, of which there must be so many; codes are words, or bytes for 8 bits.  The offset of an
-    indirect segment counts codes, as GDCM and pydicom have it.
+    """The entries of a segmented palette, of which there must be so many; codes are words, or bytes for 8 bits.
+    The offset of an indirect segment counts codes, as GDCM and pydicom have it.
 
     Discrete segments (0) hold values, linear ones (1) lead from the value before to theirs, indirect ones (2) repeat
     earlier segments.  Raises PixelError for other codes and for what goes beyond either end.  PS3.3 section C.7.9.2.

@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from dicomwire.errors import PixelError
-from dicomwire.pixel.colour import is_ybr, to_rgb as _convert
+from dicomwire.pixel.colour import is_ybr
+from dicomwire.pixel.colour import to_rgb as _convert
 from dicomwire.pixel.grey import Modality, Window, levels, padding, voi
 from dicomwire.pixel.lookup import LookupTable, apply_palette, read_table
 from dicomwire.pixel.overlays import read_overlays
@@ -62,8 +63,8 @@ def render(
     the data set has; voi_index: which of its VOI LUTs and windows, tables first; None: the first one, or "minmax"
     where there is none or its numbers make no sense.
     Padding is black.  overlays: graphics of groups 6000 to 601E are drawn in white.
-    presentation_state: a Grayscale Softcopy Presentation State, whose transformations take the place of the image's; its
-    annotations are not drawn.
+    presentation_state: a Grayscale Softcopy Presentation State, whose transformations take the place of the image's;
+    its annotations are not drawn.
 
     Raises PixelError where tables or windows make no sense, IndexError for another frame or VOI than there is.
     """

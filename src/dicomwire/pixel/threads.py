@@ -18,8 +18,14 @@ def in_threads(arguments: Sequence[tuple[Any, ...]], work: Callable[..., None], 
         return
     from concurrent.futures import ThreadPoolExecutor
 
+    def run(part: Sequence[tuple[Any, ...]]) -> None:
+        for each in part:
+            work(*each)
+
+    # A few parts for each thread: a small frame is worth less than handing it over.
+    step = max(1, len(arguments) // (4 * threads))
     with ThreadPoolExecutor(min(threads, len(arguments)), "dicomwire-pixels") as pool:
-        waiting = [pool.submit(work, *each) for each in arguments]
+        waiting = [pool.submit(run, arguments[at : at + step]) for at in range(0, len(arguments), step)]
         try:
             for future in waiting:
                 future.result()

@@ -12,8 +12,8 @@ import pytest
 import dicomwire
 from dicomwire.dictionary.uids import ExplicitVRLittleEndian, JPEG2000Lossless
 from dicomwire.errors import DecodeError
-from dicomwire.net.blocking import AE, EVT_C_STORE, Association, Occurrence, StatusSet
 from dicomwire.file.writing import file_meta_information
+from dicomwire.net.blocking import AE, EVT_C_STORE, Association, Occurrence, StatusSet
 from tests.net.storage.instances import CT, MR, PATIENT, data_set
 
 

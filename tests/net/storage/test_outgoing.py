@@ -17,10 +17,10 @@ from dicomwire.dictionary import UID
 from dicomwire.dictionary.uids import ExplicitVRLittleEndian
 from dicomwire.dimse.messages import CEchoRQ, CStoreRQ, CStoreRSP
 from dicomwire.dimse.status import StatusKind
+from dicomwire.file.writing import file_meta_information
 from dicomwire.net import AE, Server, Timeouts
 from dicomwire.net.connection import Connection
 from dicomwire.net.storage import Sent, Storage, contexts_for, send_files
-from dicomwire.file.writing import file_meta_information
 from dicomwire.ul.items import AsynchronousOperationsWindow
 from dicomwire.ul.pdu import AAbort, AReleaseRP, AReleaseRQ
 from tests.net.raw import CT, Raw, Run, command_bytes, listening, message_bytes, pdv, until

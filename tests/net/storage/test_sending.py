@@ -12,12 +12,12 @@ import pytest
 import dicomwire
 from dicomwire.dictionary import UID
 from dicomwire.dictionary.uids import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from dicomwire.file.writing import file_meta_information
 from dicomwire.net import AE, Association, Limits, Server
 from dicomwire.net.storage import Storage, contexts_for, send_files
 from dicomwire.net.storage.outgoing import Sent
 from dicomwire.net.storage.plan import walk
 from dicomwire.net.storage.sop_classes import storage_sop_classes
-from dicomwire.file.writing import file_meta_information
 from tests.net.storage.instances import CT, MR, PATIENT, data_set, files_in
 
 

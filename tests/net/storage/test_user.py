@@ -24,10 +24,10 @@ from dicomwire.dictionary.uids import (
 )
 from dicomwire.dimse.messages import CStoreRQ
 from dicomwire.errors import AssociationAborted, DecodeError, LocalProtocolError, UnsupportedError
+from dicomwire.file.writing import file_meta_information
 from dicomwire.net import AE, AcceptorPolicy, Association, Handlers, Limits, ProposedContext, Roles, Server
 from dicomwire.net.storage import Storage, Stored, user
 from dicomwire.net.storage.source import PIECE, open_instance
-from dicomwire.file.writing import file_meta_information
 from tests.encoding import explicit
 from tests.net.storage.instances import CT, MR, data_set, files_in
 

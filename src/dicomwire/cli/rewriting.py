@@ -1,0 +1,159 @@
+"""What ``modify`` and ``convert`` share: many files are read, changed and written, in place or to another folder."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import nullcontext
+from time import perf_counter
+
+import click
+
+from dicomwire.cli.console import complain, error_message, output
+from dicomwire.cli.progress import progress_bar
+from dicomwire.cli.scan import NOT_DICOM
+from dicomwire.errors import DicomWireError
+from dicomwire.scanning.scanner import walk
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import Any
+
+    from rich.progress import Progress
+
+    Command = Callable[..., Any]
+
+SHOWN = 20  # failures that are printed one by one
+AHEAD = 4  # files for each worker that are handed out before the first is done
+WRITTEN, UNCHANGED, FOREIGN, FAILED = "written", "unchanged", "not DICOM", "failed"
+
+
+def rewriting_options(command: Command) -> Command:
+    """The options of commands that rewrite files."""
+    for option in (
+        click.option(
+            "--to", "folder", type=click.Path(file_okay=False), metavar="FOLDER",
+            help="Where the files go, with the folders that they are in below the ones named.  [default: in place]",
+        ),
+        click.option("--overwrite", is_flag=True, help="With --to: replace files that are there."),
+        click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Threads."),
+        click.option("--skip-foreign", is_flag=True, help="Pass over files that are not DICOM."),
+        click.option("--synchronize", is_flag=True, help="Have each file on the disk before an older one is replaced."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+class Rewriting:
+    """Works through files; ``work`` is called with a path and the path to write to, and says what it did.
+
+    work    returns WRITTEN or UNCHANGED, or raises; called by several threads at once
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[str],
+        work: Callable[[str, str], str],
+        *,
+        folder: str | None,
+        workers: int,
+        skip_foreign: bool,
+        verb: str,
+    ) -> None:
+        self._places = list(_places(paths, folder))
+        self._work = work
+        self._workers = workers
+        self._skip_foreign = skip_foreign
+        self._verb = verb
+        self.counts: Counter[str] = Counter()
+        self._shown = 0
+
+    def run(self) -> None:
+        """Rewrite all files, print a summary, and end with status 1 where a file failed."""
+        started = perf_counter()
+        shows = sys.stderr.isatty()
+        with progress_bar() if shows else nullcontext() as bar:
+            self._run_all(bar if shows else None, started)
+        seconds = perf_counter() - started
+        stream = output()
+        total = sum(self.counts.values())
+        facts = [("files", f"{total:,}")]
+        facts += [(name, f"{self.counts[name]:,}") for name in (WRITTEN, UNCHANGED, FOREIGN, FAILED)]
+        facts += [("seconds", f"{seconds:.3f}"), ("files per second", f"{total / seconds if seconds else 0:,.0f}")]
+        for name, value in facts:
+            stream.write(f"{name:<18}{value}\n")
+        if self.counts[FAILED] or (self.counts[FOREIGN] and not self._skip_foreign):
+            sys.exit(1)
+
+    def _run_all(self, bar: Progress | None, started: float) -> None:
+        task = bar.add_task(self._verb, total=len(self._places), rate="") if bar is not None else None
+        with ThreadPoolExecutor(self._workers) as pool:
+            left = iter(self._places)
+            pending = {}
+            exhausted = False
+            done = 0
+            try:
+                while pending or not exhausted:
+                    while not exhausted and len(pending) < self._workers * AHEAD:
+                        place = next(left, None)
+                        if place is None:
+                            exhausted = True
+                            break
+                        pending[pool.submit(self._one, *place)] = place
+                    finished, _ = wait(pending, return_when=FIRST_COMPLETED) if pending else (set(), None)
+                    for future in finished:
+                        path, _ = pending.pop(future)
+                        self._count(path, future.result())
+                        done += 1
+                    if bar is not None and task is not None:
+                        rate = f"{done / (perf_counter() - started):,.0f} files/s"
+                        bar.update(task, completed=done, rate=rate)
+            except BaseException:
+                for future in pending:
+                    future.cancel()
+                raise
+
+    def _one(self, path: str, target: str) -> str | BaseException:
+        try:
+            return self._work(path, target)
+        except (DicomWireError, OSError, MemoryError, ValueError, KeyError) as error:
+            return error
+
+    def _count(self, path: str, outcome: str | BaseException) -> None:
+        if isinstance(outcome, str):
+            self.counts[outcome] += 1
+            return
+        foreign = NOT_DICOM.match(f"{type(outcome).__name__}: {outcome}") is not None
+        self.counts[FOREIGN if foreign else FAILED] += 1
+        if foreign and self._skip_foreign:
+            return
+        self._shown += 1
+        if self._shown <= SHOWN:
+            complain(path, error_message(outcome))
+        elif self._shown == SHOWN + 1:
+            click.echo("dicomwire: further errors are only counted", err=True)
+
+
+def _places(paths: Sequence[str], folder: str | None) -> Iterator[tuple[str, str]]:
+    """Pairs of a file and of where it goes; hidden files that are in the making are none."""
+    for start in paths:
+        for path in walk([start]):
+            name = os.path.basename(path)
+            if name.startswith(".") and name.endswith(".part"):
+                continue
+            if folder is None:
+                yield path, path
+                continue
+            below = os.path.relpath(path, start) if os.path.isdir(start) else name
+            yield path, os.path.join(folder, below)
+
+
+def prepare(target: str) -> None:
+    """Make the folders that a file goes to."""
+    folder = os.path.dirname(target)
+    if folder:
+        os.makedirs(folder, exist_ok=True)
+
