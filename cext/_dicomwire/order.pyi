@@ -1,7 +1,9 @@
 """Legality of PDUs seen on the wire.  The docstrings are in order.pyx."""
 
 from collections.abc import Iterable, Sequence
+from typing import final
 
+@final
 class OrderReplay:
     def __init__(self, rows: Iterable[tuple[str, str, str, Sequence[str]]], requestor: int) -> None: ...
     def sent(self, side: int, pdu_type: int, end: int, acknowledged: int, delivered: int) -> int: ...

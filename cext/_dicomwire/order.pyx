@@ -1,4 +1,5 @@
 """Both ends' state machine, replayed from what a capture shows.  See order.pxd."""
+cimport cython
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.string cimport memmove, memset
 
@@ -192,15 +193,18 @@ cdef int read_order_table(OrderTable* table, object rows) except -1:
     return 0
 
 
+@cython.final
 cdef class OrderReplay:
     """The replay for tests: `sent` says how many PDUs were illegal so far."""
     cdef Order* order
     cdef OrderTable table
 
-    def __cinit__(self, rows, int requestor):
+    def __cinit__(self):
         self.order = <Order*>PyMem_Calloc(1, sizeof(Order))
         if self.order == NULL:
             raise MemoryError
+
+    def __init__(self, rows, int requestor):
         read_order_table(&self.table, rows)
         start_order(self.order, requestor)
 

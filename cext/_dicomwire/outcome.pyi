@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+from typing_extensions import disjoint_base
+
 from _dicomwire.sink import StreamSink
 
+@disjoint_base
 class Outcome(StreamSink):
     def __init__(
         self,

@@ -53,6 +53,12 @@ cdef tuple _FLAWS = (
 )
 
 
+# What records that nobody filled, by __new__ alone, point to: never written to.
+cdef Exchange _no_exchange
+cdef GapNode _no_gap
+cdef Conversation _no_conversation
+
+
 cdef inline object known(int64_t time_ns):
     return None if time_ns == UNKNOWN_TIME else time_ns
 
@@ -86,12 +92,15 @@ cdef object _text(object facts, object value, object charset):
 cdef class Transaction:
     """A DIMSE request with its responses."""
 
+    def __cinit__(self):
+        self.e = &_no_exchange
+
     def __init__(self):
         raise TypeError("transactions are made by analyze()")
 
     def __dealloc__(self):
         cdef int i
-        if self.e != NULL:
+        if self.e != &_no_exchange:
             free_cells(&self.e.cells)
             for i in range(4):
                 free(self.e.raw[i].data)
@@ -764,7 +773,8 @@ TRANSACTION_FIELDS = (
     "offending_elements", "event_type_id", "action_type_id", "is_req_aborted", "is_rsp_aborted", "abort",
     "is_cancelled", "is_sub_operation", "parent", "parent_message_id", "move_destination", "move_originator",
     "sub_operations", "stored", "time_since_request", "responses", "pending", "req_transfer_time", "processing_time",
-    "rsp_transfer_time", "time_to_first_pending", "time_to_final", "round_trip_time", "round_trip_time_min", "round_trip_time_max",
+    "rsp_transfer_time", "time_to_first_pending", "time_to_final", "round_trip_time", "round_trip_time_min",
+    "round_trip_time_max",
     "req_bytes", "rsp_bytes", "req_l2_bytes", "rsp_l2_bytes", "req_size", "rsp_size", "req_command_size",
     "req_data_set_size", "req_pixel_data_size", "rsp_command_size", "rsp_data_set_size", "req_pkts", "rsp_pkts",
     "req_rto", "rsp_rto", "req_retransmissions", "rsp_retransmissions", "req_zero_wnd", "rsp_zero_wnd",
@@ -803,11 +813,15 @@ cdef int _read_deflated(Exchange* e) except -1:
 cdef class Gap:
     """Bytes of a DICOM stream that are not in the capture."""
 
+    def __cinit__(self):
+        self.g = &_no_gap
+
     def __init__(self):
         raise TypeError("gaps are made by analyze()")
 
     def __dealloc__(self):
-        free(self.g)
+        if self.g != &_no_gap:
+            free(self.g)
 
     @staticmethod
     cdef Gap wrap(GapNode* gap, object facts):
@@ -926,11 +940,14 @@ GAP_FIELDS = (
 cdef class Ending:
     """What was counted of a connection that spoke DICOM; `dicomwire.monitor.associations` makes the record of it."""
 
+    def __cinit__(self):
+        self.c = &_no_conversation
+
     def __init__(self):
         raise TypeError("endings are made by a Talk")
 
     def __dealloc__(self):
-        if self.c != NULL:
+        if self.c != &_no_conversation:
             Py_XDECREF(self.c.facts)
             Py_XDECREF(self.c.handler)
             free(self.c.request.data)

@@ -1,9 +1,12 @@
 """Connections made up for tests.  The docstrings are in rehearsal.pyx."""
 
+from typing import final
+
 from typing_extensions import Buffer
 
 from _dicomwire.sink import StreamSink
 
+@final
 class Rehearsal:
     def __init__(self, sink: StreamSink) -> None: ...
     def open(

@@ -2,6 +2,7 @@
 
 For tests and the fuzzer: what a sink makes of streams, in any cuts and with gaps, without packets.
 """
+cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
@@ -10,6 +11,7 @@ from libc.string cimport memcpy, memset
 from .sink cimport UNKNOWN_TIME, Connection, Segment, Side, StreamSink
 
 
+@cython.final
 cdef class Rehearsal:
     """Tells ``sink`` of connections.  Ends must be those of its life: `forget` or `close` before the sink goes.
 

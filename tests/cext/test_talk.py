@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import zlib
 from typing import Any
 
 import pytest
 
+from _dicomwire.record import Ending, Gap, Transaction
 from dicomwire import ul
 from dicomwire.dimse.messages import (
     CCancelRQ,
@@ -750,6 +752,18 @@ def test_records_outlive_what_made_them() -> None:
     call.associate()
     call.say(CLIENT, message_bytes(1, store(), image())[:500])
     del call
+
+
+def test_records_that_nobody_made_say_nothing_and_do_no_harm() -> None:
+    for kind in (Transaction, Gap, Ending):
+        with pytest.raises(TypeError):
+            kind()
+        record = kind.__new__(kind)
+        for name in dir(record):
+            if not name.startswith("_"):
+                with contextlib.suppress(AttributeError, TypeError):
+                    getattr(record, name)
+        del record
 
 
 def test_responses_are_of_the_right_classes() -> None:

@@ -69,10 +69,9 @@ def test_the_summary_counts() -> None:
 def test_a_capture_that_breaks_off_gives_what_is_there_then_the_error() -> None:
     some = frames(stores(3000, 20_000, 10).segments)
     broken = captures.pcap(some[: len(some) * 3 // 4]) + b"\xff" * 64
-    records = []
+    records: list[Any] = []
     with pytest.raises(DecodeError):
-        for record in analyze(io.BytesIO(broken)):
-            records.append(record)
+        records.extend(analyze(io.BytesIO(broken)))
     kinds = [one.record for one in records]
     assert kinds[-1] == "summary"
     assert "association" in kinds

@@ -182,13 +182,13 @@ def analyze(
 ) -> Iterator[Any]:
     """Records of the DICOM and HL7 traffic in a capture file, a pipe (``-``), a file object or on an interface.
 
-    They come as soon as they are complete, the Summary at the end; of an interface that is after a KeyboardInterrupt.  ``follow`` goes on with a file that is still
-    written.  Other options are those of `Monitor`.  Raises OSError for a source that cannot be read, DecodeError for
-    one that is no capture or breaks off, behind the records of what is there; what is wrong with the traffic itself is in
-    the records.
+    They come as soon as they are complete, the Summary at the end; of an interface that is after a KeyboardInterrupt.
+    ``follow`` goes on with a file that is still written.  Other options are those of `Monitor`.  Raises OSError for a
+    source that cannot be read, DecodeError for one that is no capture or breaks off, behind the records of what is
+    there; what is wrong with the traffic itself is in the records.
     """
     monitor = Monitor(show_phi=show_phi, key=key, **options)
-    opened = source if hasattr(source, "fill") else open_source(source, follow=follow)
+    opened: Source = source if hasattr(source, "fill") else open_source(source, follow=follow)  # type: ignore[assignment]
     with opened:
         monitor.summary.source = opened
         failure: DecodeError | OSError | None = None

@@ -136,12 +136,14 @@ class Facts:
     @cached_property
     def request(self) -> ul.AAssociateRQ | None:
         """The A-ASSOCIATE-RQ; None if it was not seen or cannot be taken apart."""
-        return _decoded(self.request_bytes, ul.AAssociateRQ)
+        pdu = _decoded(self.request_bytes)
+        return pdu if isinstance(pdu, ul.AAssociateRQ) else None
 
     @cached_property
     def answer(self) -> ul.AAssociateAC | None:
         """The A-ASSOCIATE-AC, likewise."""
-        return _decoded(self.answer_bytes, ul.AAssociateAC)
+        pdu = _decoded(self.answer_bytes)
+        return pdu if isinstance(pdu, ul.AAssociateAC) else None
 
     @cached_property
     def _syntaxes(self) -> dict[int, str]:
@@ -177,7 +179,7 @@ class Facts:
             assert abort is not None
             message = "request" if transaction.is_req_aborted else "response"
             by = f" by the {abort['by']}" if abort["by"] else ""
-            return f"ended before the {message} was complete: {_ENDS[abort['kind']]}{by}"
+            return f"ended before the {message} was complete: {_ENDS[abort['kind'] or 'capture_end']}{by}"
         status = transaction.status
         if status is not None and kind_of(status) not in (StatusKind.SUCCESS, StatusKind.PENDING, StatusKind.CANCEL):
             command = _METHODS.get(transaction.method, 0)
@@ -205,14 +207,13 @@ class Facts:
         return Association(self, ending)
 
 
-def _decoded(pdu: bytes | None, kind: type[Any]) -> Any:
+def _decoded(pdu: bytes | None) -> ul.PDU | None:
     if pdu is None:
         return None
     try:
-        decoded = ul.decode_pdu(pdu)
+        return ul.decode_pdu(pdu)
     except RemoteProtocolError:
         return None
-    return decoded if isinstance(decoded, kind) else None
 
 
 class Association:

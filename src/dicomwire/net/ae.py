@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 from _dicomwire.pdu import PDUReader
 from dicomwire.dictionary import UID
+from dicomwire.dictionary.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicomwire.dictionary.uids import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from dicomwire.errors import AssociationAborted
 from dicomwire.net.association import VERIFICATION, Association
@@ -29,7 +30,7 @@ from dicomwire.ul.items import (
 )
 from dicomwire.ul.negotiation import plan_contexts
 from dicomwire.ul.pdu import AAssociateRQ
-from dicomwire.ul.policy import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, check_maximum_length
+from dicomwire.ul.policy import check_maximum_length
 
 if TYPE_CHECKING:
     import ssl

@@ -6,6 +6,7 @@ clocks or data sets.  docs/association.md shows how they go together.
 
 from __future__ import annotations
 
+from dicomwire.dictionary.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicomwire.ul.association import Association, StreamItem
 from dicomwire.ul.codes import (
     AbortReason,
@@ -75,13 +76,7 @@ from dicomwire.ul.pdu import (
     PDataTF,
     decode_pdu,
 )
-from dicomwire.ul.policy import (
-    IMPLEMENTATION_CLASS_UID,
-    IMPLEMENTATION_VERSION_NAME,
-    AcceptorPolicy,
-    IdentityAnswer,
-    Roles,
-)
+from dicomwire.ul.policy import AcceptorPolicy, IdentityAnswer, Roles
 from dicomwire.ul.state import TRANSITIONS, Action, Event, State, Transition
 
 __all__ = [
