@@ -35,6 +35,12 @@ def feed(*chunks: bytes, from_start: bool = True, max_length: int = 1000) -> lis
     return frames
 
 
+def test_ends() -> None:
+    """Which messages an end block ends: it and its carriage return are bytes of theirs."""
+    frames = feed(b"\x0b" + A + B + b"\x1c\r\x0b" + A + b"\x0b" + B)
+    assert [frame.has_end_block for frame in frames] == [False, True, False, False]
+
+
 def found(*chunks: bytes, from_start: bool = True, max_length: int = 1000) -> list[tuple[bytes, tuple[str, ...]]]:
     return [(f.data, f.faults) for f in feed(*chunks, from_start=from_start, max_length=max_length)]
 

@@ -104,8 +104,8 @@ def test_a_message_and_its_acknowledgement() -> None:
     assert record.ack_time_ns == 8 * MS
     assert record.application_time_ns == 5 * MS
     assert record.accept_time_ns is None
-    assert (record.req_size, record.req_bytes) == (len(ORM), len(ORM) + 2)
-    assert (record.rsp_size, record.rsp_bytes) == (len(ack("MSG00001")), len(ack("MSG00001")) + 2)
+    assert (record.req_size, record.req_bytes) == (len(ORM), len(ORM) + 3)
+    assert (record.rsp_size, record.rsp_bytes) == (len(ack("MSG00001")), len(ack("MSG00001")) + 3)
     assert record.faults == []
     assert record.inferred == []
     assert (record.client_is_external, record.server_is_external) == (False, True)

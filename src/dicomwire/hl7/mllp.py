@@ -46,6 +46,7 @@ class Frame:
     ``start`` and ``stop`` are offsets in the stream, of the start block and behind the end block; ``size`` is how many
     bytes of the message came.  ``data`` is all of them, unless TOO_LONG or GAP is among the faults: then it ends with
     the last segment that is whole in front of what is missing.  It is empty with START_MISSING and EMPTY.
+    ``has_end_block``: an end block ended it; ``stop`` is in front of the carriage return that follows.
     """
 
     data: bytes
@@ -53,6 +54,7 @@ class Frame:
     stop: int
     size: int
     faults: tuple[str, ...] = ()
+    has_end_block: bool = True
 
 
 def framed(message: bytes) -> bytes:
@@ -214,10 +216,10 @@ class Deframer:
     def _end(self, frames: list[Frame], offset: int) -> None:
         """An end block."""
         if self._is_inside:
-            self._finish(frames, offset)
+            self._finish(frames, offset, has_end_block=True)
         elif self._is_lost:
             self._fault(START_MISSING)
-            self._finish(frames, offset)
+            self._finish(frames, offset, has_end_block=True)
         else:
             self._size += 1
         self._is_behind_end = True
@@ -244,13 +246,13 @@ class Deframer:
             self._fault(NO_END_BLOCK)
             self._finish(frames, offset)
 
-    def _finish(self, frames: list[Frame], offset: int) -> None:
+    def _finish(self, frames: list[Frame], offset: int, *, has_end_block: bool = False) -> None:
         data = bytes(self._kept.lstrip(_BLANKS))
         if TOO_LONG in self._faults or GAP in self._faults:
             data = data[: max(data.rfind(b"\r"), data.rfind(b"\n")) + 1]
         if self._is_inside and not self._size:
             self._fault(EMPTY)
-        frames.append(Frame(data, self._start, offset, self._size, tuple(self._faults)))
+        frames.append(Frame(data, self._start, offset, self._size, tuple(self._faults), has_end_block))
         self._kept.clear()
         self._faults.clear()
         self._size = 0

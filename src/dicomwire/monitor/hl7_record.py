@@ -40,6 +40,14 @@ class HL7Record:
 
     record = "hl7"
 
+    placer_order_numbers: list[str]
+    filler_order_numbers: list[str]
+    accession_numbers: list[str]
+    requested_procedure_ids: list[str]
+    scheduled_step_ids: list[str]
+    study_instance_uids: list[str]
+    visit_numbers: list[str]
+
     def __init__(self, exchange: Exchange) -> None:
         request = exchange.request
         answers = [*exchange.acknowledgements.values(), *([exchange.commit] if exchange.commit else [])]
@@ -98,9 +106,9 @@ class HL7Record:
     def _take_counts(self, exchange: Exchange, request: Sent | None, answers: list[Sent]) -> None:
         self.responses = len(answers)
         self.req_size = request.frame.size if request else None
-        self.req_bytes = request.frame.stop - request.frame.start if request else None
+        self.req_bytes = _stream_bytes(request) if request else None
         self.rsp_size = sum(sent.frame.size for sent in answers) if answers else None
-        self.rsp_bytes = sum(sent.frame.stop - sent.frame.start for sent in answers) if answers else None
+        self.rsp_bytes = sum(map(_stream_bytes, answers)) if answers else None
         self.is_req_aborted = request.is_aborted if request else False
         self.is_rsp_aborted = any(sent.is_aborted for sent in answers)
         every = [*([request] if request else []), *answers]
@@ -229,6 +237,11 @@ HL7_FIELDS = (
 
 def _span(begin: Snapshot, end: Snapshot) -> int:
     return end.moment.time_ns - begin.moment.time_ns
+
+
+def _stream_bytes(sent: Sent) -> int:
+    """Bytes of a message with its blocks, and the carriage return behind the end block."""
+    return sent.frame.stop - sent.frame.start + sent.frame.has_end_block
 
 
 def _positive(begin: Snapshot, end: Snapshot) -> int | None:

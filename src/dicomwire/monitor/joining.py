@@ -1,4 +1,5 @@
-"""Records that belong together: C-MOVE and C-GET with their C-STOREs; worklist, steps, images and commitment by study.
+"""Records that belong together: C-MOVE and C-GET with their C-STOREs; orders and reports of HL7, worklist, steps,
+images and commitment by study.
 
 A C-STORE that comes over another connection names who asked for it: an AE title and a message ID, which are used again
 and again.  Of the C-MOVEs that fit, those count that are open or ended not long before; among several the one whose
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from _dicomwire.record import Transaction
     from dicomwire.monitor.associations import Facts
+    from dicomwire.monitor.hl7_record import HL7Record
 
 MOST_STUDIES = 10_000
 MOST_MOVES = 2_000
@@ -51,6 +53,7 @@ class Study:
     counts: dict[str, int] = field(default_factory=dict)
     patient_ids: set[str] = field(default_factory=set)
     accession_numbers: set[str] = field(default_factory=set)
+    study_instance_uids: set[str] = field(default_factory=set)
     step_statuses: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
@@ -62,6 +65,7 @@ class Study:
             "counts": dict(self.counts),
             "patient_ids": sorted(self.patient_ids),
             "accession_numbers": sorted(self.accession_numbers),
+            "study_instance_uids": sorted(self.study_instance_uids),
             "step_statuses": list(self.step_statuses),
             "conflicts": self.conflicts,
         }
@@ -74,6 +78,8 @@ class Study:
             found.append("patient_id")
         if len(self.accession_numbers) > 1:
             found.append("accession_number")
+        if len(self.study_instance_uids) > 1:
+            found.append("study_instance_uid")
         return found
 
 
@@ -136,6 +142,8 @@ class Joiner:
 
     def join(self, record: Any) -> None:
         """Take a record, in the order in which they come, and link it to those before it."""
+        if record.record == "hl7":
+            self._see_order(record)
         if record.record != "transaction":
             return
         method = record.method
@@ -205,6 +213,15 @@ class Joiner:
                 if record.time_ns is not None:
                     record.time_since_request_ns = record.time_ns - asked
 
+    def _see_order(self, record: HL7Record) -> None:
+        """Studies that an order, or a report, names; one of several without a UID or number of its own has the last."""
+        kind = "report" if (record.msg_type or "").startswith("ORU") else "order"
+        uids: list[str | None] = [*record.study_instance_uids] or [None]
+        accessions: list[str | None] = [*record.accession_numbers] or [None]
+        for number in range(max(len(uids), len(accessions))):
+            uid, accession = uids[min(number, len(uids) - 1)], accessions[min(number, len(accessions) - 1)]
+            self._note(kind, record.time_ns, uid, accession, record.patient_id)
+
     def _see(self, record: Transaction, kind: str) -> None:
         self._note(kind, record.time_ns, record.study_instance_uid, record.accession_number, record.patient_id)
 
@@ -220,6 +237,8 @@ class Joiner:
                 return None
             study = Study(study_uid or None, accession or None)
         if study_uid:
+            if len(study.study_instance_uids) < MOST_KEYS:
+                study.study_instance_uids.add(study_uid)
             if study.study_instance_uid is None:
                 study.study_instance_uid = study_uid
             if study.study_instance_uid == study_uid:

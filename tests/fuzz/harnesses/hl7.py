@@ -18,9 +18,9 @@ from tests.oracles import hl7 as twin
 MAX_LENGTH = 600
 LIMITS = Limits(max_length=MAX_LENGTH, max_held=4000, max_pending=6, max_waiting=4, max_control_ids=8)
 TRICKY = (
-    b"\x0b", b"\x1c\r", b"\x1c", b"\rMSH|", b"MSH|^~\\&|", b"\nPID|", b"\rMSA|AA|1", b"\rMSA|CA|1", b"|AL|AL", b"|NE|NE",
-    b"~ISO IR87", b"BIG-5", b"GB18030", b"UNICODE UTF-8", b"\x1b$B", b"\x1b(B", b"\\X41\\", b"\\F\\", b'|""|', b"FHS|",
-    b"ORC|", b"IPC|", b"OBX|1|UI|110180||1.2\r", b"^^^", b"~~", b"&&",
+    b"\x0b", b"\x1c\r", b"\x1c", b"\rMSH|", b"MSH|^~\\&|", b"\nPID|", b"\rMSA|AA|1", b"\rMSA|CA|1", b"|AL|AL",
+    b"|NE|NE", b"~ISO IR87", b"BIG-5", b"GB18030", b"UNICODE UTF-8", b"\x1b$B", b"\x1b(B", b"\\X41\\", b"\\F\\",
+    b'|""|', b"FHS|", b"ORC|", b"IPC|", b"OBX|1|UI|110180||1.2\r", b"^^^", b"~~", b"&&",
 )  # fmt: skip
 
 
