@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.monitor import captures, mutations, tshark
 from tests.monitor.monitored import KEPT_UNDER_CHANGE, Monitored, monitored
 from tests.monitor.packets import SYN, Segment, decode, frames
 from tests.monitor.scenarios import Scenario
+from tests.monitor.spoken import stores
 from tests.monitor.variants import HARMLESS
 from tests.oracles.conversations import CLIENT, Connection, Message, Transaction, connections
 
@@ -192,6 +194,27 @@ def test_tshark_loses_what_is_found_in_the_middle(
     stores = [one for one in found.transactions if one.method == "C-STORE" and one.req_data_set_size]
     assert len(stores) >= 16
     assert named < len(stores)
+
+
+def test_tshark_loses_what_follows_a_lost_segment(tmp_path: Path) -> None:
+    """A hole in a data set: Wireshark does not name the response behind it, and we name all commands."""
+    segments = stores(3000, 20_000, 10, 5000).segments
+    (whole,) = connections(segments)
+    request = next(one.request for one in whole.transactions() if one.request.number == 2)
+    hole = next(
+        number
+        for number, one in enumerate(segments)
+        if one.source == whole.ends[CLIENT] and request.start + 2000 < whole.offset(one) < request.end - 4000
+    )
+    data = captures.pcap(frames(mutations.without(segments, [hole])))
+    path = captures.write(tmp_path / "capture", data)
+    rows = tshark.fields(path, "_ws.col.Info", ports=[whole.ends[1].port])
+    named = sum(row[0][0].count("C-STORE-RQ") + row[0][0].count("C-STORE-RSP") for row in rows if row[0])
+    found = monitored(data)
+    commands = sum(1 + (one.status is not None) for one in found.transactions)
+    assert commands == len(whole.messages()) == 8
+    assert [one.message_id for one in found.transactions if one.gaps] == [2]
+    assert named < commands
 
 
 @pytest.mark.parametrize("snaplen", [54, 64, 96, 128, 200, 400, 1000])

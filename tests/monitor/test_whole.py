@@ -14,11 +14,12 @@ from typing import Any
 import pydicom
 import pytest
 
+from dicomwire.errors import DecodeError
 from dicomwire.monitor import Monitor
 from dicomwire.net.storage import open_instance
 from tests.monitor import captures, mutations
 from tests.monitor.monitored import monitored
-from tests.monitor.packets import VLAN, Segment, Wire, decode, frames
+from tests.monitor.packets import SEQUENCES, VLAN, Segment, Wire, decode, frames
 from tests.monitor.scenarios import SCENARIOS, Scenario
 from tests.monitor.spoken import STUDY, instance, stores
 from tests.oracles.conversations import Connection, connections
@@ -101,6 +102,56 @@ def test_changes_together(recorded: Recorded, seed: int) -> None:
     found = monitored(make(frames(segments, wire)))
     assert found.facts() == expected.facts()
     assert found.gaps == []
+
+
+# --- damage of every kind at once
+
+
+def damaged(segments: list[Segment], rng: random.Random) -> bytes:
+    """A capture with all that can happen on the way: losses, disorder, lies, changed payloads and headers."""
+    segments = mutations.resegmented(segments, rng.choice([7, 100, 536, 1460]))[:3000]
+    if rng.random() < 0.5:
+        segments = mutations.reordered(segments, rng.randrange(1000), rng.randrange(2, 9))
+    if rng.random() < 0.5:
+        segments = [one for one in segments if rng.random() > 0.05]
+    if rng.random() < 0.3:
+        segments = segments[rng.randrange(len(segments)) :]
+    if rng.random() < 0.3:
+        segments = mutations.overlapping(segments, [k for k in range(len(segments)) if rng.random() < 0.1])
+    result = []
+    for one in segments:
+        if one.payload and rng.random() < 0.05:
+            payload = bytearray(one.payload)
+            for _ in range(rng.choice([1, 1, 3, 10])):
+                payload[rng.randrange(len(payload))] = rng.choice([0, 255, 1, 4, rng.randrange(256)])
+            one = replace(one, payload=bytes(payload))
+        if rng.random() < 0.01:
+            step = rng.choice([1, -1, 1000, 1 << 31, -100_000])
+            one = replace(one, sequence=(one.sequence + step) % SEQUENCES)
+        if rng.random() < 0.01:
+            one = replace(one, acknowledgement=rng.randrange(SEQUENCES))
+        if rng.random() < 0.01:
+            one = replace(one, flags=rng.randrange(64))
+        result.append(one)
+    data = bytearray(captures.pcap(frames(result)))
+    if rng.random() < 0.3:
+        for _ in range(rng.choice([1, 5, 50])):
+            data[rng.randrange(len(data))] = rng.randrange(256)
+    return bytes(data)
+
+
+@pytest.mark.peers
+def test_damage_of_every_kind(recorded: Recorded, scaled: Callable[[int], int]) -> None:
+    """Records or a DecodeError, never more transactions than messages fit into the bytes."""
+    names = [name for name in SCENARIOS if name not in ("echo_orthanc", "nothing_accepted")]
+    for seed in range(scaled(800)):
+        rng = random.Random(seed)
+        data = damaged(segments_of(recorded(rng.choice(names))), rng)
+        try:
+            found = monitored(data)
+        except DecodeError:
+            continue
+        assert len(found.transactions) <= len(data) // 80, seed
 
 
 # --- privacy

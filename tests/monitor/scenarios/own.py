@@ -15,11 +15,13 @@ from dicomwire.errors import AssociationAborted, AssociationRejected
 from dicomwire.net import AE, AcceptorPolicy, Limits, Server, Trace
 from dicomwire.net.storage import Storage, contexts_for, send_files
 from dicomwire.net.storage.outgoing import Sent
+from dicomwire.net.tls import client_context, server_context
 from tests.encoding import explicit
 from tests.monitor.recording import Recorder, recording
 from tests.monitor.scenarios.base import ABORTED, REJECTED, Did, Files, Scenario, Talk, scenario
 from tests.monitor.scenarios.dcmtk import STUDY, SYNTAXES, facts
 from tests.net import peers
+from tests.net.certificates import Authority
 from tests.net.raw import until
 from tests.support import missing
 
@@ -176,6 +178,37 @@ def several(folder: Path, files: Files) -> Scenario:
 
     recorder, port = played(server, act)
     return Scenario("several", recorder.frames, (port,), talks)
+
+
+@scenario
+def echo_ipv6(folder: Path, files: Files) -> Scenario:
+    """Echoes over the loopback address of IPv6."""
+    counter = Counter()
+
+    async def act(port: int) -> None:
+        async with AE("SIXTH").associate("::1", port, called_ae_title="ARCHIVE", trace=counter) as association:
+            for _ in range(3):
+                await association.c_echo()
+
+    recorder, port = played(Server("ARCHIVE", port=0, host="::1"), act)
+    talk = Talk("ARCHIVE", "SIXTH", by="client", did=[Did("C-ECHO", 0)] * 3, sent=counter.both)
+    return Scenario("echo_ipv6", recorder.frames, (port,), [talk])
+
+
+@scenario
+def over_tls(folder: Path, files: Files) -> Scenario:
+    """An association that nobody can look into."""
+    authority = Authority(folder)
+    archive = authority.issue("archive")
+    server = Server("ARCHIVE", port=0, tls=server_context(archive.certificate, archive.key))
+
+    async def act(port: int) -> None:
+        tls = client_context(authorities=authority.certificate, check_host_name=False)
+        async with AE("SECRET").associate("127.0.0.1", port, called_ae_title="ARCHIVE", tls=tls) as association:
+            await association.c_echo()
+
+    recorder, port = played(server, act)
+    return Scenario("over_tls", recorder.frames, (port,))
 
 
 @scenario
