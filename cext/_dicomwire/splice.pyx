@@ -167,7 +167,7 @@ def complete_meta(DataSet data_set, syntax, int policy) -> DataSet:
                               "needs", section="PS3.10 7.1")
     if syntax is not None:
         _set_meta(meta, 0x00020010, DW_VR_UI, syntax)
-    class_uid, version_name = hook("implementation")
+    class_uid, version_name = hook("implementation")()
     _set_meta(meta, 0x00020012, DW_VR_UI, class_uid)
     _set_meta(meta, 0x00020013, DW_VR_SH, version_name)
     return new_data_set(meta, 0)

@@ -311,7 +311,7 @@ def test_deep_nesting_costs_no_python_stack() -> None:
         assert len(list(ds.iterall())) == 505
         assert len(repr(ds)) > 500 * 20
         assert pickle.loads(pickle.dumps(ds)) == ds
-        assert copy.deepcopy(ds) is ds
+        assert copy.deepcopy(ds) == ds
         assert len(ds.to_dict()) == 6
         ds._repr_html_()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from _dicomwire.errors import ElementError, ValueDecodeError
 from dicomwire.dictionary import keyword_for_tag
-from dicomwire.dictionary.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ def table() -> dict[str, Any]:
         "encode_text": _encode_text,
         "element_name": _element_name,
         "element_text": _element_text,
-        "implementation": (IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME),
+        "implementation": _implementation,
         "is_big_endian": _is_big_endian,
         "keyword_for_tag": keyword_for_tag,
         "from_json": _from_json,
@@ -267,6 +266,12 @@ def _temporal_text(value: object, vr: str) -> str:
     from dicomwire.dataset.editing import temporal_text
 
     return temporal_text(value, vr)
+
+
+def _implementation() -> tuple[str, str]:
+    from dicomwire.dictionary.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+
+    return IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 
 def _is_big_endian() -> bool:

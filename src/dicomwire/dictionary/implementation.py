@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
-
-from dicomwire.dictionary.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, UID
+from dicomwire.dictionary.uids import UID
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["IMPLEMENTATION_CLASS_UID", "IMPLEMENTATION_VERSION_NAME", "generate_uid"]
+# Derived from a UUID (PS3.5 section B.2).
+IMPLEMENTATION_CLASS_UID = UID("2.25.271687221044942381496956265868568668763")
+IMPLEMENTATION_VERSION_NAME = "DICOMWIRE_0.1"
 
 _MOST = 64  # characters of a UID (PS3.5 section 9.1)
 
@@ -22,6 +21,9 @@ def generate_uid(prefix: str | None = None, entropy: Iterable[str] | None = None
     prefix      a root of your own with its last dot, "1.2.3."; ValueError where it is none, or leaves no room
     entropy     texts that alone decide on the UID: the same ones give the same, for pseudonyms
     """
+    import hashlib
+    import secrets
+
     if prefix is not None and (not prefix.endswith(".") or not UID(prefix[:-1]).is_valid or len(prefix) > _MOST - 10):
         raise ValueError("a prefix is a UID of at most 53 characters and a dot; PS3.5 9.1")
     if entropy is None:

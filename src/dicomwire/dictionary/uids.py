@@ -169,10 +169,6 @@ RLELossless = UID("1.2.840.10008.1.2.5")
 DeflatedImageFrameCompression = UID("1.2.840.10008.1.2.8.1")
 GEImplicitVRLittleEndianBigEndianPixelData = UID("1.2.840.113619.5.2")
 
-# How this implementation names itself in files and associations; derived from a UUID (PS3.5 section B.2).
-IMPLEMENTATION_CLASS_UID = UID("2.25.271687221044942381496956265868568668763")
-IMPLEMENTATION_VERSION_NAME = "DICOMWIRE_0.1"
-
 
 def __getattr__(name: str) -> UID:
     if not name.startswith("_"):

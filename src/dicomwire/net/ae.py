@@ -10,12 +10,8 @@ from weakref import WeakKeyDictionary
 
 from _dicomwire.pdu import PDUReader
 from dicomwire.dictionary import UID
-from dicomwire.dictionary.uids import (
-    IMPLEMENTATION_CLASS_UID,
-    IMPLEMENTATION_VERSION_NAME,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-)
+from dicomwire.dictionary.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from dicomwire.dictionary.uids import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from dicomwire.errors import AssociationAborted
 from dicomwire.net.association import VERIFICATION, Association
 from dicomwire.net.connection import Connection, ReceiveBuffer

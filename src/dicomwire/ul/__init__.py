@@ -6,7 +6,7 @@ clocks or data sets.  docs/association.md shows how they go together.
 
 from __future__ import annotations
 
-from dicomwire.dictionary.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from dicomwire.dictionary.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicomwire.ul.association import Association, StreamItem
 from dicomwire.ul.codes import (
     AbortReason,
