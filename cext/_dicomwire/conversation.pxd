@@ -173,6 +173,9 @@ cdef struct Half:               # one direction
     bint is_broken
     bint is_uncertain           # behind a gap: which message comes next is a guess
     bint is_rejected            # a control PDU in hand that cannot be kept
+    uint64_t early_gap          # bytes missing before it was known what the connection speaks
+    uint64_t early_gap_end      # offset behind the last of them
+    uint8_t early_gap_kind      # GapKind of the last
     uint64_t searched           # bytes that no PDU was found in
     uint64_t pdu_offset         # of the P-DATA-TF that was counted last
     Exchange* first             # requests of this side without a final response

@@ -225,13 +225,17 @@ cdef class Talk(Messages):
             if c.protocol == DICOM:
                 half.is_uncertain = True
                 lose_order(&c.order)
-                self.note_gap(c, side, length, kind, False)
+                self.note_gap(c, side, half.offset, length, kind, False)
+            else:
+                half.early_gap += length
+                half.early_gap_end = half.offset
+                half.early_gap_kind = <uint8_t>kind
             return GO_ON
         s = &half.stream
         m = &half.message
         if s.phase == IN_PDV and length <= s.pdv_left:
             # The lengths before the gap say where the next header is.
-            self.note_gap(c, side, length, kind, True)
+            self.note_gap(c, side, half.offset, length, kind, True)
             if segment != NULL and m.stage != NO_MESSAGE:
                 extend_passage(&m.passage, segment)
             if m.stage != NO_MESSAGE:
@@ -266,7 +270,7 @@ cdef class Talk(Messages):
                 piece.context_id = s.context_id
                 self.take_fragment(c, side, &piece)
         elif s.phase == IN_CONTROL and length <= s.pdu_left:
-            self.note_gap(c, side, length, kind, True)
+            self.note_gap(c, side, half.offset, length, kind, True)
             half.is_rejected = True
             s.stop_offset += length
             s.pdu_left -= <uint32_t>length
@@ -275,7 +279,7 @@ cdef class Talk(Messages):
                 content = 0
                 self.take_control(c, side, &content, 0)
         else:
-            self.note_gap(c, side, length, kind, False)
+            self.note_gap(c, side, half.offset, length, kind, False)
             lose_order(&c.order)
             self.doubt_answers(c, side, length)
             half.mode = SEARCHING
@@ -385,7 +389,7 @@ cdef class Talk(Messages):
         cdef uint8_t[384] joined
         cdef size_t part = 0, have = n, at = 0, before = half.tail_length
         cdef const uint8_t* window = p
-        cdef int protocol = UNDECIDED
+        cdef int protocol = UNDECIDED, i
         if before:
             part = min(n, sizeof(joined) - before)
             memcpy(joined, half.tail, before)
@@ -435,6 +439,9 @@ cdef class Talk(Messages):
             c.protocol = DICOM
             start_order(&c.order, 0 if self.connection.from_start and c.half[0].mode == AT_START
                         and c.half[1].mode == AT_START else -1)
+            for i in range(2):
+                if c.half[i].early_gap:
+                    self.note_gap(c, i, c.half[i].early_gap_end, c.half[i].early_gap, c.half[i].early_gap_kind, False)
         if at >= before:
             start_passage(&half.lead, self.segment)
         half.mode = WALKING

@@ -15,4 +15,5 @@ cdef class Transactions(Outcome):
     cdef void finish(self, Exchange* e) noexcept nogil
     cdef void doubt_answers(self, Conversation* c, int side, uint64_t length) noexcept nogil
     cdef void finish_doubtful(self, Conversation* c, int side) noexcept nogil
-    cdef void note_gap(self, Conversation* c, int side, uint64_t n, int kind, bint is_bridged) noexcept nogil
+    cdef void note_gap(self, Conversation* c, int side, uint64_t end, uint64_t n, int kind,
+                       bint is_bridged) noexcept nogil

@@ -115,8 +115,9 @@ cdef class Transactions(Outcome):
             e = after
 
     @cython.nonecheck(False)
-    cdef void note_gap(self, Conversation* c, int side, uint64_t n, int kind, bint is_bridged) noexcept nogil:
-        """Keep a gap; one that follows another in the same message is said with it."""
+    cdef void note_gap(self, Conversation* c, int side, uint64_t end, uint64_t n, int kind,
+                       bint is_bridged) noexcept nogil:
+        """Keep a gap before the offset ``end``; one that follows another in the same message is said with it."""
         cdef Half* half = &c.half[side]
         cdef GapNode* gap
         cdef Exchange* e = half.message.exchange
@@ -141,7 +142,7 @@ cdef class Transactions(Outcome):
         gap.first_ns = gap.last_ns = segment.time_ns if segment != NULL else UNKNOWN_TIME
         gap.first_frame = gap.last_frame = segment.frame if segment != NULL else 0
         gap.length = n
-        gap.offset = half.offset - n
+        gap.offset = end - n
         gap.count = 1
         gap.side = <uint8_t>side
         gap.kind = <uint8_t>kind

@@ -72,6 +72,20 @@ def test_a_lost_command() -> None:
     assert sum(gap.bytes for gap in found.gaps) == 1460
 
 
+def test_the_whole_negotiation_lost() -> None:
+    """Both gaps come before it is known what the connection speaks; they are said all the same."""
+    segments = stores(*SIZES).segments
+    lost = [k for k, one in enumerate(segments) if one.payload and one.payload[0] in (1, 2)][:2]
+    found = seen(mutations.without(segments, lost))
+    assert stored(found) == ALL
+    assert [one.inferred for one in found.transactions] == [["association", "transfer_syntax"]] * 4
+    assert [(gap.side, gap.bytes) for gap in found.gaps] == [
+        ("client", len(segments[lost[0]].payload)),
+        ("server", len(segments[lost[1]].payload)),
+    ]
+    assert [gap.to_dict()["offset"] for gap in found.gaps] == [0, 0]
+
+
 def test_a_lost_response() -> None:
     segments = stores(*SIZES).segments
     lost = next(
