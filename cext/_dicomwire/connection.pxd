@@ -91,7 +91,10 @@ cdef inline int64_t offset_of(const Half* half, uint32_t sequence) noexcept nogi
 
 
 cdef inline Held* held_before(const Half* half, uint64_t offset) noexcept nogil:
-    """The last segment that waits and begins at an offset or before it, NULL if none does; sought from the nearer end."""
+    """The last segment that waits and begins at an offset or before it, NULL if none does.
+
+    Sought from the nearer end.
+    """
     cdef Held* held = half.last
     if held == NULL or held.offset <= offset:
         return held
