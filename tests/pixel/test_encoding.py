@@ -300,12 +300,17 @@ def test_new_instances_by_option():
 # ---------------------------------------------------------------------------------------------------------- colours
 
 
+@pytest.mark.peers
 @pytest.mark.parametrize("syntax", [RLE, LOSSLESS, JPEG_LS, J2K_LOSSLESS, HT_LOSSLESS, DEFLATED, UNCOMPRESSED])
 def test_ybr_stays_what_it_is_without_loss(syntax):
     array = values(8, samples=3)
+    array[0, 5:15] = 76, 85, 255  # flat stretches have met chrominance tables that do not fit
     ds = made(array, 8, samples=3, photometric="YBR_FULL")
     shown = ds.pixel_array
     ds.compress(syntax)
+    if syntax in READ_BY_PYDICOM:
+        theirs = pydicom.dcmread(io.BytesIO(file_bytes(ds)))
+        assert worst(pydicom.pixels.pixel_array(theirs, raw=True), array) == 0
     again = reread(ds)
     assert again.PhotometricInterpretation == "YBR_FULL"
     assert worst(again.decode(raw=True), array) == 0
@@ -313,8 +318,20 @@ def test_ybr_stays_what_it_is_without_loss(syntax):
     again.decompress(as_rgb=False)
     assert again.PhotometricInterpretation == "YBR_FULL"
     assert bytes(again.PixelData) == array.tobytes()
-    with pytest.raises(UnsupportedError, match="YBR_FULL"):
-        made(array, 8, samples=3, photometric="YBR_FULL").compress(XL_LOSSLESS)
+
+
+def test_ybr_that_would_not_stay_what_it_is():
+    array = values(8, samples=3)
+    for syntax, options in ((XL_LOSSLESS, {}), (XL, {"distance": 0})):
+        with pytest.raises(UnsupportedError, match="YBR_FULL"):
+            made(array, 8, samples=3, photometric="YBR_FULL").compress(syntax, **options)
+    with pytest.raises(UnsupportedError, match="12 bits in 16"):
+        made(values(12, samples=3), 12, samples=3, photometric="YBR_FULL").compress(RLE)
+    ds = made(array, 8, samples=3, photometric="YBR_FULL")
+    shown = ds.pixel_array
+    ds.compress(XL)
+    assert ds.PhotometricInterpretation == "XYB"
+    assert np.abs(ds.pixel_array.astype(int) - shown).mean() < 4
 
 
 def test_decompress_gives_rgb_or_ybr():
@@ -529,6 +546,7 @@ def test_gdcm_reads_it(syntax, layout, tmp_path):
 @pytest.mark.parametrize(
     ("name", "syntax"),
     [("CT_small.dcm", syntax) for syntax in (RLE, LOSSLESS, JPEG_LS, J2K_LOSSLESS, HT_LOSSLESS, HT_RPCL, DEFLATED)]
+    + [("SC_ybr_full_uncompressed.dcm", LOSSLESS), ("SC_ybr_full_422_uncompressed.dcm", JPEG_LS)]
     + [("MR_small_bigendian.dcm", J2K_LOSSLESS), ("MR_small_implicit.dcm", LOSSLESS), ("JPEG2000.dcm", JPEG_LS),
        ("examples_rgb_color.dcm", BASELINE), ("examples_rgb_color.dcm", XL), ("examples_ybr_color.dcm", RLE),
        ("SC_rgb_jpeg_dcmtk.dcm", J2K), ("emri_small_RLE.dcm", HT_LOSSLESS), ("liver.dcm", DEFLATED),
@@ -550,6 +568,7 @@ def test_real_files(name, syntax, pydicom_files):
         return np.abs(found.astype(np.int64) - expected).mean()
 
     assert mean(again.pixel_array) <= most
+    assert ("NumberOfFrames" in again) == ("NumberOfFrames" in before)
     kept = [tag for tag in before if tag.tag >> 16 not in (0x0028, 0x7FE0) and tag.tag & 0xFFFF]
     assert most or [item.tag for item in kept] == [it.tag for it in again if it.tag >> 16 not in (0x0028, 0x7FE0)]
     again.decompress()

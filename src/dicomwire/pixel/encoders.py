@@ -178,7 +178,8 @@ def _jpeg(syntax: TransferSyntax, image: ImagePixel, photometric: str, value: fl
     is_colour, is_ybr = image.samples == 3, photometric.startswith("YBR")
     if str(syntax.uid) in (_PROCESS_14, _FIRST_ORDER):
         _codestream_bits(syntax, image)
-        space = ("ycbcr" if is_ybr else "rgb") if is_colour else None
+        # As "ycbcr" libjpeg-turbo 3.1 takes tables of chrominance, and flat stretches come back changed.
+        space = ("unknown" if is_ybr else "rgb") if is_colour else None
         sampling = "444" if is_colour else None
 
         def encode_lossless(frame: Array) -> bytes:

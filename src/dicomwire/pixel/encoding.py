@@ -86,13 +86,19 @@ def compress(
     _check_overlays(data_set)
     options = {"quality": quality, "near": near, "psnr": psnr, "step": step, "distance": distance}
     is_raw, photometric = _colour_space(frames)
-    if is_raw and (image.down or (syntax.family == "jpeg-xl" and syntax.lossy)):
+    if is_raw and image.down:
+        raise UnsupportedError(f"{photometric} of {image.stored} bits in {image.allocated}: expected all in use; "
+                               "PS3.3 C.7.6.3.1.2", what="BitsStored")  # fmt: skip
+    if is_raw and syntax.family == "jpeg-xl" and syntax.lossy and distance != 0:
         is_raw, photometric = False, "RGB"
     encoder = encoder_for(syntax, image, photometric, options)
     encoded = _encoded(frames, encoder, is_raw=is_raw, threads=threads)
     ratio = len(encoded) * image.pixels * image.allocated / 8 / max(1, sum(map(len, encoded)))
     _make_icons_native(data_set, frames.encoded.transfer_syntax)
+    is_multi_frame = "NumberOfFrames" in data_set or len(encoded) > 1
     set_encapsulated(data_set, encoded, str(syntax.uid), offset_table=offset_table)
+    if not is_multi_frame:
+        del data_set["NumberOfFrames"]
     _describe(data_set, image, encoder.allocated, encoder.stored, encoder.photometric)
     if encoder.method is not None:
         _mark_lossy(data_set, ratio, encoder.method)

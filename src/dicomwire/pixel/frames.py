@@ -39,7 +39,8 @@ class RawFrame:
     """One frame as it is encoded: ``bytes(frame)``, or ``fragments`` without a copy.
 
     number      from 0
-    offset      absolute offset of its first byte in the source; of a deflated data set, in the inflated stream
+    offset      absolute offset of its first byte in the source; of a deflated data set, in the inflated stream; of
+                pixel data that were set, in their own bytes
     length      bytes of all its fragments together, without item headers
     bit_offset  bits of the first byte that belong to the frame before: frames of 1-bit pixels need not begin on a byte
                 (PS3.5 section 8.1.1)
