@@ -33,6 +33,21 @@ class _ReadingOptions(TypedDict, total=False):
     max_depth: int
     max_bytes: int
 
+class _DecompressOptions(TypedDict, total=False):
+    as_rgb: bool
+    threads: int
+    generate_instance_uid: bool
+
+class _CompressOptions(TypedDict, total=False):
+    quality: int | None
+    near: int | None
+    psnr: float | None
+    step: float | None
+    distance: float | None
+    offset_table: Literal["basic", "extended", "none"]
+    threads: int
+    generate_instance_uid: bool | None
+
 def bind(keywords: dict[str, int]) -> None: ...
 
 @final
@@ -162,6 +177,8 @@ class DataSet(_StandardAttributes):
         transfer_syntax: str | None = None,
         policy: str = "report",
     ) -> _Array: ...
+    def compress(self, transfer_syntax: str, **options: Unpack[_CompressOptions]) -> None: ...
+    def decompress(self, **options: Unpack[_DecompressOptions]) -> None: ...
     def __copy__(self) -> DataSet: ...
     def __deepcopy__(self, memo: object) -> DataSet: ...
     def tape(self) -> list[tuple[int, int, str, int, int, int, int, int, int]]: ...

@@ -1038,6 +1038,14 @@ cdef class DataSet:
         return hook("decode")(self, frames, out=out, raw=raw, threads=threads, fill=fill,
                               transfer_syntax=transfer_syntax, policy=policy)
 
+    def compress(self, transfer_syntax, **options):
+        """Encode the pixel data in another transfer syntax, in place; see dicomwire.pixel.encoding.compress."""
+        hook("compress")(self, transfer_syntax, **options)
+
+    def decompress(self, **options):
+        """Make the pixel data native, in place; see dicomwire.pixel.encoding.decompress."""
+        hook("decompress")(self, **options)
+
     # ------------------------------------------------------------------------------------------------------- inspection
 
     def tape(self):

@@ -82,6 +82,18 @@ def _decode(data_set: DataSet, frames: object = None, **options: object) -> obje
     return decode(data_set, frames, **options)  # type: ignore[arg-type]
 
 
+def _compress(data_set: DataSet, transfer_syntax: str, **options: object) -> None:
+    from dicomwire.pixel.encoding import compress
+
+    compress(data_set, transfer_syntax, **options)  # type: ignore[arg-type]
+
+
+def _decompress(data_set: DataSet, **options: object) -> None:
+    from dicomwire.pixel.encoding import decompress
+
+    decompress(data_set, **options)  # type: ignore[arg-type]
+
+
 def _frames(data_set: DataSet) -> object:
     from dicomwire.pixel.arrays import Frames
 
@@ -91,7 +103,9 @@ def _frames(data_set: DataSet) -> object:
 set_hooks(
     **hooks.table(),
     dcmwrite=_dcmwrite,
+    compress=_compress,
     decode=_decode,
+    decompress=_decompress,
     frames=_frames,
     open_remote=_open_remote,
     reencode_item=_reencode_item,

@@ -11,11 +11,21 @@ from dicomwire.dictionary import UID
 from dicomwire.dictionary.transfer_syntax import transfer_syntax
 from dicomwire.file.writer import dcmwrite
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _dicomwire.dataset import DataSet
+
 _SHORT = {
     "implicit": "1.2.840.10008.1.2",
     "explicit": "1.2.840.10008.1.2.1",
     "deflated": "1.2.840.10008.1.2.1.99",
     "big": "1.2.840.10008.1.2.2",
+    "rle": "1.2.840.10008.1.2.5",
+    "jpeg-lossless": "1.2.840.10008.1.2.4.70",
+    "jpeg-ls": "1.2.840.10008.1.2.4.80",
+    "jpeg2000": "1.2.840.10008.1.2.4.90",
+    "htj2k": "1.2.840.10008.1.2.4.201",
+    "jpeg-xl": "1.2.840.10008.1.2.4.110",
 }
 
 
@@ -35,11 +45,23 @@ def _syntax(ctx: click.Context, param: click.Parameter, text: str | None) -> str
     return str(uid)
 
 
+def _change_pixels(ds: DataSet, syntax: str | None) -> None:
+    """Encode or decode pixel data where a transfer syntax asks for another form."""
+    target, source = transfer_syntax(syntax or ""), transfer_syntax(ds.transfer_syntax or "")
+    if target is None or "PixelData" not in ds or (source is not None and source.uid == target.uid):
+        return
+    if target.encapsulated:
+        ds.compress(target.uid)
+    elif source is not None and source.encapsulated:
+        ds.decompress()
+
+
 @click.command("convert")
 @click.argument("paths", nargs=-1, required=True, metavar="FOLDER|FILE...", type=click.Path(exists=True))
 @click.option(
     "-t", "--transfer-syntax", "syntax", metavar="SYNTAX", callback=_syntax,
-    help="implicit, explicit, deflated, big, a keyword or a UID.  [default: that of each file]",
+    help="implicit, explicit, deflated, big, rle, jpeg-lossless, jpeg-ls, jpeg2000, htj2k, jpeg-xl, a keyword or a UID."
+    "  [default: that of each file]",
 )  # fmt: skip
 @click.option(
     "--lengths", type=click.Choice(["keep", "known", "undefined"]), default="keep", show_default=True,
@@ -60,9 +82,9 @@ def convert(
 ) -> None:
     """Write files, and all files in folders and below, in another transfer syntax.
 
-    Between implicit VR little endian, explicit VR in both byte orders and deflated; what would take a codec is an error
-    of that file.  A file takes its name when it is complete; one that is as it should be is left alone.  The exit
-    status is 1 when a file failed.
+    Pixel data are decoded and encoded where it takes that, by dicomwire[codecs] unless it is RLE; a lossy transfer
+    syntax, by keyword or UID, makes a new instance.  What nothing encodes is an error of that file.  A file takes its
+    name when it is complete; one that is as it should be is left alone.  The exit status is 1 when a file failed.
     """
     if syntax is None and lengths == "keep":
         raise click.UsageError("nothing to do: give --transfer-syntax or --lengths")
@@ -74,6 +96,8 @@ def convert(
             return UNCHANGED
         if folder is not None:
             prepare(target)
+        if not same:
+            _change_pixels(ds, syntax)
         dcmwrite(
             target,
             ds,

@@ -7,10 +7,12 @@ was becomes a file of this implementation, with File Meta Information that says 
 from __future__ import annotations
 
 import os
+from copy import copy
 from typing import TYPE_CHECKING, Protocol
 
 from _dicomwire.dataset import DataSet
 from _dicomwire.fragments import Fragments
+from _dicomwire.part10 import dcmread
 from _dicomwire.splice import (
     complete_meta,
     data_set_plan,
@@ -133,6 +135,7 @@ class _Content:
     def __init__(self, data_set: DataSet, syntax: str | None, lengths: str, policy: str) -> None:
         data_set = as_data_set(data_set)
         source, self.syntax = _syntaxes(data_set, syntax)
+        data_set = _in_explicit(data_set, self.syntax, policy)
         target = known_syntax(self.syntax) if self.syntax else None
         _check(data_set, source, self.syntax, target)
         number, level = lengths_number(lengths), policy_number(policy)
@@ -163,6 +166,7 @@ class _Output:
             self._plan = source_plan(data_set)
             return
         source, target_uid = _syntaxes(data_set, syntax)
+        data_set = _in_explicit(data_set, target_uid, policy)
         target = known_syntax(target_uid) if target_uid else None
         encoding, same = _encoding(data_set, source, target)
         preamble = data_set.preamble or _PREAMBLE
@@ -224,7 +228,33 @@ def _encoding(data_set: DataSet, source: str | None, target: TransferSyntax | No
     encoding = encoding_of(data_set)
     if target is None or source == target.uid:
         return encoding, not is_deflated(data_set)
+    if _has_other_pixels(data_set, target):
+        return encoding, True
     return encoding, False
+
+
+def _has_other_pixels(data_set: DataSet, target: TransferSyntax | None) -> bool:
+    """Whether encapsulated pixel data for a transfer syntax were set in a data set that was read in another one."""
+    if target is None or not target.encapsulated or named_syntax(data_set) != target.uid or not was_read(data_set):
+        return False
+    element = data_set.get(_PIXEL_DATA)
+    return element is not None and element.offset < 0 and isinstance(element.value, Fragments)
+
+
+def _in_explicit(data_set: DataSet, uid: str | None, policy: str) -> DataSet:
+    """A data set around encapsulated pixel data that were set, in explicit VR little endian as these must be.
+
+    The data set itself where it is so, or has none; else all but pixel data is encoded anew, in memory.
+    """
+    target = known_syntax(uid) if uid else None
+    if not _has_other_pixels(data_set, target) or (encoding_of(data_set) == EXPLICIT and not is_deflated(data_set)):
+        return data_set
+    rest = copy(data_set)
+    del rest[_PIXEL_DATA]
+    made = dcmread(file_bytes(rest, transfer_syntax=str(ExplicitVRLittleEndian), policy=policy))
+    made[_PIXEL_DATA] = data_set[_PIXEL_DATA].value
+    made.file_meta["TransferSyntaxUID"] = uid
+    return made
 
 
 def _native(syntax: TransferSyntax) -> int:

@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dicomwire.pixel.arrays import Frames, decode
     from dicomwire.pixel.description import ImagePixel
+    from dicomwire.pixel.encoding import compress, decompress
     from dicomwire.pixel.grey import Window, apply_modality_lut, apply_voi_lut
     from dicomwire.pixel.lookup import apply_palette
     from dicomwire.pixel.overlays import read_overlays
@@ -27,7 +28,9 @@ __all__ = [
     "apply_modality_lut",
     "apply_palette",
     "apply_voi_lut",
+    "compress",
     "decode",
+    "decompress",
     "read_overlays",
     "render",
     "to_rgb",
@@ -41,7 +44,9 @@ _LAZY = {
     "apply_modality_lut": "grey",
     "apply_palette": "lookup",
     "apply_voi_lut": "grey",
+    "compress": "encoding",
     "decode": "arrays",
+    "decompress": "encoding",
     "read_overlays": "overlays",
     "render": "rendering",
     "to_rgb": "rendering",

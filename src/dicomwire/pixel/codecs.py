@@ -135,7 +135,9 @@ def _jpeg2000() -> Codec:
 def _htj2k() -> Codec:
     from imagecodecs import htj2k_decode
 
-    return Codec("imagecodecs.htj2k", lambda data, header, out: htj2k_decode(data, out=out), takes_out=True)
+    return Codec(
+        "imagecodecs.htj2k", lambda data, header, out: htj2k_decode(data, planar=False, out=out), takes_out=True
+    )
 
 
 def _jpeg_xl() -> Codec:

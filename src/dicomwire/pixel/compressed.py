@@ -16,7 +16,7 @@ from dicomwire.errors import Deviation, DicomWireError, PixelError, UnsupportedE
 from dicomwire.pixel.codecs import codec_for
 from dicomwire.pixel.codestreams import LAST_BYTES, codestream_kind, ends_codestream
 from dicomwire.pixel.colour import FULL, is_ybr, to_rgb
-from dicomwire.pixel.headers import PROGRESSIVE, check_scans, read_header
+from dicomwire.pixel.headers import LOSSLESS, PROGRESSIVE, check_scans, read_header
 from dicomwire.pixel.native import NativePixels
 from dicomwire.pixel.rle import decode_frame
 from dicomwire.pixel.threads import in_threads
@@ -223,9 +223,11 @@ class CompressedFrames:
         options: dict[str, Any] = {}
         is_coded_ybr = is_ybr(image)
         if header.kind == "jpeg" and image.samples == 3:
-            is_coded_ybr = _jpeg_is_ybr(header, image)
+            is_coded_ybr = jpeg_is_ybr(header, image)
+        # Decoders of lossless JPEG have no conversion in them.
+        converts = codec.converts_colour and header.process != LOSSLESS
         if codec.converts_colour:
-            options["ybr"], options["rgb"] = is_coded_ybr, not raw
+            options["ybr"], options["rgb"] = is_coded_ybr and converts, not raw
         # The codec's words are those of the array, but for the sign, where the codestream has as many bytes a sample.
         direct = None
         if codec.takes_out:
@@ -240,7 +242,7 @@ class CompressedFrames:
             self._mask(out, precision)
         if precision > image.stored or header.precision == 0:
             self._mask(out, image.stored)
-        if is_coded_ybr and not raw and not codec.converts_colour and image.samples == 3:
+        if is_coded_ybr and not raw and not converts and image.samples == 3:
             to_rgb(out.copy(), out.reshape(-1), image)
 
     def _put(self, found: Array, out: Array, number: int) -> None:
@@ -278,7 +280,7 @@ def _joined(frame: RawFrame) -> Bytes:
     return fragments[0] if len(fragments) == 1 else b"".join(fragments)
 
 
-def _jpeg_is_ybr(header: Codestream, image: ImagePixel) -> bool:
+def jpeg_is_ybr(header: Codestream, image: ImagePixel) -> bool:
     """Whether the components are Y, CB, CR: the codestream's own word counts, then Photometric Interpretation."""
     if header.component_ids in (b"RGB", b"rgb"):
         return False

@@ -12,8 +12,16 @@ from typing import overload
 from _dicomwire.dataset import DataSet
 from _dicomwire.part10 import dcmread
 from dicomwire.dataset.pydicom import from_pydicom, is_pydicom
+from dicomwire.pixel.edited import current_syntax
 from dicomwire.pixel.index import FrameIndex
-from dicomwire.pixel.layout import EncapsulatedFrames, FrameFinder, FramesByTable, NativeFrames, TableMisfitError
+from dicomwire.pixel.layout import (
+    EncapsulatedFrames,
+    FrameFinder,
+    FramesByTable,
+    NativeFrames,
+    TableMisfitError,
+    pixel_element,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,9 +29,8 @@ if TYPE_CHECKING:
     from typing import IO
 
     from _dicomwire.dataset import DataElement
-    from _dicomwire.ranges import ByteRanges
     from dicomwire.errors import Deviation
-    from dicomwire.pixel.layout import Extents, Layout
+    from dicomwire.pixel.layout import Extents, Layout, Ranges
 
     Source = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | DataSet
 
@@ -32,7 +39,8 @@ class RawFrame:
     """One frame as it is encoded: ``bytes(frame)``, or ``fragments`` without a copy.
 
     number      from 0
-    offset      absolute offset of its first byte in the source; of a deflated data set, in the inflated stream
+    offset      absolute offset of its first byte in the source; of a deflated data set, in the inflated stream; of
+                pixel data that were set, in their own bytes
     length      bytes of all its fragments together, without item headers
     bit_offset  bits of the first byte that belong to the frame before: frames of 1-bit pixels need not begin on a byte
                 (PS3.5 section 8.1.1)
@@ -45,7 +53,7 @@ class RawFrame:
     __slots__ = ("_ranges", "bit_offset", "extents", "is_cut_short", "number")
 
     def __init__(
-        self, ranges: ByteRanges, number: int, extents: Extents, bit_offset: int, is_cut_short: bool
+        self, ranges: Ranges, number: int, extents: Extents, bit_offset: int, is_cut_short: bool
     ) -> None:
         self._ranges = ranges
         self.number = number
@@ -108,7 +116,7 @@ class FrameReader:
             source = from_pydicom(source)
         data_set = source if isinstance(source, DataSet) else dcmread(source, policy=policy)
         self.data_set = data_set
-        self.transfer_syntax = transfer_syntax or data_set.transfer_syntax
+        self.transfer_syntax = transfer_syntax or current_syntax(data_set, pixel_element(data_set))
         self._policy = policy
         self._finder = FrameFinder(data_set, self.transfer_syntax, is_strict=policy == "strict")
         self._layout: Layout
@@ -125,7 +133,7 @@ class FrameReader:
         return self._finder.element
 
     @property
-    def ranges(self) -> ByteRanges:
+    def ranges(self) -> Ranges:
         """The bytes of the source."""
         return self._finder.ranges
 

@@ -18,6 +18,7 @@ MOST_SCANS = 1000
 MOST_TILES = 65535
 _SIZ = struct.Struct(">8IH")  # from Xsiz to Csiz
 PROGRESSIVE = frozenset((2, 6, 10, 14))  # processes whose scans go over the whole image again and again
+LOSSLESS = 3  # Process 14, sequential (SOF3)
 _FRAME_HEADERS = frozenset((0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, 0xF7))
 
 

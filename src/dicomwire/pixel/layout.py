@@ -7,12 +7,14 @@ fragments.
 
 from __future__ import annotations
 
+import struct
 from array import array
 
 from _dicomwire.fragments import Fragments
 from _dicomwire.ranges import ByteRanges
 from dicomwire.dictionary.transfer_syntax import transfer_syntax as find_transfer_syntax
 from dicomwire.errors import Deviation, PixelError, TruncatedError
+from dicomwire.pixel.edited import SetRanges, is_set
 from dicomwire.pixel.encapsulated import ITEM_HEADER, VIDEO, FrameTable, OffsetTable, chosen_table, group_fragments
 
 TYPE_CHECKING = False
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from _dicomwire.dataset import DataElement, DataSet
 
     Extents = list[tuple[int, int]]
+    Ranges = ByteRanges | SetRanges
     Note = Callable[[str, int, str], None]
 
     class Layout(Protocol):
@@ -107,7 +110,7 @@ class FramesByTable:
 
     __slots__ = ("_lengths", "_origin", "_ranges", "_table")
 
-    def __init__(self, ranges: ByteRanges, origin: int, table: OffsetTable, lengths: OffsetTable | None) -> None:
+    def __init__(self, ranges: Ranges, origin: int, table: OffsetTable, lengths: OffsetTable | None) -> None:
         self._ranges = ranges
         self._origin = origin
         self._table = table
@@ -180,7 +183,8 @@ class FrameFinder:
 
     def __init__(self, data_set: DataSet, transfer_syntax: str | None, *, is_strict: bool) -> None:
         self.element = pixel_element(data_set)
-        self.ranges = ByteRanges(self.element)
+        self._is_set = is_set(self.element)
+        self.ranges: Ranges = SetRanges(self.element) if self._is_set else ByteRanges(self.element)
         self.deviations: list[Deviation] = []
         self._data_set = data_set
         self._syntax = transfer_syntax
@@ -193,7 +197,7 @@ class FrameFinder:
         """The frames by the quickest way: native, by an offset table that looks right, else by all fragments."""
         if self.fragments is None:
             return self._native()
-        return self._by_table() or self.by_fragments()
+        return (None if self._is_set else self._by_table()) or self.by_fragments()
 
     def by_fragments(self) -> EncapsulatedFrames:
         """The frames after a walk over all fragments."""
@@ -257,6 +261,10 @@ class FrameFinder:
 
     def _basic_table(self) -> tuple[int, OffsetTable] | None:
         """Where the first fragment's item tag stands and the Basic Offset Table before it, read without a walk."""
+        if self._is_set and self.fragments is not None:
+            offsets = self.fragments.basic_offset_table
+            table = memoryview(struct.pack(f"<{len(offsets)}I", *offsets))
+            return self.fragments.extent(0)[0] - ITEM_HEADER if len(self.fragments) else 0, OffsetTable(table, 4)
         begin = self.element.offset
         if not self._data_set.is_little_endian:
             return None
@@ -303,7 +311,7 @@ class FrameFinder:
                        f"{count} frames need {needed} bytes, {length} are there; PS3.3 C.7.6.6.1.1")
             # What is left of a frame that begins is given, and says that it is short.
             count = min(count, -(-length * 8 // bits))
-        return NativeFrames(element.offset, length, bits, count)
+        return NativeFrames(max(element.offset, 0), length, bits, count)
 
     def _is_native_length(self) -> bool:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dicomwire.dictionary.transfer_syntax import transfer_syntax as find_transfer_syntax
 from dicomwire.errors import PixelError
+from dicomwire.pixel.edited import is_set
 from dicomwire.pixel.layout import NativeFrames
 from dicomwire.pixel.native import NativePixels
 from dicomwire.pixel.threads import in_threads
@@ -44,6 +45,8 @@ class UncompressedFrames:
         known = find_transfer_syntax(encoded.transfer_syntax) if encoded.transfer_syntax else None
         element = encoded.element
         is_big = known.pixels_big_endian if known is not None else not encoded.data_set.is_little_endian
+        if is_set(element):
+            is_big = False  # what was set is in little endian, however the rest was read
         view = encoded.ranges.view
         self._layout = layout
         self._element = element
