@@ -1,6 +1,7 @@
 """Pixel data encoded and decoded in place: values against the source, attributes, other readers."""
 
 import io
+import os
 import shutil
 import struct
 import subprocess
@@ -43,6 +44,18 @@ LAYOUTS = [
 def _codecs():
     if not codecs.is_available(J2K):
         missing("imagecodecs is not installed: pip install dicomwire[codecs]")
+
+
+def read_by_pydicom(syntax, bits=8, samples=1):
+    """Whether pydicom decodes this here; where CI is set it must, as far as it can at all."""
+    if syntax not in READ_BY_PYDICOM:
+        return False
+    plugins = set(pydicom.pixels.get_decoder(syntax).available_plugins)
+    if bits > 8 and samples > 1:
+        plugins.discard("pillow")  # which does not decode these
+    if not plugins and os.environ.get("CI"):
+        pytest.fail(f"pydicom has no plugin for {syntax}")
+    return bool(plugins)
 
 
 def values(bits, signed=0, samples=1, frames=1, *, ends=False):
@@ -107,7 +120,7 @@ def test_lossless_ones_come_back_bit_for_bit(syntax, layout):
     assert again.PhotometricInterpretation == ("YBR_RCT" if mixes else "RGB" if samples == 3 else "MONOCHROME2")
     assert len(again.PixelData.basic_offset_table) == frames == again.NumberOfFrames
     assert "LossyImageCompression" not in again
-    if syntax in READ_BY_PYDICOM:
+    if read_by_pydicom(syntax, bits, samples):
         assert worst(pydicom.dcmread(io.BytesIO(file_bytes(ds))).pixel_array, array) == 0
     if syntax not in OURS and syntax != XL_LOSSLESS:
         header = read_header(bytes(again.frames.encoded[0]))
@@ -245,7 +258,7 @@ def test_lossy_ones_stay_near_and_say_so(syntax, layout, options, most, photomet
     assert again.ImageType == ["DERIVED", "PRIMARY", "AXIAL"]
     assert again.SOPInstanceUID != "1.2.3.4"
     assert again.SOPInstanceUID == again.file_meta.MediaStorageSOPInstanceUID
-    if syntax in READ_BY_PYDICOM:
+    if read_by_pydicom(syntax):
         assert worst(pydicom.dcmread(io.BytesIO(data)).pixel_array, array) <= most
 
 
@@ -308,7 +321,7 @@ def test_ybr_stays_what_it_is_without_loss(syntax):
     ds = made(array, 8, samples=3, photometric="YBR_FULL")
     shown = ds.pixel_array
     ds.compress(syntax)
-    if syntax in READ_BY_PYDICOM:
+    if read_by_pydicom(syntax):
         theirs = pydicom.dcmread(io.BytesIO(file_bytes(ds)))
         assert worst(pydicom.pixels.pixel_array(theirs, raw=True), array) == 0
     again = reread(ds)
