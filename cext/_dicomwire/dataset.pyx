@@ -989,10 +989,14 @@ cdef class DataSet:
             return None
         root = <Root>self.root
         if root.source is None:
-            return self.file_meta.get("TransferSyntaxUID")
-        if root.said:
-            return hook("read_syntax")(self)
-        return as_uid(("1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2", "")[self.block.encoding & 3])
+            found = self.file_meta.get("TransferSyntaxUID")
+        elif root.said:
+            found = hook("read_syntax")(self)
+        else:
+            found = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2", "")[self.block.encoding & 3]
+            return as_uid(found)
+        # Several values are no UID that anybody knows; in one piece they are at least a text.
+        return as_uid("\\".join(found)) if isinstance(found, list) else found
 
     @property
     def deviations(self):

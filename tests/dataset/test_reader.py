@@ -597,6 +597,13 @@ def test_encodings(syntax, encoder, is_implicit, is_little):
     assert (ds.Modality, ds.Rows, ds.deviations) == ("CT", 257, [])
 
 
+def test_several_transfer_syntaxes_are_one_that_nobody_knows():
+    ds = read(builders.plain(pixels=bytes(32)), EXPLICIT + "\\" + JPEG)
+    assert ds.transfer_syntax == EXPLICIT + "\\" + JPEG
+    assert isinstance(ds.transfer_syntax, dicomwire.UID)
+    assert ds.file_meta.TransferSyntaxUID == [EXPLICIT, JPEG]
+
+
 @pytest.mark.parametrize("declared", [EXPLICIT, IMPLICIT, BIG_ENDIAN, JPEG])
 @pytest.mark.parametrize("name", ["explicit", "implicit", "big_endian"])
 def test_the_bytes_decide_where_the_transfer_syntax_is_wrong(declared, name):
