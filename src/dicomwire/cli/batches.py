@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from itertools import islice
-from time import perf_counter
 
 import click
 
-from dicomwire.cli.console import complain, error_message, safe, warn
-from dicomwire.cli.progress import progress_bar
+from dicomwire.cli.console import error_message, safe
+from dicomwire.cli.progress import Tally
 from dicomwire.errors import DicomWireError
 from dicomwire.scanning.scanner import walk
 
@@ -21,8 +19,6 @@ if TYPE_CHECKING:
 
     Command = Callable[..., Any]
     Work = Callable[..., int]
-
-SHOWN = 20  # failures that get a line each
 
 
 def workers_option(command: Command) -> Command:
@@ -55,32 +51,15 @@ def run(label: str, work: Work, todo: Iterable[tuple[str, str]], workers: int, o
     Failures are lines on standard error, and so is the summary at the end.  ``work`` must be a function of a module.
     """
     pairs = list(todo)
-    started, done, failed, total = perf_counter(), 0, 0, 0
-    bar = progress_bar() if sys.stderr.isatty() else None
-    task = None
-    if bar is not None:
-        bar.start()
-        task = bar.add_task(label, total=len(pairs), rate="")
-    try:
+    total = 0
+    with Tally(label, len(pairs)) as tally:
         for source, size, message in _results(work, pairs, workers, options):
-            if message is None:
-                done += 1
-                total += size
-            else:
-                failed += 1
-                if failed <= SHOWN:
-                    complain(source, message)
-                elif failed == SHOWN + 1:
-                    warn(label, f"more than {SHOWN} files failed; further ones are only counted")
-            if bar is not None and task is not None:
-                rate = f"{(done + failed) / (perf_counter() - started):,.0f} files/s"
-                bar.update(task, advance=1, rate=rate)
-    finally:
-        if bar is not None:
-            bar.stop()
-    seconds = perf_counter() - started
-    click.echo(f"{label}: {done:,} files, {total:,} bytes, {failed:,} failed, {seconds:.2f} s", err=True)
-    return failed
+            tally.count(source, message)
+            total += size
+    click.echo(
+        f"{label}: {tally.done:,} files, {total:,} bytes, {tally.failed:,} failed, {tally.seconds:.2f} s", err=True
+    )
+    return tally.failed
 
 
 def _results(

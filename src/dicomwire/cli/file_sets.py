@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from time import perf_counter
 
 import click
 
 from dicomwire.cli.console import complain, error_message, output, policy_option, safe, warn
-from dicomwire.cli.progress import progress_bar
+from dicomwire.cli.progress import SHOWN, Tally
 from dicomwire.errors import DicomWireError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dicomwire.file.dicomdir import Directory, DirectoryRecord
 
-SHOWN = 20  # failures and deviations that get a line each
 # What tells records of a type apart, for the listing.
 _TITLES = {
     "PATIENT": ("PatientID", "PatientName"),
@@ -106,28 +104,14 @@ def _create(paths: tuple[str, ...], root: str, file_set_id: str) -> int:
         raise FileExistsError(17, "a file-set is there already", os.path.join(root, "DICOMDIR"))
     made = FileSet(root, file_set_id=file_set_id)
     names = list(walk(list(paths)))
-    started, failed = perf_counter(), 0
-    bar = progress_bar() if sys.stderr.isatty() else None
-    task = None
-    if bar is not None:
-        bar.start()
-        task = bar.add_task("copying", total=len(names), rate="")
-    try:
+    with Tally("dicomdir", len(names)) as tally:
         for name in names:
             try:
                 made.add(name)
             except (DicomWireError, OSError) as error:
-                failed += 1
-                if failed <= SHOWN:
-                    complain(name, error_message(error))
-            if bar is not None and task is not None:
-                rate = f"{(made.files + failed) / (perf_counter() - started):,.0f} files/s"
-                bar.update(task, advance=1, rate=rate)
-    finally:
-        if bar is not None:
-            bar.stop()
-    if failed > SHOWN:
-        warn("dicomdir", f"{failed - SHOWN} further files could not be taken")
+                tally.count(name, error_message(error))
+            else:
+                tally.count(name)
     made.write()
-    click.echo(f"dicomdir: {made.files:,} files, {failed:,} failed, {perf_counter() - started:.2f} s", err=True)
-    return failed
+    click.echo(f"dicomdir: {made.files:,} files, {tally.failed:,} failed, {tally.seconds:.2f} s", err=True)
+    return tally.failed

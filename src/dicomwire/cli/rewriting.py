@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import nullcontext
-from time import perf_counter
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from itertools import islice
 
 import click
 
-from dicomwire.cli.console import complain, error_message, output
-from dicomwire.cli.progress import progress_bar
+from dicomwire.cli.console import error_message, output
+from dicomwire.cli.progress import Tally
 from dicomwire.cli.scan import NOT_DICOM
 from dicomwire.errors import DicomWireError
 from dicomwire.scanning.scanner import walk
@@ -22,11 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
-    from rich.progress import Progress
-
     Command = Callable[..., Any]
 
-SHOWN = 20  # failures that are printed one by one
 AHEAD = 4  # files for each worker that are handed out before the first is done
 WRITTEN, UNCHANGED, FOREIGN, FAILED = "written", "unchanged", "not DICOM", "failed"
 
@@ -69,15 +65,12 @@ class Rewriting:
         self._skip_foreign = skip_foreign
         self._verb = verb
         self.counts: Counter[str] = Counter()
-        self._shown = 0
 
     def run(self) -> None:
         """Rewrite all files, print a summary, and end with status 1 where a file failed."""
-        started = perf_counter()
-        shows = sys.stderr.isatty()
-        with progress_bar() if shows else nullcontext() as bar:
-            self._run_all(bar if shows else None, started)
-        seconds = perf_counter() - started
+        with Tally(self._verb, len(self._places)) as tally:
+            self._run_all(tally)
+        seconds = tally.seconds
         stream = output()
         total = sum(self.counts.values())
         facts = [("files", f"{total:,}")]
@@ -88,29 +81,18 @@ class Rewriting:
         if self.counts[FAILED] or (self.counts[FOREIGN] and not self._skip_foreign):
             sys.exit(1)
 
-    def _run_all(self, bar: Progress | None, started: float) -> None:
-        task = bar.add_task(self._verb, total=len(self._places), rate="") if bar is not None else None
+    def _run_all(self, tally: Tally) -> None:
         with ThreadPoolExecutor(self._workers) as pool:
             left = iter(self._places)
-            pending: dict[Future[str | BaseException], tuple[str, str]] = {}
-            exhausted = False
-            done = 0
+            pending = {pool.submit(self._one, *place): place for place in islice(left, self._workers * AHEAD)}
             try:
-                while pending or not exhausted:
-                    while not exhausted and len(pending) < self._workers * AHEAD:
-                        place = next(left, None)
-                        if place is None:
-                            exhausted = True
-                            break
-                        pending[pool.submit(self._one, *place)] = place
-                    finished, _ = wait(pending, return_when=FIRST_COMPLETED) if pending else (set(), None)
+                while pending:
+                    finished, _ = wait(pending, return_when=FIRST_COMPLETED)
                     for future in finished:
                         path, _ = pending.pop(future)
-                        self._count(path, future.result())
-                        done += 1
-                    if bar is not None and task is not None:
-                        rate = f"{done / (perf_counter() - started):,.0f} files/s"
-                        bar.update(task, completed=done, rate=rate)
+                        tally.count(path, self._judge(future.result()))
+                    more = islice(left, len(finished))
+                    pending.update((pool.submit(self._one, *place), place) for place in more)
             except BaseException:
                 for future in pending:
                     future.cancel()
@@ -122,19 +104,14 @@ class Rewriting:
         except (DicomWireError, OSError, MemoryError, ValueError, KeyError) as error:
             return error
 
-    def _count(self, path: str, outcome: str | BaseException) -> None:
+    def _judge(self, outcome: str | BaseException) -> str | None:
+        """Count what became of a file, and return what is to be said of one that failed."""
         if isinstance(outcome, str):
             self.counts[outcome] += 1
-            return
-        foreign = NOT_DICOM.match(f"{type(outcome).__name__}: {outcome}") is not None
-        self.counts[FOREIGN if foreign else FAILED] += 1
-        if foreign and self._skip_foreign:
-            return
-        self._shown += 1
-        if self._shown <= SHOWN:
-            complain(path, error_message(outcome))
-        elif self._shown == SHOWN + 1:
-            click.echo("dicomwire: further errors are only counted", err=True)
+            return None
+        is_foreign = NOT_DICOM.match(f"{type(outcome).__name__}: {outcome}") is not None
+        self.counts[FOREIGN if is_foreign else FAILED] += 1
+        return None if is_foreign and self._skip_foreign else error_message(outcome)
 
 
 def _places(paths: Sequence[str], folder: str | None) -> Iterator[tuple[str, str]]:
