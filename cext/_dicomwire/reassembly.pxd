@@ -39,4 +39,4 @@ cdef class Reassembly:
     cdef void add_holder(self, Half* half) noexcept nogil
     cdef void remove_holder(self, Half* half) noexcept nogil
     cdef void account(self, Half* half, const Held* held, int sign) noexcept nogil
-    cdef void free_first(self, Half* half) noexcept nogil
+    cdef Held* take_first(self, Half* half) noexcept nogil

@@ -187,13 +187,7 @@ cdef class Reassembly:
         cdef Side* own = flow.connection.side + side
         cdef Held* held
         while half.first != NULL and half.first.offset <= own.delivered:
-            held = half.first
-            half.first = held.next
-            if held.next != NULL:
-                held.next.previous = NULL
-            else:
-                half.last = NULL
-            self.account(half, held, -1)
+            held = self.take_first(half)
             self.give(flow, side, <const uint8_t*>(held + 1), held.captured, held.length, &held.segment)
             free(held)
         self.remove_holder(half)
@@ -276,7 +270,7 @@ cdef class Reassembly:
         cdef Half* half = flow.half + side
         flow.connection.side[side].is_ignored = True
         while half.first != NULL:
-            self.free_first(half)
+            free(self.take_first(half))
         self.remove_holder(half)
         flow.connection.side[side].delivered = half.seen_end
 
@@ -313,8 +307,8 @@ cdef class Reassembly:
         self.held_bytes += <uint64_t>(sign * <int64_t>(held.captured + sizeof(Held)))
 
     @cython.nonecheck(False)
-    cdef void free_first(self, Half* half) noexcept nogil:
-        """Drop the first of the segments that wait."""
+    cdef Held* take_first(self, Half* half) noexcept nogil:
+        """The first of the segments that wait, which does not any more; the caller frees it."""
         cdef Held* held = half.first
         half.first = held.next
         if held.next != NULL:
@@ -322,4 +316,4 @@ cdef class Reassembly:
         else:
             half.last = NULL
         self.account(half, held, -1)
-        free(held)
+        return held

@@ -115,7 +115,7 @@ class replacing_file:
                 os.remove(self._temporary)
             raise
         if self._synchronize:
-            _synchronize_folder(os.path.dirname(self._name) or ".")
+            synchronize_folder(os.path.dirname(self._name))
 
     def _give_up(self) -> None:
         assert self._temporary is not None
@@ -144,8 +144,9 @@ def _take_name(temporary: str, name: str) -> None:
         os.unlink(temporary)
 
 
-def _synchronize_folder(folder: str) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def synchronize_folder(folder: str) -> None:
+    """Have the names in a folder on the disk; an empty text is the present one."""
+    descriptor = os.open(folder or ".", os.O_RDONLY | os.O_DIRECTORY | _CLOSE_ON_EXEC)
     try:
         os.fsync(descriptor)
     finally:

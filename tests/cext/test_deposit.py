@@ -19,7 +19,7 @@ from _dicomwire.pdv import fragment
 from dicomwire.dictionary import UID
 from dicomwire.dictionary.uids import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from dicomwire.dimse.messages import CStoreRQ, CStoreRSP, decode_message
-from dicomwire.file.writing import file_meta_information, meta_around_instance
+from dicomwire.file.instance_file import file_meta_information, meta_around_instance
 from tests.net.raw import message_bytes
 from tests.net.storage.instances import CT, MR, data_set, files_in
 

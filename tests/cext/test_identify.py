@@ -12,7 +12,7 @@ import dicomwire
 from _dicomwire.identify import leading_uids, length_before, meta_uids
 from dicomwire.dictionary.uids import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from dicomwire.errors import DicomWireError
-from dicomwire.file.writing import file_meta_information
+from dicomwire.file.instance_file import file_meta_information
 from dicomwire.net.storage.header import rules_of
 from tests.encoding import explicit, implicit, item
 from tests.net.storage.instances import CT, data_set, even

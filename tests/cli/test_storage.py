@@ -17,7 +17,7 @@ import pytest
 
 import dicomwire
 from dicomwire.dictionary.uids import ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from dicomwire.file.writing import file_meta_information
+from dicomwire.file.instance_file import file_meta_information
 from tests.net.certificates import Authority, Issued
 from tests.net.peers import free_port
 from tests.net.storage.instances import CT, data_set, files_in

@@ -161,7 +161,7 @@ def test_a_disk_that_takes_no_more_is_an_error_and_leaves_nothing(tmp_path: Path
     def full(*_: object) -> int:
         raise OSError(28, "no space")
 
-    monkeypatch.setattr("dicomwire.file.writing.os.writev", full)
+    monkeypatch.setattr("dicomwire.file.instance_file.os.writev", full)
     call.say(CLIENT, said)
     call.message(SERVER, store().response(status=0))
     with pytest.raises(OSError, match="no space"):

@@ -16,7 +16,7 @@ import click
 from dicomwire.cli.console import complain, error_message, safe
 from dicomwire.cli.network_options import pdu_option, say, server_tls, title_option, tls_options
 from dicomwire.errors import DicomWireError
-from dicomwire.file.writing import Duplicates
+from dicomwire.file.instance_file import Duplicates
 from dicomwire.net.ae import ApplicationEntity
 from dicomwire.net.loop import run
 from dicomwire.net.server import Server

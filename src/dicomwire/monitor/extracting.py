@@ -11,8 +11,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dicomwire.file.instance_file import Duplicates, FileWriter, file_meta_information
 from dicomwire.file.names import safe_name
-from dicomwire.file.writing import Duplicates, FileWriter, file_meta_information
 
 if TYPE_CHECKING:
     from dicomwire.monitor.associations import Facts

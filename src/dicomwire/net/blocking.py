@@ -41,7 +41,7 @@ from dicomwire.errors import (
     LocalProtocolError,
     UnsupportedError,
 )
-from dicomwire.file.writing import file_meta_information
+from dicomwire.file.instance_file import file_meta_information
 from dicomwire.net.ae import ApplicationEntity
 from dicomwire.net.association import VERIFICATION
 from dicomwire.net.association import Association as AsyncAssociation

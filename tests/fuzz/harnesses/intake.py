@@ -17,7 +17,7 @@ from _dicomwire.writer import Writer
 from dicomwire.dictionary import UID
 from dicomwire.dictionary.uids import ExplicitVRLittleEndian
 from dicomwire.dimse.messages import CStoreRQ, decode_message
-from dicomwire.file.writing import file_meta_information, meta_around_instance
+from dicomwire.file.instance_file import file_meta_information, meta_around_instance
 from tests.fuzz.harness import Harness
 from tests.fuzz.harnesses.pdu_stream import MAX_CONTROL, MAX_PDU, TRICKY, plain, streams
 from tests.net.raw import message_bytes

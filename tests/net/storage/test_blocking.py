@@ -12,7 +12,7 @@ import pytest
 import dicomwire
 from dicomwire.dictionary.uids import ExplicitVRLittleEndian, JPEG2000Lossless
 from dicomwire.errors import DecodeError
-from dicomwire.file.writing import file_meta_information
+from dicomwire.file.instance_file import file_meta_information
 from dicomwire.net.blocking import AE, EVT_C_STORE, Association, Occurrence, StatusSet
 from tests.net.storage.instances import CT, MR, PATIENT, data_set
 

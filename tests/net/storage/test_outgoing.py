@@ -17,7 +17,7 @@ from dicomwire.dictionary import UID
 from dicomwire.dictionary.uids import ExplicitVRLittleEndian
 from dicomwire.dimse.messages import CEchoRQ, CStoreRQ, CStoreRSP
 from dicomwire.dimse.status import StatusKind
-from dicomwire.file.writing import file_meta_information
+from dicomwire.file.instance_file import file_meta_information
 from dicomwire.net import AE, Server, Timeouts
 from dicomwire.net.connection import Connection
 from dicomwire.net.storage import Sent, Storage, contexts_for, send_files

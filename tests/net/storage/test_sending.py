@@ -12,7 +12,7 @@ import pytest
 import dicomwire
 from dicomwire.dictionary import UID
 from dicomwire.dictionary.uids import ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from dicomwire.file.writing import file_meta_information
+from dicomwire.file.instance_file import file_meta_information
 from dicomwire.net import AE, Association, Limits, Server
 from dicomwire.net.storage import Storage, contexts_for, send_files
 from dicomwire.net.storage.outgoing import Sent

@@ -24,7 +24,7 @@ from dicomwire.dictionary.uids import (
 )
 from dicomwire.dimse.messages import CStoreRQ
 from dicomwire.errors import AssociationAborted, DecodeError, LocalProtocolError, UnsupportedError
-from dicomwire.file.writing import file_meta_information
+from dicomwire.file.instance_file import file_meta_information
 from dicomwire.net import AE, AcceptorPolicy, Association, Handlers, Limits, ProposedContext, Roles, Server
 from dicomwire.net.storage import Storage, Stored, user
 from dicomwire.net.storage.source import PIECE, open_instance

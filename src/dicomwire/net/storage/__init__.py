@@ -8,8 +8,8 @@ from importlib import import_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from dicomwire.file.instance_file import Duplicates, FileWriter, file_meta_information
     from dicomwire.file.names import safe_name
-    from dicomwire.file.writing import Duplicates, FileWriter, file_meta_information
     from dicomwire.net.storage.naming import Template
     from dicomwire.net.storage.outgoing import Sent
     from dicomwire.net.storage.plan import Batch, Plan, Unreadable, contexts_for
@@ -44,7 +44,7 @@ __all__ = [
 
 _WHERE = {
     "dicomwire.file.names": ("safe_name",),
-    "dicomwire.file.writing": ("Duplicates", "FileWriter", "file_meta_information"),
+    "dicomwire.file.instance_file": ("Duplicates", "FileWriter", "file_meta_information"),
     ".naming": ("Template",),
     ".plan": ("Batch", "Plan", "Unreadable", "contexts_for"),
     ".provider": ("Storage",),

@@ -11,7 +11,7 @@ from _dicomwire.part10 import dcmread
 from dicomwire.dictionary import UID
 from dicomwire.dictionary.uids import ExplicitVRLittleEndian
 from dicomwire.errors import DecodeError
-from dicomwire.file.writing import file_meta_information
+from dicomwire.file.instance_file import file_meta_information
 from dicomwire.streaming.push import EventKind, StreamParser
 
 if TYPE_CHECKING:

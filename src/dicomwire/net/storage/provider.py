@@ -22,7 +22,7 @@ from dicomwire.dimse.command import CommandField
 from dicomwire.dimse.messages import CStoreRQ
 from dicomwire.dimse.status import SUCCESS, StatusKind, kind_of
 from dicomwire.errors import ServiceError
-from dicomwire.file.writing import FOLDER_MODE, Duplicates, FileWriter, meta_around_instance
+from dicomwire.file.instance_file import FOLDER_MODE, Duplicates, FileWriter, meta_around_instance
 from dicomwire.net.handlers import Handlers, Look
 from dicomwire.net.server import Server
 from dicomwire.net.storage.header import PIXELS, SOP_INSTANCE_UID, header_at_once, rules_of

@@ -12,7 +12,7 @@ from _dicomwire.cstore import store_request
 from dicomwire.dimse.messages import decode_message
 from dicomwire.dimse.status import OUT_OF_RESOURCES, PROCESSING_FAILURE, SUCCESS, StatusKind, kind_of
 from dicomwire.errors import DecodeError, ServiceError
-from dicomwire.file.writing import Duplicates, FileWriter, file_meta_information
+from dicomwire.file.instance_file import Duplicates, FileWriter, file_meta_information
 from dicomwire.net.storage.header import HeaderReader, has_uids, rules_of
 
 if TYPE_CHECKING:

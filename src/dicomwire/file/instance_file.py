@@ -1,4 +1,4 @@
-"""Files that are written while their data set comes: under a temporary name until they are complete.
+"""Files of instances that are written while their data set comes: under a temporary name until they are complete.
 
 Nothing here knows of associations or event loops; a receiver in a thread of its own uses it as the event loop does.
 """
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from dicomwire.dictionary import UID
 from dicomwire.dictionary.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from dicomwire.replacing import synchronize_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -144,7 +145,7 @@ class FileWriter:
         self._close()
         path = self._rename(duplicates)
         if fsync and path is not None:
-            _sync_folder(os.path.dirname(path))
+            synchronize_folder(os.path.dirname(path))
         return path
 
     def discard(self) -> None:
@@ -203,11 +204,3 @@ def _behind(views: Sequence[Buffer], written: int) -> list[Buffer]:
             rest.append(flat[written:])
         written = max(0, written - flat.nbytes)
     return rest
-
-
-def _sync_folder(folder: str) -> None:
-    descriptor = os.open(folder or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

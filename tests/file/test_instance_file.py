@@ -12,8 +12,8 @@ import pydicom
 import pytest
 
 import dicomwire
-from dicomwire.file import writing
-from dicomwire.file.writing import Duplicates, FileWriter, file_meta_information
+from dicomwire.file import instance_file
+from dicomwire.file.instance_file import Duplicates, FileWriter, file_meta_information
 from tests.net.storage.instances import CT, data_set, files_in
 
 
@@ -74,7 +74,7 @@ def test_what_is_discarded_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_more_buffers_than_a_call_takes(tmp_path: Path) -> None:
-    pieces = [bytes([number % 256]) * (number % 7) for number in range(3 * writing.BUFFERS_AT_ONCE + 5)]
+    pieces = [bytes([number % 256]) * (number % 7) for number in range(3 * instance_file.BUFFERS_AT_ONCE + 5)]
     writer = FileWriter(str(tmp_path / "x.dcm"))
     writer.write(pieces)
     writer.commit(Duplicates.KEEP)
