@@ -498,8 +498,9 @@ def guards() -> list[Guard]:
     }
     for operation, why in whys.items():
         name = f"instructions_{operation}"
-        # 64 views at a time cost between 21,000 and 53,000 instructions, as the other objects happen to lie.
-        margin = 2.0 if operation == "feed_window" else 1.1
+        # Counts move by up to 7 % as objects happen to lie in memory, another folder is enough; 64 views at a time cost
+        # between 21,000 and 53,000 instructions.
+        margin = 2.0 if operation == "feed_window" else 1.15
         listed.append(Guard(name, "instructions", margin, 0, why, counter.of(operation)))
     return listed
 

@@ -3,9 +3,11 @@ from libc.stdint cimport uint32_t
 
 from .conversation cimport Conversation, Exchange, GapNode
 
-cdef class Transaction:
+cdef class Record:
+    cdef readonly object facts          # what is known of the connection and its association
+
+cdef class Transaction(Record):
     cdef Exchange* e
-    cdef readonly object facts
     cdef public object parent           # of a sub-operation: association and message ID of what asked for it
     cdef public object stored           # of a C-MOVE: its C-STOREs that were seen, by class of status
     cdef public object time_since_request_ns    # of a commitment's report: since it was asked for
@@ -23,9 +25,8 @@ cdef class Transaction:
     @staticmethod
     cdef Transaction wrap(Exchange* exchange, object facts)
 
-cdef class Gap:
+cdef class Gap(Record):
     cdef GapNode* g
-    cdef readonly object facts
 
     @staticmethod
     cdef Gap wrap(GapNode* gap, object facts)

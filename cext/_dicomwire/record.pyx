@@ -87,16 +87,46 @@ cdef object _text(object facts, object value, object charset):
         return facts.decode(value, charset)
 
 
+cdef class Record:
+    """What records of a conversation have in common: its association and its connection."""
+
+    def __init__(self):
+        raise TypeError("records are made by analyze()")
+
+    @property
+    def association(self):
+        """Name of the association, the same in all its records."""
+        return self.facts.association
+
+    @property
+    def connection(self):
+        """Number of the connection in the capture."""
+        return self.facts.connection
+
+    @property
+    def client_address(self):
+        return self.facts.client_address
+
+    @property
+    def client_port(self):
+        return self.facts.client_port
+
+    @property
+    def server_address(self):
+        return self.facts.server_address
+
+    @property
+    def server_port(self):
+        return self.facts.server_port
+
+
 @cython.final
 @cython.freelist(64)
-cdef class Transaction:
+cdef class Transaction(Record):
     """A DIMSE request with its responses."""
 
     def __cinit__(self):
         self.e = &_no_exchange
-
-    def __init__(self):
-        raise TypeError("transactions are made by analyze()")
 
     def __dealloc__(self):
         cdef int i
@@ -157,32 +187,6 @@ cdef class Transaction:
     def time(self):
         """The same in ISO 8601, UTC."""
         return self.facts.iso_time(self.time_ns)
-
-    @property
-    def association(self):
-        """Name of the association, the same in all its records."""
-        return self.facts.association
-
-    @property
-    def connection(self):
-        """Number of the connection in the capture."""
-        return self.facts.connection
-
-    @property
-    def client_address(self):
-        return self.facts.client_address
-
-    @property
-    def client_port(self):
-        return self.facts.client_port
-
-    @property
-    def server_address(self):
-        return self.facts.server_address
-
-    @property
-    def server_port(self):
-        return self.facts.server_port
 
     @property
     def client_is_external(self):
@@ -810,14 +814,11 @@ cdef int _read_deflated(Exchange* e) except -1:
 
 
 @cython.final
-cdef class Gap:
+cdef class Gap(Record):
     """Bytes of a DICOM stream that are not in the capture."""
 
     def __cinit__(self):
         self.g = &_no_gap
-
-    def __init__(self):
-        raise TypeError("gaps are made by analyze()")
 
     def __dealloc__(self):
         if self.g != &_no_gap:
@@ -856,30 +857,6 @@ cdef class Gap:
     @property
     def last_time(self):
         return self.facts.iso_time(self.last_time_ns)
-
-    @property
-    def association(self):
-        return self.facts.association
-
-    @property
-    def connection(self):
-        return self.facts.connection
-
-    @property
-    def client_address(self):
-        return self.facts.client_address
-
-    @property
-    def client_port(self):
-        return self.facts.client_port
-
-    @property
-    def server_address(self):
-        return self.facts.server_address
-
-    @property
-    def server_port(self):
-        return self.facts.server_port
 
     @property
     def side(self):
