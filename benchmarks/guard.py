@@ -297,9 +297,15 @@ def in_child(name: str) -> Callable[[], float]:
 # ----------------------------------------------------------------------------------------- instructions
 
 BARE = """
+import gc
 import sys
 import dicomwire
 KEYWORDS, (operation, ct, report, times) = {keywords!r}, sys.argv[1:]
+# Arenas that are partly free, and that nothing empties: else some operation happens to take and give back a whole one
+# each time, which costs more than itself.
+ballast = [bytes(40) for _ in range(300000)]
+ballast = ballast[::500]
+gc.disable()  # collections come when they come
 dcmread = dicomwire.dcmread
 
 def header10():
@@ -467,12 +473,12 @@ def guards() -> list[Guard]:
         exact("ct_open_blocks", "blocks", "an opened file is a handful of objects", 1.0, 2),
         exact("ct_values_blocks", "blocks", "values are plain objects, nothing beside them", 1.02, 4),
         exact("sr_undefined_open_blocks", "blocks", "no object per element: the same for any count", 1.0, 4),
-        exact("enhanced_known_peak", "kB", "peak memory does not follow the pixel data", 1.1, 1024),
-        exact("enhanced_undefined_peak", "kB", "peak memory does not follow the pixel data", 1.1, 1024),
-        exact("stream_peak", "kB", "what is streamed is not kept", 1.1, 1024),
+        exact("enhanced_known_peak", "kB", "peak memory does not follow the pixel data", 1.1, 4096),
+        exact("enhanced_undefined_peak", "kB", "peak memory does not follow the pixel data", 1.1, 4096),
+        exact("stream_peak", "kB", "what is streamed is not kept", 1.1, 4096),
         exact("growth_of_2000_files", "blocks", "opened and forgotten files leave nothing", 1.0, 50),
         exact("monitor_bytes_read", "bytes", "a capture is read once"),
-        exact("monitor_store_peak", "kB", "memory does not follow a capture of 100 MB", 1.1, 7168),
+        exact("monitor_store_peak", "kB", "memory does not follow a capture of 100 MB", 1.1, 4096),
         exact("monitor_small_peak", "kB", "memory does not follow 100,000 packets of small messages", 1.1, 4096),
         exact("pdv_feed_allocated", "bytes", "a fragment is a view of what was fed: 0 bytes copied", 1.2),
         exact("pdv_feed_blocks", "blocks", "one object for each PDV, its memoryview", 1.0, 2),
