@@ -28,6 +28,7 @@ MODULES = (
     "vr",
     "tagindex",
     "mapping",
+    "naming",
     "source",
     "tape",
     "finding",

@@ -451,7 +451,7 @@ cdef class Plan:
         cdef uint64_t start, end
         cdef TapeEntry* entry
         cdef Block own
-        cdef bint rewritten, last
+        cdef bint rewritten, last, copied = not recoded and not self.lengths and not block.sparse
         cdef const char* mark = PyBytes_AS_STRING(touched) if touched is not None else NULL
         if index == 0 and not block.complete:
             count = block.count
@@ -471,6 +471,12 @@ cdef class Plan:
         while i < stop:
             entry = block.entries + i
             tag = entry.tag
+            if (copied and not entry.flags & (CUT_SHORT | UNDEFINED_LENGTH) and (mark == NULL or not mark[i])
+                    and tag & 0xFFFF and tag != LENGTH_TO_END and (at == count or edits.changes[at].tag > tag)
+                    and (at == 0 or edits.changes[at - 1].tag < tag)):
+                self.cut = False        # as most are: a part of the stretch
+                i = entry.next
+                continue
             last = entry.next >= stop
             if block.sparse:
                 start = entry.offset - entry.header_size        # what stands before was not wanted

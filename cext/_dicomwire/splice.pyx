@@ -1,12 +1,13 @@
 """Carrying out plans: what a data set is written to, piece by piece and without holding more than one.
 
-Into files with writev for what is in memory, and with copy_file_range for stretches of other files where the system
-has it, so that the data need not pass through this process.  PS3.10 section 7.1 for what stands before a data set.
+Into files with writev: what is in memory, and stretches of other files from mappings of these.  Long stretches are
+copied with copy_file_range where the system has it, since some file systems share what is the same.  PS3.10 section 7.1
+for what stands before a data set.
 """
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from cpython.exc cimport PyErr_CheckSignals, PyErr_SetFromErrno, PyErr_SetFromErrnoWithFilenameObject
+from cpython.exc cimport PyErr_CheckSignals, PyErr_SetFromErrno
 from libc.errno cimport EINTR, errno
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
@@ -23,6 +24,8 @@ from .pickling cimport inside_state
 from .tape cimport DATA_SET, EXPLICIT_LE
 from .vr cimport DW_VR_OB, DW_VR_SH, DW_VR_UI, DW_VR_UL
 
+from os import strerror
+
 from .errors import EncodeError, TruncatedError
 
 cdef extern from "splice.h" nogil:
@@ -33,15 +36,17 @@ cdef extern from "splice.h" nogil:
     ssize_t write(int, const void*, size_t) noexcept
     # How many bytes were copied between two files; -1 with errno, DW_NO_COPY where it is not to be had.
     ssize_t dw_copy_range(int source, uint64_t offset, int target, size_t size) noexcept
-    int dw_rename_new(const char*, const char*) noexcept
-    enum: DW_NO_COPY
-
-cdef extern from "Python.h":
-    object PyUnicode_EncodeFSDefault(object)
+    void* dw_map_stretch(int source, uint64_t offset, size_t size) noexcept
+    bint dw_reaches(int source, uint64_t offset) noexcept
+    int munmap(void*, size_t) noexcept
+    long sysconf(int) noexcept
+    enum: DW_NO_COPY, _SC_PAGESIZE
 
 cdef enum:
     VECTORS = 64                # stretches of memory that are written at once
-    COPY_FROM = 65536           # bytes of a file's stretch from which on the system is asked to copy them
+    MAP_FROM = 1 << 17          # bytes of a file's stretch from which on it is mapped and not read
+    WINDOW = 1 << 22            # bytes that are mapped at once
+    COPY_FROM = 1 << 24         # bytes of a file's stretch from which on the system is asked to copy them
     STEP = 1 << 18              # bytes that go through a buffer at once
     RANGE_STEP = 1 << 26        # bytes that the system copies at once, before signals are looked at
     PIECE = 1 << 20
@@ -317,7 +322,6 @@ cdef class _Writer:
     cdef int target
     cdef iovec[VECTORS] vectors
     cdef int count
-    cdef list views             # buffers that the vectors point into
     cdef uint8_t* scratch
     cdef bint copies            # whether the system copies between these files, as far as is known
 
@@ -325,23 +329,28 @@ cdef class _Writer:
         self.count = 0
         self.scratch = NULL
         self.copies = True
-        self.views = []
 
     def __dealloc__(self):
         free(self.scratch)
 
-    cdef int flush(self) except -1:
+    cdef int send(self) except -1:
+        """Write what has come together; 0, or the system's error."""
         cdef int status
         while self.count:
             with nogil:
                 status = _write_all(self.target, self.vectors, self.count)
-            if status == 0:
-                self.count = 0
-            elif status == -2:
+            if status == -2:
                 PyErr_CheckSignals()
-            else:
-                PyErr_SetFromErrno(OSError)
-        self.views.clear()
+                continue
+            self.count = 0
+            if status != 0:
+                return errno
+        return 0
+
+    cdef int flush(self) except -1:
+        cdef int error = self.send()
+        if error:
+            raise OSError(error, strerror(error))
         return 0
 
     cdef int memory(self, const uint8_t* p, uint64_t size) except -1:
@@ -356,39 +365,30 @@ cdef class _Writer:
         """A stretch of a source: from memory where it holds it, else from its file."""
         cdef const uint8_t* p = source.find(offset, size)
         cdef uint64_t n
-        cdef ssize_t copied
-        cdef int descriptor
+        cdef bint is_local = source.is_file and source.remote is None and source.inflater is None
         if p != NULL:
             return self.memory(p, size)
-        self.flush()
         if source.size_known and offset + size > source.size:
             raise TruncatedError(f"{size} bytes to copy, the source has {source.size - min(source.size, offset)} left",
                                  offset=offset, section="PS3.5 7.1.1")
-        if source.is_file and source.remote is None and source.inflater is None:
+        if is_local:
             source.ensure_open()
-            descriptor = source.descriptor
-            while size >= COPY_FROM and self.copies:
-                n = min(size, <uint64_t>RANGE_STEP)
-                with nogil:
-                    copied = dw_copy_range(descriptor, source.origin + offset, self.target, <size_t>n)
-                if copied == DW_NO_COPY:
-                    self.copies = False
-                elif copied < 0:
-                    if errno == EINTR:
-                        PyErr_CheckSignals()
-                        continue
-                    PyErr_SetFromErrno(OSError)
-                elif copied == 0:
-                    break               # the end of the file, or a file system that cannot: reading tells
-                else:
-                    offset += <uint64_t>copied
-                    size -= <uint64_t>copied
-                    PyErr_CheckSignals()
+            if size >= COPY_FROM and self.copies:
+                n = self.copied(source, offset, size)
+                offset += n
+                size -= n
+            while size >= MAP_FROM:
+                n = self.mapped(source, offset, size)
+                if n == 0:
+                    break
+                offset += n
+                size -= n
         if self.scratch == NULL and size:
             self.scratch = <uint8_t*>malloc(STEP)
             if self.scratch == NULL:
                 raise MemoryError
         while size:
+            self.flush()
             n = min(size, <uint64_t>STEP)
             source.read_into(self.scratch, offset, n)
             self.memory(self.scratch, n)
@@ -398,18 +398,54 @@ cdef class _Writer:
         source.release()
         return 0
 
+    cdef uint64_t copied(self, Source source, uint64_t offset, uint64_t size) except? 0:
+        """Have the system copy from a file, which may share what is the same; how many bytes, fewer where it cannot."""
+        cdef uint64_t done = 0
+        cdef ssize_t n
+        self.flush()
+        while done < size:
+            with nogil:
+                n = dw_copy_range(source.descriptor, source.origin + offset + done, self.target,
+                                  <size_t>min(size - done, <uint64_t>RANGE_STEP))
+            if n == DW_NO_COPY:
+                self.copies = False
+                break
+            if n == 0:                  # the end of the file, or a file system that cannot: reading tells
+                break
+            if n > 0:
+                done += <uint64_t>n
+            elif errno != EINTR:
+                PyErr_SetFromErrno(OSError)
+            PyErr_CheckSignals()
+        return done
 
-def rename_new(str source not None, str target not None) -> bool:
-    """Rename a file unless there is one of the new name, which is a FileExistsError; False where nobody can say so."""
-    cdef bytes old = PyUnicode_EncodeFSDefault(source), new = PyUnicode_EncodeFSDefault(target)
-    cdef const char* old_name = PyBytes_AS_STRING(old)
-    cdef const char* new_name = PyBytes_AS_STRING(new)
-    cdef int status
-    with nogil:
-        status = dw_rename_new(old_name, new_name)
-    if status == -1:
-        PyErr_SetFromErrnoWithFilenameObject(OSError, target)
-    return status == 0
+    cdef uint64_t mapped(self, Source source, uint64_t offset, uint64_t size) except? 0:
+        """Write what has come together and a part of a file after it, from a mapping; how many bytes of the file.
+
+        One call for both: what does not begin on a page of the target costs a page of its own each time.  0 where the
+        file cannot be mapped.
+        """
+        cdef uint64_t begin = source.origin + offset
+        cdef uint64_t skipped = begin % <uint64_t>sysconf(_SC_PAGESIZE)
+        cdef size_t length = <size_t>min(size + skipped, <uint64_t>WINDOW)
+        cdef void* base
+        cdef int error
+        with nogil:
+            base = dw_map_stretch(source.descriptor, begin - skipped, length)
+        if base == NULL:
+            return 0
+        try:
+            self.memory(<uint8_t*>base + skipped, length - skipped)
+            error = self.send()
+        finally:
+            munmap(base, length)
+        # Behind the end of a file that has become shorter a mapping has zeros to the end of the page, and then nothing.
+        if not dw_reaches(source.descriptor, begin - skipped + length):
+            raise TruncatedError(f"{size} bytes to copy, the file has become shorter", offset=offset,
+                                 section="PS3.5 7.1.1")
+        if error:
+            raise OSError(error, strerror(error))
+        return length - skipped
 
 
 def write_plan(Plan plan, int descriptor) -> int:

@@ -8,7 +8,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
-#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -31,16 +32,22 @@ static inline ssize_t dw_copy_range(int source, uint64_t offset, int target, siz
 #endif
 }
 
-/* Rename unless there is a file of the new name.  0, -1 with errno set, DW_NO_COPY where the system has no such call. */
-static inline int dw_rename_new(const char *from, const char *to) {
-#if defined(__linux__) && defined(__GLIBC__) && defined(RENAME_NOREPLACE)
-    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
-        return 0;
-    return errno == ENOSYS || errno == EINVAL ? DW_NO_COPY : -1;
+/* Map a stretch that begins on a page of a file, every page of it now: NULL where it cannot be mapped.  A page behind the end
+ * of the file is no error here; a system call that is given it fails with EFAULT. */
+static inline void *dw_map_stretch(int source, uint64_t offset, size_t size) {
+#ifdef MAP_POPULATE
+    int flags = MAP_SHARED | MAP_POPULATE;
 #else
-    (void)from, (void)to;
-    return DW_NO_COPY;
+    int flags = MAP_SHARED;
 #endif
+    void *base = mmap(NULL, size, PROT_READ, flags, source, (off_t)offset);
+    return base == MAP_FAILED ? NULL : base;
+}
+
+/* Whether a file has an offset; where nobody can say, it has. */
+static inline int dw_reaches(int source, uint64_t offset) {
+    struct stat facts;
+    return fstat(source, &facts) != 0 || (uint64_t)facts.st_size >= offset;
 }
 
 #endif

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import errno
-import itertools
 import os
 import stat
 from contextlib import contextmanager
+
+from _dicomwire.naming import open_beside, rename_new
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_counter = itertools.count()
 _CLOSE_ON_EXEC = getattr(os, "O_CLOEXEC", 0)
-_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CLOSE_ON_EXEC | getattr(os, "O_NOFOLLOW", 0)
-_OF_LINKS = {"follow_symlinks": False} if os.access in os.supports_follow_symlinks else {}
 _NEW = 0o666  # mode of a new file, before the umask
 
 
@@ -65,7 +63,8 @@ class replacing_file:
     def __enter__(self) -> int:
         name = self._name
         mode = _NEW
-        if os.access(name, os.F_OK, **_OF_LINKS):  # no exception in the usual case, that there is none
+        begun = open_beside(name, only_missing=True)
+        if begun is None:
             mode = os.lstat(name).st_mode
             if stat.S_ISLNK(mode):
                 try:
@@ -79,10 +78,9 @@ class replacing_file:
                 return self._descriptor
             if not self._overwrite and os.path.lexists(name):
                 raise FileExistsError(errno.EEXIST, "the file is there, and overwrite is False", name)
-        at = name.rfind(os.sep) + 1
-        # A name may be as long as the file system allows; the temporary one is not to be longer.
-        self._temporary = f"{name[:at]}.{name[at : at + 100]}.{os.getpid()}-{next(_counter)}.part"
-        self._descriptor = os.open(self._temporary, _FLAGS, _NEW)
+            begun = open_beside(name)
+            assert begun is not None
+        self._descriptor, self._temporary = begun
         if mode != _NEW and stat.S_IMODE(mode) != _NEW:
             try:
                 os.fchmod(self._descriptor, stat.S_IMODE(mode))
@@ -128,8 +126,6 @@ class replacing_file:
 
 def _take_name(temporary: str, name: str) -> None:
     """Rename unless there is a file of that name by now."""
-    from _dicomwire.splice import rename_new
-
     if rename_new(temporary, name):
         return
     try:

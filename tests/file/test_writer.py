@@ -2,6 +2,7 @@
 
 import io
 import os
+import random
 import signal
 import stat
 import subprocess
@@ -598,17 +599,35 @@ def test_what_fails_leaves_the_older_file(tmp_path):
     assert os.listdir(tmp_path) == ["x.dcm"]
 
 
-def test_a_source_that_has_become_shorter(tmp_path):
+# Bytes of pixel data that are read, that are mapped, at once and in several windows, and that the system copies.
+STRETCHES = [100_000, 300_000, 9_000_002, 20_000_000]
+
+
+@pytest.mark.parametrize("size", STRETCHES)
+@pytest.mark.parametrize("lost", [1, 5_000, None])
+def test_a_source_that_has_become_shorter(tmp_path, size, lost):
     path = tmp_path / "x.dcm"
-    path.write_bytes(part10(plain(pixels=bytes(300_000))))
+    path.write_bytes(part10(plain(pixels=bytes(size))))
     ds = dicomwire.dcmread(path)
     ds.PatientID = "new"
-    os.truncate(path, 100_000)
+    os.truncate(path, path.stat().st_size - lost if lost else 10_000)
     with pytest.raises(TruncatedError):
         ds.save_as(tmp_path / "y.dcm")
     assert os.listdir(tmp_path) == ["x.dcm"]
     with pytest.raises(TruncatedError):
         file_bytes(ds)
+
+
+@pytest.mark.parametrize("size", STRETCHES)
+def test_long_stretches_are_copied_whole(tmp_path, size):
+    pixels = random.Random(size).randbytes(size)
+    source, target = tmp_path / "x.dcm", tmp_path / "y.dcm"
+    source.write_bytes(part10(plain(pixels=pixels)))
+    ds = dicomwire.dcmread(source)
+    ds.PatientID = "new"
+    ds.save_as(target)
+    assert target.read_bytes() == file_bytes(ds)
+    assert dicomwire.dcmread(target).PixelData == pixels
 
 
 SMALL_DISK = """
@@ -682,12 +701,13 @@ def test_a_process_that_is_killed_leaves_a_whole_file(tmp_path):
     assert all(name.startswith(".y.dcm.") and name.endswith(".part") for name in left)
 
 
-def test_copies_between_file_systems(tmp_path):
+@pytest.mark.parametrize("size", STRETCHES)
+def test_copies_between_file_systems(tmp_path, size):
     other = Path("/dev/shm")
     if not other.is_dir() or other.stat().st_dev == tmp_path.stat().st_dev:
         pytest.skip("one file system only")
     source, target = tmp_path / "x.dcm", other / f"dicomwire-test-{os.getpid()}.dcm"
-    source.write_bytes(part10(plain(pixels=bytes(300_000))))
+    source.write_bytes(part10(plain(pixels=random.Random(size).randbytes(size))))
     ds = dicomwire.dcmread(source)
     ds.PatientID = "new"
     try:

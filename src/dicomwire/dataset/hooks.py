@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from _dicomwire.errors import ElementError, ValueDecodeError
 from dicomwire.dictionary import keyword_for_tag
 
@@ -268,6 +270,7 @@ def _temporal_text(value: object, vr: str) -> str:
     return temporal_text(value, vr)
 
 
+@cache
 def _implementation() -> tuple[str, str]:
     from dicomwire.dictionary.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 

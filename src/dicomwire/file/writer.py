@@ -166,16 +166,19 @@ class _Output:
             self._plan = source_plan(data_set)
             return
         source, target_uid = _syntaxes(data_set, syntax)
-        data_set = _in_explicit(data_set, target_uid, policy)
-        target = known_syntax(target_uid) if target_uid else None
-        encoding, same = _encoding(data_set, source, target)
         preamble = data_set.preamble or _PREAMBLE
         meta = complete_meta(data_set, target_uid, level)
-        if not same:
-            self._content = _Content(data_set, syntax, lengths, policy)
-            self._plan = prefix_plan(preamble, meta)
-            return
-        _check(data_set, source, target_uid, target)
+        if was_read(data_set) and source == target_uid and not is_deflated(data_set):  # as most are
+            encoding = encoding_of(data_set)
+        else:
+            data_set = _in_explicit(data_set, target_uid, policy)
+            target = known_syntax(target_uid) if target_uid else None
+            encoding, same = _encoding(data_set, source, target)
+            if not same:
+                self._content = _Content(data_set, syntax, lengths, policy)
+                self._plan = prefix_plan(preamble, meta)
+                return
+            _check(data_set, source, target_uid, target)
         self._plan = data_set_plan(data_set, encoding, lengths=number, policy=level, preamble=preamble, meta=meta)
 
     def to_bytes(self) -> bytes:
