@@ -44,7 +44,7 @@ cdef extern from "Python.h":
     str PyUnicode_DecodeFSDefaultAndSize(const char*, Py_ssize_t)
 
 cdef enum:
-    KEPT = 100                  # bytes of a name that are in the temporary one, which is not to be too long for a folder
+    KEPT = 100                  # bytes of a name that are in the temporary one, which has more and may be as long
     ENDING = 64
 
 
