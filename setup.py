@@ -109,16 +109,14 @@ DIRECTIVES = {
 
 CHECKS = {"boundscheck": True, "initializedcheck": True, "nonecheck": True}
 HIDDEN = "-fvisibility=hidden"
-# Cython compares our unsigned tags with enumerators as int; the conversion is the one that is meant.
-QUIET = "-Wno-sign-compare"
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
 # The fuzzer and the sanitizers' run time come with a library that is loaded before the interpreter.
 FUZZER = ["-fsanitize=fuzzer-no-link,address,undefined", "-fno-sanitize-recover=undefined"]
 
 # profile: (directives on top, compiler arguments, linker arguments, macros)
 PROFILES = {
-    "release": ({}, ["-O3", "-g0", HIDDEN, QUIET], [], []),
-    "perf": ({}, ["-O3", "-g", "-fno-omit-frame-pointer", HIDDEN, QUIET], [], []),
+    "release": ({}, ["-O3", "-g0", HIDDEN], [], []),
+    "perf": ({}, ["-O3", "-g", "-fno-omit-frame-pointer", HIDDEN], [], []),
     "debug": (CHECKS, ["-O0", "-g", "-UNDEBUG", "-Wall", "-Wextra"], [], []),
     "trace": (
         {"linetrace": True},
@@ -134,7 +132,7 @@ PROFILES = {
     ),
     "fuzz": (
         CHECKS,
-        ["-O1", "-gline-tables-only", "-UNDEBUG", "-fno-omit-frame-pointer", "-Wno-unused-function", QUIET, *FUZZER],
+        ["-O1", "-gline-tables-only", "-UNDEBUG", "-fno-omit-frame-pointer", "-Wno-unused-function", *FUZZER],
         FUZZER,
         [],
     ),

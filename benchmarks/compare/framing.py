@@ -20,7 +20,6 @@ from benchmarks.encode import CT_IMAGE_STORAGE
 
 MESSAGES = {"S": 64, "M": 256, "L": 512}
 DATA_SET_BYTES = 525_312  # a CT image of 512 x 512 x 16 bit with a header
-COMMAND_BYTES = 126
 WINDOW = 1 << 20
 LEAST_RATE = 20  # GB/s of views
 SMALL_NS = 300

@@ -57,11 +57,6 @@ def text_of(value: Any) -> str:
     return text_of(str(value))
 
 
-def texts_of(values: Sequence[Any]) -> list[str]:
-    """Return the normalised texts of a flat list of values."""
-    return [text_of(value) for value in values]
-
-
 def agreement(reference: Sequence[str], answer: Sequence[str]) -> str:
     """Return "equal", or a phrase that says how an answer differs from the reference.
 

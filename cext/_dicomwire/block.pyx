@@ -302,7 +302,9 @@ cdef class Block:
             s.look_up = self.encoding & IMPLICIT or self.entries[sequence].flags & IMPLICIT_IN_UN
             s.skim = skim
             if more != ALL:
-                s.pause_at = count + min(more if skim else max(more, count >> 1), 0x7FFFFFFFu - count)
+                s.pause_at = count + min(
+                    more if skim else max(more, <Py_ssize_t>(count >> 1)), 0x7FFFFFFF - <Py_ssize_t>count
+                )
             if skim:
                 scratch = <uint8_t*>malloc(SCRATCH)
                 if scratch == NULL:

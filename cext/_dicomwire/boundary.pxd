@@ -18,7 +18,6 @@ cdef enum Protocol:
 
 cdef enum:
     ISCL_PORT = 2761
-    TLS_PORT = 2762
     MOST_TAIL = 128             # bytes that a search keeps for the next window: a PDU's header and titles
 
 cdef enum Fit:

@@ -14,7 +14,6 @@ cdef enum:
     PIXEL_DATA = 0x7FE00010
     BEFORE_PIXELS = 0x7FE00007  # Extended Offset Table and its lengths come before the pixel data
     LOOK_AHEAD = 256            # bytes from a header on that decide what an odd one means
-    LONG_STEP = 4096            # a value that is passed over without its bytes
 
 cdef uint64_t NO_END = 1 << 62
 

@@ -111,7 +111,7 @@ cdef Py_ssize_t find_tag(const uint8_t* p, Py_ssize_t end, bint explicit_vr, bin
                 if length == UNDEFINED:
                     depth += 1
                     continue
-            elif length == 0 and depth and tag == (SEQUENCE_END if depth & 1 else ITEM_END):
+            elif length == 0 and depth and tag == <uint32_t>(SEQUENCE_END if depth & 1 else ITEM_END):
                 depth -= 1
                 continue
             else:

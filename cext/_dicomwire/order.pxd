@@ -8,7 +8,6 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef enum:
     ABORTING = 14               # a state of ours: an A-ABORT is due, of action AA_1, AA_7 or AA_8
-    STATES = 15                 # 1 to 13 are the standard's
     PDU_TYPES = 8               # 0: not a PDU
     MOST_WAYS = 32
     MOST_ARRIVED = 16

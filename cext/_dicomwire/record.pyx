@@ -24,6 +24,7 @@ from .heading cimport (
     COUNTED, NESTED, OF_ANSWER, OF_REQUEST, OF_RESPONSE, READING, Heading, cell_list, find_cell, free_cells,
     read_heading,
 )
+from .order cimport MOST_KEPT
 from .pdu cimport fault_text
 from .tape cimport EXPLICIT_LE, Stepper, stepper_free
 
@@ -121,7 +122,6 @@ cdef class Record:
 
 
 @cython.final
-@cython.freelist(64)
 cdef class Transaction(Record):
     """A DIMSE request with its responses."""
 
@@ -961,11 +961,12 @@ cdef class Ending:
     @property
     def illegal_pdus(self):
         """How many, and of the first ones (type, side, frame, states in which the sender may have been)."""
-        cdef int i, state
+        cdef uint32_t i
+        cdef int state
         return self.c.order.illegal_count, [
             (_PDUS[self.c.order.illegal[i].pdu_type], self.c.order.illegal[i].side, self.c.order.illegal[i].frame,
              [state for state in range(1, 15) if self.c.order.illegal[i].states >> state & 1])
-            for i in range(min(self.c.order.illegal_count, <uint32_t>8))
+            for i in range(min(self.c.order.illegal_count, <uint32_t>MOST_KEPT))
         ]
 
     @property

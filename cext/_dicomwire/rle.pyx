@@ -62,7 +62,7 @@ def decode_segments(source, offsets, target, int samples, int word, *, int up=0,
             data = <const uint8_t*>view.buf
             to = <uint8_t*>filled.buf
             if segments > 1:
-                planes = <uint8_t*>malloc(max(count * <size_t>segments, 1))
+                planes = <uint8_t*>malloc(max(count * <size_t>segments, <size_t>1))
                 if planes == NULL:
                     raise MemoryError
                 to = planes

@@ -191,7 +191,7 @@ cdef class SegmentIndex:
         self.segment_room = FEW_SEGMENTS
         self.field_room = FEW_FIELDS
         self.data = data
-        if not NO_MULTIBYTE <= multibyte <= ESCAPES:
+        if not 0 <= multibyte <= ESCAPES:
             raise ValueError(f"multibyte is {multibyte}, expected 0, 1 or 2")
         self.multibyte = multibyte
         if length > MAX_LENGTH:

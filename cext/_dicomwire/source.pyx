@@ -566,7 +566,7 @@ cdef Source source_from_file(object file):
             source.path = file.name if isinstance(file.name, str) else None
             if fstat(fd, &info) == 0 and S_ISREG(info.st_mode):
                 source.origin = file.tell()
-                source.size = <uint64_t>info.st_size - source.origin if info.st_size > source.origin else 0
+                source.size = max(<uint64_t>info.st_size, source.origin) - source.origin
                 source.first.data = <uint8_t*>malloc(FIRST_READ)
                 if source.first.data == NULL:
                     raise MemoryError

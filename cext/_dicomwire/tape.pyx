@@ -746,8 +746,3 @@ cdef int stepper_run(Stepper* s) noexcept nogil:
                 continue
             entry.flags |= NOT_ENTERED
         pos = end + entry.length
-
-
-def entry_size() -> int:
-    """Bytes of one tape entry."""
-    return sizeof(TapeEntry)

@@ -14,8 +14,7 @@ cdef extern from "unpack.h" nogil:
     void dw_unpack_bits(uint8_t* to, const uint8_t* source, size_t count, int skip) noexcept
     void dw_unpack_12(uint16_t* to, const uint8_t* source, size_t count, int is_odd) noexcept
     void dw_interleave(void* to, const uint8_t* source, size_t count, int planes, int word) noexcept
-    void dw_upsample_422_8(uint8_t* to, const uint8_t* source, size_t pairs) noexcept
-    void dw_upsample_422_16(uint16_t* to, const uint8_t* source, size_t pairs) noexcept
+    void dw_upsample_422(void* to, const uint8_t* source, size_t pairs, int word) noexcept
 
 cdef enum:
     MOST_PLANES = 64
@@ -156,7 +155,4 @@ def upsample_422(source, target, int word):
     pairs = pair.target.len // (6 * word)
     _check("source", pairs * 4 * word, pair.source.len)
     with nogil:
-        if word == 1:
-            dw_upsample_422_8(<uint8_t*>to, data, <size_t>pairs)
-        else:
-            dw_upsample_422_16(<uint16_t*>to, data, <size_t>pairs)
+        dw_upsample_422(to, data, <size_t>pairs, word)

@@ -295,4 +295,11 @@ static inline void dw_interleave(void *to, const uint8_t *from, size_t count, in
 DW_UPSAMPLE(8)
 DW_UPSAMPLE(16)
 
+static inline void dw_upsample_422(void *to, const uint8_t *from, size_t pairs, int word) {
+    if (word == 1)
+        dw_upsample_422_8((uint8_t *)to, from, pairs);
+    else
+        dw_upsample_422_16((uint16_t *)to, from, pairs);
+}
+
 #endif

@@ -153,8 +153,9 @@ def test_characters_that_look_like_separators() -> None:
     assert index.value(1, 2, 2) == kanji
     # A set that was not left ends with the segment.
     assert SegmentIndex(HEADER + b"PID|\x1b$B||\rPV1|3", 2).fields_of(2) == [b"3"]
-    with pytest.raises(ValueError, match="multibyte"):
-        SegmentIndex(HEADER, 3)
+    for multibyte in (-1, 3):
+        with pytest.raises(ValueError, match="multibyte"):
+            SegmentIndex(HEADER, multibyte)
 
 
 def test_many_segments_and_fields() -> None:

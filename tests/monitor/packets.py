@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -236,10 +236,3 @@ def option_mss(size: int) -> bytes:
 
 def option_window_scale(shift: int) -> bytes:
     return struct.pack("BBBB", 1, 3, 3, shift)
-
-
-def renumbered(segments: Iterable[Segment]) -> list[Segment]:
-    """Give each segment an IP identification of its own, as a sender does."""
-    return [
-        replace(segment, identification=number & 0xFFFF) for number, segment in enumerate(segments, 1)
-    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 
@@ -25,8 +24,3 @@ def fields(path: Path, *names: str, ports: Collection[int] = (), options: Collec
         if number.isdigit() and len(cells) == len(names):  # not what it says about running as root
             rows.append([cell.split(";") if cell else [] for cell in cells])
     return rows
-
-
-def pdu_counts(path: Path, ports: Collection[int]) -> Counter[int]:
-    """Return how many PDUs of each type there are."""
-    return Counter(int(text, 0) for (kinds,) in fields(path, "dicom.pdu.type", ports=ports) for text in kinds)

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 
 from tools.correctness.readings import BYTES_VRS, FileReadings, Reading
 
-READERS = ("pydicom", "DCMTK")
-
 
 @dataclass(slots=True)
 class Difference:

@@ -11,15 +11,7 @@ from dicomwire.errors import TruncatedError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import BinaryIO, NamedTuple
-
-    class Extent(NamedTuple):
-        """Where an item's value stands: offset and length in bytes, and whether a delimiter ends it."""
-
-        offset: int
-        length: int
-        undefined: bool
-
+    from typing import BinaryIO
 
 UNDEFINED_LENGTH = 1  # of the flags of a tape entry
 ITEM = 0xFFFEE000

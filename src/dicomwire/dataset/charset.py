@@ -337,10 +337,6 @@ def _combined(found: list[_Term], problems: list[str]) -> list[_Term]:
     return found
 
 
-DEFAULT = CharacterSet.from_terms(None)
-"""The default repertoire, in force where no Specific Character Set is."""
-
-
 # --- decoding ---
 
 

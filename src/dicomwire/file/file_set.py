@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 EXPLICIT_LE = "1.2.840.10008.1.2.1"
 MAX_FILES = 36**5  # of one kind below one folder: two letters and six digits would hold more
-COMPONENT = re.compile("[A-Z0-9_]{1,8}")
 
 # What each type of record has of its instance besides the character set (PS3.3 section F.5): keywords, and whether an
 # empty element stands for a missing one.

@@ -24,7 +24,6 @@ MOST_KEYS = 64
 MOVE_AFTER_NS = 60_000_000_000
 """A C-STORE may be seen so long after the final response of its C-MOVE: servers answer before they send, too."""
 
-_WORKLIST = "1.2.840.10008.5.1.4.31"
 _PERFORMED_STEP = ("1.2.840.10008.3.1.2.3.3", "1.2.840.10008.3.1.2.3.4", "1.2.840.10008.3.1.2.3.5")
 _COMMITMENT = ("1.2.840.10008.1.20.1", "1.2.840.10008.1.20.2")
 

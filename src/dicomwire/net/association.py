@@ -213,12 +213,6 @@ class Association:
         return self.assembler is not None and self.assembler.command is not None
 
     @property
-    def context_in_hand(self) -> int:
-        """The ID of the context of the message that is being received."""
-        assert self.assembler is not None
-        return self.assembler.context_id
-
-    @property
     def contexts(self) -> Mapping[int, AcceptedContext]:
         """Accepted presentation contexts by context ID."""
         return self.negotiated.contexts if self.negotiated is not None else _NO_CONTEXTS

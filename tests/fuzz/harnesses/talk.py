@@ -22,7 +22,6 @@ from tests.net.raw import CT, FIND, VERIFICATION, acceptance, context, message_b
 CONNECTIONS = 3
 MOST_HELD = 20_000
 MOST_OPEN = 8
-ALWAYS_ANEW = ("elapsed_s",)
 PLAIN = Encoder()
 
 DATA, GAP, END, FORGET, COUNT, MIDDLE = range(6)
