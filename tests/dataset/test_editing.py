@@ -236,6 +236,17 @@ def test_a_list_with_a_value_that_is_no_number_is_not_taken_for_a_changed_one():
     assert file_bytes(ds) == data
 
 
+def test_what_belongs_to_file_meta_information_is_refused_in_a_data_set(tmp_path):
+    for ds in (read(one()), DataSet({"PatientID": "1"})):
+        ds.TransferSyntaxUID = "1.2.840.10008.1.2"
+        with pytest.raises(EncodeError, match="^TransferSyntaxUID: .*file_meta.*PS3.10 7.1"):
+            ds.save_as(tmp_path / "wrong.dcm")
+        assert list(tmp_path.iterdir()) == []
+        del ds.TransferSyntaxUID
+        ds.save_as(tmp_path / "right.dcm")
+        (tmp_path / "right.dcm").unlink()
+
+
 # --- values ---
 
 
