@@ -44,7 +44,7 @@ PIECE = 1 << 20  # bytes of what is given away at once
 _LENGTHS = {"keep": 0, "known": 1, "undefined": 2}
 _POLICIES = {"strict": 0, "report": 1, "ignore": 2}
 _PREAMBLE = bytes(128)
-_PIXEL_DATA = 0x7FE00010
+_PIXEL_DATA, _RECORDS = 0x7FE00010, 0x00041220
 
 
 class Writable(Protocol):
@@ -158,13 +158,17 @@ class _Output:
 
     __slots__ = ("_content", "_plan")
 
-    def __init__(self, data_set: DataSet, syntax: str | None, lengths: str, policy: str) -> None:
+    def __init__(
+        self, data_set: DataSet, syntax: str | None, lengths: str, policy: str, *, has_offsets: bool = True
+    ) -> None:
         self._content: _Content | None = None
         data_set = as_data_set(data_set)
         level, number = policy_number(policy), lengths_number(lengths)
         if number == 0 and is_unchanged(data_set) and (syntax is None or syntax == data_set.transfer_syntax):
             self._plan = source_plan(data_set)
             return
+        if has_offsets and _RECORDS in data_set and was_read(data_set):
+            data_set = _relocated(data_set, syntax, lengths, policy)
         source, target_uid = _syntaxes(data_set, syntax)
         data_set = _in_explicit(data_set, target_uid, policy)
         target = known_syntax(target_uid) if target_uid else None
@@ -195,6 +199,15 @@ class _Output:
                 view = memoryview(piece)
                 while view:
                     view = view[os.write(descriptor, view) :]
+
+
+def _relocated(data_set: DataSet, syntax: str | None, lengths: str, policy: str) -> DataSet:
+    """A DICOMDIR that was changed, with the offsets of the file that it becomes."""
+    from dicomwire.file.dicomdir import relocated
+
+    return relocated(
+        data_set, lambda made: _Output(made, syntax, lengths, policy, has_offsets=False).to_bytes()
+    )  # fmt: skip
 
 
 def lengths_number(lengths: str) -> int:
