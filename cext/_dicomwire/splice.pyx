@@ -68,6 +68,19 @@ def is_unchanged(DataSet data_set) -> bool:
     return not data_set.block.source.edited or not is_touched(data_set.block)
 
 
+def leaves_out(DataSet data_set) -> bool:
+    """Whether its source has more than was to be read of a data set: behind a tag to stop at, or unwanted elements."""
+    cdef Block block = data_set.block
+    if block.is_own:
+        return False
+    if block.sparse:
+        return True
+    if block.stop_tag == 0:
+        return False
+    block.resume()
+    return not block.source.size_known or block.resume_pos < block.source.size
+
+
 def was_read(DataSet data_set) -> bool:
     """Whether a data set came from a source, and not from DataSet()."""
     return not data_set.block.is_own
@@ -118,6 +131,15 @@ def data_set_plan(DataSet data_set, int encoding, *, int lengths=0, int policy=1
     plan.lengths = lengths
     plan.item(data_set.block, data_set.index, encoding, inherited or (), data_set.block.outer_pixel_representation)
     return plan
+
+
+def contradicted_syntax(DataSet data_set) -> str | None:
+    """Transfer Syntax UID that the file of a data set named, where it is in another encoding; else None."""
+    cdef object found
+    if data_set.root is None or (<Root>data_set.root).source is None or (<Root>data_set.root).said:
+        return None
+    found = hook("read_syntax")(data_set)
+    return str(found) if isinstance(found, str) and found else None
 
 
 def named_syntax(DataSet data_set) -> str | None:

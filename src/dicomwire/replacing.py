@@ -16,6 +16,7 @@ _counter = itertools.count()
 _CLOSE_ON_EXEC = getattr(os, "O_CLOEXEC", 0)
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CLOSE_ON_EXEC | getattr(os, "O_NOFOLLOW", 0)
 _OF_LINKS = {"follow_symlinks": False} if os.access in os.supports_follow_symlinks else {}
+_IS_THERE = "the file is there already, and overwrite is False"
 _NEW = 0o666  # mode of a new file, before the umask
 
 
@@ -78,11 +79,15 @@ class replacing_file:
                 self._descriptor = os.open(name, os.O_WRONLY | _CLOSE_ON_EXEC)
                 return self._descriptor
             if not self._overwrite and os.path.lexists(name):
-                raise FileExistsError(errno.EEXIST, "the file is there, and overwrite is False", name)
+                raise FileExistsError(errno.EEXIST, _IS_THERE, name)
         at = name.rfind(os.sep) + 1
         # A name may be as long as the file system allows; the temporary one is not to be longer.
         self._temporary = f"{name[:at]}.{name[at : at + 100]}.{os.getpid()}-{next(_counter)}.part"
-        self._descriptor = os.open(self._temporary, _FLAGS, _NEW)
+        try:
+            self._descriptor = os.open(self._temporary, _FLAGS, _NEW)
+        except OSError as error:
+            error.filename = name  # the name that the caller knows
+            raise
         if mode != _NEW and stat.S_IMODE(mode) != _NEW:
             try:
                 os.fchmod(self._descriptor, stat.S_IMODE(mode))
@@ -138,7 +143,7 @@ def _take_name(temporary: str, name: str) -> None:
         raise
     except OSError:  # a file system without links
         if os.path.lexists(name):
-            raise FileExistsError(errno.EEXIST, "the file is there, and overwrite is False", name) from None
+            raise FileExistsError(errno.EEXIST, _IS_THERE, name) from None
         os.rename(temporary, name)
     else:
         os.unlink(temporary)
