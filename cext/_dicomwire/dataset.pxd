@@ -48,7 +48,7 @@ cdef Sequence new_sequence(Block block, uint32_t index)
 cdef DataElement new_element(Block block, uint32_t index)
 cdef object value_at(Block block, uint32_t index)
 cdef object value_to_set(DataElement element)
-cdef int adopt_lists(Block block) except -1
+cdef int adopt_lists(Block block, uint32_t index=*) except -1
 cdef DataElement edited_element(Block block, uint32_t item, uint32_t tag)
 cdef uint8_t policy_code(object policy) except 255
 cdef object parse_key(object key)

@@ -320,8 +320,8 @@ cdef class DataElement:
         cdef TapeEntry* entry = self.block.entries + self.index
         cdef uint32_t creator = 0
         cdef bytes data
-        if self.block.is_own:
-            return DataElement, (int(entry.tag), vr_name(entry.vr), self.value)
+        if self.block.is_own or _changed_list(self.block, self.index) is not None:
+            return DataElement, (int(entry.tag), self.VR, self.value)
         # The element alone, with the private creator that gives it a meaning.
         if (entry.tag >> 16) & 1 and (entry.tag & 0xFFFF) >= 0x1000:
             creator = self.block.find(entry.parent, (entry.tag & 0xFFFF0000u) | ((entry.tag >> 8) & 0xFF))
@@ -400,6 +400,9 @@ cdef object value_to_set(DataElement element):
     entry = block.entries + element.index
     if vr == DW_VR_SQ or entry.flags & FRAGMENTS:
         return value_at(block, element.index)
+    changed = _changed_list(block, element.index)
+    if changed is not None:
+        return changed
     if traits & DW_VR_TEXT:
         text = bytes(kept_value(block, element.index) if block.is_own else value_view(block, entry))
         if is_plain(text, <uint64_t>len(text)):
@@ -425,6 +428,7 @@ cdef Block _item_block(object item, Block holder):
         raise EncodeError(f"items are data sets, not {type(item).__name__}", section="PS3.5 7.5")
     data_set = <DataSet>item
     if not data_set.block.is_own or data_set.block.kind != DATA_SET:
+        adopt_lists(data_set.block, data_set.index)
         return clone(_walked(data_set.block, data_set.index), data_set.index)
     if holder is not None and data_set.block.edits is not None and data_set.block.edits.holds_items and (
             holder.edits is None or holder.edits.is_held) and holds(data_set.block, holder):
@@ -451,6 +455,7 @@ cdef Block sequence_block(object value, Block holder, bint copied):
     if isinstance(value, Sequence):
         sequence = <Sequence>value
         if copied or not sequence.block.is_own or sequence.index:
+            adopt_lists(sequence.block, sequence.index)
             return clone(_walked(sequence.block, sequence.index), sequence.index)
         if holder is not None and holder.edits is not None and holder.edits.is_held and holds(sequence.block, holder):
             raise ValueError("a data set cannot be an item of itself")
@@ -501,47 +506,97 @@ cdef str _path_to(Block block, uint32_t item, uint32_t tag):
     return f"{around}.{word}" if around else word
 
 
-cdef int adopt_lists(Block block) except -1:
-    """Make lists of values that users changed in place the values of their elements, nested ones too."""
-    cdef list pending = [block]
+cdef int adopt_lists(Block block, uint32_t index=0) except -1:
+    """Make lists of values that users changed in place the values of their elements, in all that is at an entry.
+
+    A list whose element was set or deleted since is nobody's value any more.
+    """
+    cdef list pending = [(block, None, index)]
     cdef Block at
-    cdef uint32_t i
+    cdef Edits edits
+    cdef uint32_t i, first, stop
     while pending:
-        at = <Block>pending.pop()
-        for i in range(1, at.cache_size):
+        at, edits, first = pending.pop()
+        stop = min(at.cache_size, at.entries[first].next if first else at.count)
+        if edits is None and at.is_own:
+            edits = at.edits
+        for i in range(first + 1, stop):
             if at.cache[i] == NULL:
                 continue
             if at.entries[i].flags & NOT_ENTERED:
-                if not at.entries[i].flags & FRAGMENTS:
-                    pending.append(<object>at.cache[i])
-            elif PyList_CheckExact(<object>at.cache[i]):
+                if not at.entries[i].flags & FRAGMENTS and _is_current(at, i, edits):
+                    pending.append((<object>at.cache[i], None, 0))
+            elif PyList_CheckExact(<object>at.cache[i]) and _is_current(at, i, edits):
                 _adopt_list(at, i)
-        if at.edits is not None:
+        if at.edits is None:
+            continue
+        if first == 0:
             if at.edits.own is not None:
-                pending.append(at.edits.own)
+                pending.append((at.edits.own, at.edits, 0))
             if at.edits.members is not None:
-                pending.extend([part for part in at.edits.members if isinstance(part, Block)])
-            for edits in (at.edits.items or {}).values():
-                if (<Edits>edits).own is not None:
-                    pending.append((<Edits>edits).own)
-            for members in (at.edits.lists or {}).values():
-                pending.extend([part for part in members if isinstance(part, Block)])
+                pending.extend([(part, None, 0) for part in at.edits.members if isinstance(part, Block)])
+        for place, inside in (at.edits.items or {}).items():
+            if (<Edits>inside).own is not None and (first == 0 or first <= place < at.entries[first].next):
+                pending.append(((<Edits>inside).own, inside, 0))
+        for place, members in (at.edits.lists or {}).items():
+            if first == 0 or first <= place < at.entries[first].next:
+                pending.extend([(part, None, 0) for part in members if isinstance(part, Block)])
     return 0
 
 
-cdef int _adopt_list(Block block, uint32_t index) except -1:
-    cdef object old = <object>block.cache[index], fresh
-    cdef uint32_t tag = block.entries[index].tag
+cdef bint _is_current(Block block, uint32_t index, Edits edits) except -1:
+    """Whether an entry is the element that its tag now stands for; ``edits``: of the item whose own block this is."""
+    cdef uint32_t tag = block.entries[index].tag, item
+    cdef Change* change
+    if block.is_own:
+        if edits is None:
+            return True                         # an element that belongs to no item
+        change = edits.find(tag)
+        return change != NULL and change.own == index
+    if block.edits is None:
+        return True
+    item = block.entries[index].parent
+    edits = edits_of(block, item)
+    return edits is None or edits.find(tag) == NULL
+
+
+cdef object _changed_list(Block block, uint32_t index):
+    """The list of values that users have of an element, if they changed it in place; else None."""
+    cdef object old, fresh
+    if index >= block.cache_size or block.cache[index] == NULL or block.entries[index].flags & NOT_ENTERED or (
+            not PyList_CheckExact(<object>block.cache[index])):
+        return None
+    old = <object>block.cache[index]
     Py_XDECREF(block.cache[index])
     block.cache[index] = NULL
-    fresh = _first_value(block, index)
-    block.put(index, old)
+    try:
+        fresh = _first_value(block, index)
+    finally:
+        block.put(index, old)
+    return None if _are_equal(fresh, old) else old
+
+
+cdef bint _are_equal(list fresh, list old) except -1:
+    """Whether two lists of values are the same, not-a-number too."""
     if fresh == old:
+        return True
+    if len(fresh) != len(old):
+        return False
+    for a, b in zip(fresh, old):
+        if a != b and not (isinstance(a, float) and isinstance(b, float) and a != a and b != b):
+            return False
+    return True
+
+
+cdef int _adopt_list(Block block, uint32_t index) except -1:
+    cdef object changed = _changed_list(block, index)
+    cdef uint32_t tag = block.entries[index].tag
+    if changed is None:
         return 0
     if block.is_own:
-        assign_again(block, index, old)
+        assign_again(block, index, changed)
     else:
-        assign(block, block.entries[index].parent, tag, block.vr_of(index), old, False)
+        assign(block, block.entries[index].parent, tag, block.vr_of(index), changed, False)
     return 0
 
 
@@ -1526,11 +1581,13 @@ cdef class Sequence:
         return hook("sequence_text")(self)
 
     def __reduce__(self):
+        adopt_lists(self.block, self.index)
         if self.block.source.edited:
             return Sequence, (list(self),)
         return reduce_inside(self.block, self.index, ITEMS)
 
     def __copy__(self):
+        adopt_lists(self.block, self.index)
         return new_sequence(clone(_walked(self.block, self.index), self.index), 0)
 
     def __deepcopy__(self, memo):

@@ -13,10 +13,11 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
-from .block cimport Block, hook
+from .block cimport Block, element_word, hook
 from .dataset cimport DataElement, DataSet, Root, adopt_lists, edited_element, new_data_set, value_at
+from .edits cimport Edits
 from .emitter cimport store_header
-from .overlay cimport assign, clone, is_touched
+from .overlay cimport assign, clone, edits_of, is_touched
 from .plan cimport Plan, Run
 from .source cimport STRICT, Source
 from .part10 cimport bare_block
@@ -72,6 +73,19 @@ def is_unchanged(DataSet data_set) -> bool:
     return not data_set.block.source.edited or not is_touched(data_set.block)
 
 
+def leaves_out(DataSet data_set) -> bool:
+    """Whether its source has more than was to be read of a data set: behind a tag to stop at, or unwanted elements."""
+    cdef Block block = data_set.block
+    if block.is_own:
+        return False
+    if block.sparse:
+        return True
+    if block.stop_tag == 0:
+        return False
+    block.resume()
+    return not block.source.size_known or block.resume_pos < block.source.size
+
+
 def was_read(DataSet data_set) -> bool:
     """Whether a data set came from a source, and not from DataSet()."""
     return not data_set.block.is_own
@@ -124,6 +138,15 @@ def data_set_plan(DataSet data_set, int encoding, *, int lengths=0, int policy=1
     return plan
 
 
+def contradicted_syntax(DataSet data_set) -> str | None:
+    """Transfer Syntax UID that the file of a data set named, where it is in another encoding; else None."""
+    cdef object found
+    if data_set.root is None or (<Root>data_set.root).source is None or (<Root>data_set.root).said:
+        return None
+    found = hook("read_syntax")(data_set)
+    return str(found) if isinstance(found, str) and found else None
+
+
 def named_syntax(DataSet data_set) -> str | None:
     """Transfer Syntax UID that File Meta Information names, where it was made or changed; else None."""
     cdef Root root
@@ -150,6 +173,18 @@ cdef int _set_meta(Block meta, uint32_t tag, uint16_t vr, object value) except -
     return 0
 
 
+cdef int _refuse_foreign_groups(DataSet data_set) except -1:
+    """EncodeError for elements of a command or of File Meta Information that were set in a data set."""
+    cdef Edits edits = edits_of(data_set.block, data_set.index)
+    cdef uint32_t at = 0
+    while edits is not None and at < edits.count and edits.changes[at].tag < 0x00030000:
+        if edits.changes[at].own:
+            raise EncodeError("this element does not belong to a data set; group 0002 is set in file_meta",
+                              path=element_word(edits.changes[at].tag), section="PS3.10 7.1")
+        at += 1
+    return 0
+
+
 def complete_meta(DataSet data_set, syntax, int policy) -> DataSet:
     """A copy of a data set's File Meta Information, set to what it has to be in a file of this implementation.
 
@@ -161,6 +196,7 @@ def complete_meta(DataSet data_set, syntax, int policy) -> DataSet:
     cdef DataSet old = data_set.file_meta
     cdef Block meta = clone(old.block, old.index)
     cdef uint32_t tag
+    _refuse_foreign_groups(data_set)
     if edited_element(meta, 0, 0x00020001) is None:
         assign(meta, 0, 0x00020001, DW_VR_OB, b"\0\1", False)
     for tag in range(0x00020002, 0x00020004):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _CLOSE_ON_EXEC = getattr(os, "O_CLOEXEC", 0)
+_IS_THERE = "the file is there already, and overwrite is False"
 _NEW = 0o666  # mode of a new file, before the umask
 
 
@@ -77,7 +78,7 @@ class replacing_file:
                 self._descriptor = os.open(name, os.O_WRONLY | _CLOSE_ON_EXEC)
                 return self._descriptor
             if not self._overwrite and os.path.lexists(name):
-                raise FileExistsError(errno.EEXIST, "the file is there, and overwrite is False", name)
+                raise FileExistsError(errno.EEXIST, _IS_THERE, name)
             begun = open_beside(name)
             assert begun is not None
         self._descriptor, self._temporary = begun
@@ -134,7 +135,7 @@ def _take_name(temporary: str, name: str) -> None:
         raise
     except OSError:  # a file system without links
         if os.path.lexists(name):
-            raise FileExistsError(errno.EEXIST, "the file is there, and overwrite is False", name) from None
+            raise FileExistsError(errno.EEXIST, _IS_THERE, name) from None
         os.rename(temporary, name)
     else:
         os.unlink(temporary)

@@ -2,7 +2,9 @@
 
 import copy
 import datetime
+import math
 import pickle
+import struct
 from array import array
 from decimal import Decimal
 
@@ -12,6 +14,7 @@ import pytest
 import dicomwire
 from dicomwire import DataElement, DataSet, Sequence
 from dicomwire.errors import EncodeError
+from dicomwire.file import file_bytes
 from tests.builders import UNDEFINED, big_endian, element, explicit, implicit, item, part10, sequence
 
 
@@ -106,8 +109,6 @@ def test_an_element_changes_its_data_set():
 
 
 def test_lists_that_are_changed_in_place_count():
-    from dicomwire.file import file_bytes
-
     ds = read(one())
     ds.ImageType[0] = "DERIVED"
     ds.ImageType.append("AXIAL")
@@ -179,6 +180,71 @@ def test_elements_are_taken_over_as_they_are():
     words = dicomwire.dcmread(part10(big_endian.element(0x7FE00010, "OW", b"\0\1\0\2"), "1.2.840.10008.1.2.2"))
     ds.add(words["PixelData"])
     assert bytes(ds.PixelData) == b"\1\0\2\0"
+
+
+def test_a_list_of_values_that_is_nobodys_any_more_is_not_written():
+    ds = read(one())
+    kept, gone = ds.ImageType, read(one())
+    ds.ImageType = ["OTHER", "VALUES"]
+    kept[0] = "STALE"
+    assert dicomwire.dcmread(file_bytes(ds)).ImageType == ["OTHER", "VALUES"]
+    made = DataSet({"ImageType": ["A", "B"]})
+    for data_set in (gone, made):
+        kept = data_set.ImageType
+        kept[0] = "STALE"
+        del data_set.ImageType
+        data_set.PatientID = "1"
+        assert "ImageType" not in dicomwire.dcmread(file_bytes(data_set), force=True)
+        assert "ImageType" not in copy.copy(data_set)
+    made.ImageType = ["A", "B"]
+    kept = made.ImageType
+    made.ImageType = ["C", "D"]
+    kept[0] = "STALE"
+    assert dicomwire.dcmread(file_bytes(made), force=True).ImageType == ["C", "D"]
+
+
+def test_a_list_of_values_that_was_changed_in_place_goes_wherever_its_element_goes():
+    inner = element(0x00080008, "CS", b"A\\B ")
+    data = element(0x00080008, "CS", b"A\\B ") + sequence(0x00400275, item(inner + sequence(0x00400008, item(inner))))
+    ds = read(data)
+    items = ds.RequestAttributesSequence
+    deep = items[0].ScheduledProtocolCodeSequence[0]
+    for holder in (ds, items[0], deep):
+        holder.ImageType[0] = "C"
+    changed = ["C", "B"]
+    assert DataSet(ds).ImageType == changed
+    one = DataSet()
+    one.add(ds["ImageType"])
+    one.RequestAttributesSequence = [items[0]]
+    assert one.ImageType == one.RequestAttributesSequence[0].ImageType == changed
+    assert one.RequestAttributesSequence[0].ScheduledProtocolCodeSequence[0].ImageType == changed
+    for made in (
+        copy.copy(ds["ImageType"]).value,
+        pickle.loads(pickle.dumps(ds["ImageType"])).value,
+        copy.copy(items)[0].ImageType,
+        pickle.loads(pickle.dumps(items))[0].ScheduledProtocolCodeSequence[0].ImageType,
+        Sequence(items)[0].ScheduledProtocolCodeSequence[0].ImageType,
+        dicomwire.dcmread(file_bytes(ds)).RequestAttributesSequence[0].ImageType,
+    ):
+        assert made == changed
+
+
+def test_a_list_with_a_value_that_is_no_number_is_not_taken_for_a_changed_one():
+    data = part10(element(0x00720074, "FD", struct.pack("<2d", math.nan, 1.0)))
+    ds = dicomwire.dcmread(data)
+    assert math.isnan(ds[0x00720074].value[0])
+    assert file_bytes(ds) == data
+
+
+def test_what_belongs_to_file_meta_information_is_refused_in_a_data_set(tmp_path):
+    for ds in (read(one()), DataSet({"PatientID": "1"})):
+        ds.TransferSyntaxUID = "1.2.840.10008.1.2"
+        with pytest.raises(EncodeError, match="^TransferSyntaxUID: .*file_meta.*PS3.10 7.1"):
+            ds.save_as(tmp_path / "wrong.dcm")
+        assert list(tmp_path.iterdir()) == []
+        del ds.TransferSyntaxUID
+        ds.save_as(tmp_path / "right.dcm")
+        (tmp_path / "right.dcm").unlink()
 
 
 # --- values ---

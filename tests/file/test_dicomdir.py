@@ -1,5 +1,6 @@
 """DICOMDIRs: trees of records, offsets that lie, File IDs that lead away; file-sets written, with referees."""
 
+import io
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ from pydicom.fileset import FileSet as PydicomFileSet
 
 import dicomwire
 from dicomwire.errors import DecodeError, EncodeError, UnsupportedError
+from dicomwire.file import file_bytes
 from dicomwire.file.dicomdir import read_dicomdir, resolve_file_id
 from dicomwire.file.file_set import FileSet, record_type_for, write_file_set
 from tests.builders import element, item, meta, part10, sequence
@@ -146,6 +148,39 @@ def test_file_ids_are_found(root):
 def test_file_ids_do_not_lead_away(root, file_id):
     with pytest.raises(DecodeError):
         resolve_file_id(root, file_id)
+
+
+# ------------------------------------------------------------------------------------------------- DICOMDIRs that change
+
+
+@pytest.mark.parametrize("syntax", [None, "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"])
+@pytest.mark.parametrize("lengths", ["keep", "known", "undefined"])
+def test_a_dicomdir_that_was_changed_has_offsets_that_hold(pydicom_files, syntax, lengths):
+    before = read_dicomdir(pydicom_files["DICOMDIR-reordered"].parent / "DICOMDIR")
+    ds = before.data_set
+    ds.FileSetID = "ANOTHER"
+    for item_ in ds.DirectoryRecordSequence:
+        if "PatientName" in item_:
+            item_.PatientName = "Somebody^With^A^Long^Name"
+    data = file_bytes(ds, transfer_syntax=syntax, lengths=lengths)
+    after = read_dicomdir(data, policy="strict" if syntax is None else "report")
+    assert [(one.record_type, one.file_id, len(one.children)) for one in after.walk()] == [
+        (one.record_type, one.file_id, len(one.children)) for one in before.walk()
+    ]
+    assert after.deviations == []
+    assert len(list(after.walk())) == 52
+    theirs = pydicom.dcmread(io.BytesIO(data))
+    assert theirs.OffsetOfTheFirstDirectoryRecordOfTheRootDirectoryEntity == after.records[0].offset
+
+
+def test_a_record_that_was_deleted_leaves_no_offset_that_lies():
+    records = (record("PATIENT", 0, at(1)), record("STUDY"))
+    ds = directory(*records).data_set
+    del ds.DirectoryRecordSequence[1]
+    with pytest.raises(EncodeError, match=r"^DirectoryRecordSequence.0.OffsetOfReferencedLowerLevel.*PS3.3 F.3.2.2"):
+        file_bytes(ds)
+    ds.DirectoryRecordSequence[0].OffsetOfReferencedLowerLevelDirectoryEntity = 0
+    assert shape(read_dicomdir(file_bytes(ds), policy="strict").records) == [("PATIENT", [])]
 
 
 # ------------------------------------------------------------------------------------------------ DICOMDIRs of packages

@@ -36,6 +36,7 @@ from tests.builders import (
     sequence_end,
 )  # fmt: skip
 
+OFFSETS = (0x00041200, 0x00041202, 0x00041400, 0x00041420, 0x00041504)  # in a DICOMDIR, which are set right
 SYNTAXES = {"explicit": EXPLICIT, "implicit": IMPLICIT, "big endian": BIG_ENDIAN, "deflated": DEFLATED}
 
 
@@ -44,7 +45,7 @@ def reread(ds: DataSet, **options: object) -> DataSet:
 
 
 def values(ds: DataSet) -> list[tuple[int, str, object]]:
-    """Tag, VR and plain value of all elements, without group lengths and the length to the end."""
+    """Tag, VR and plain value of all elements, without group lengths, the length to the end, offsets of records."""
     found: list[tuple[int, str, object]] = []
     for one in ds.iterall():
         value: object = one.value
@@ -54,7 +55,7 @@ def values(ds: DataSet) -> list[tuple[int, str, object]]:
             value = bytes(value)
         elif isinstance(value, dicomwire.Fragments):
             value = [bytes(fragment) for fragment in value]
-        if one.tag & 0xFFFF and one.tag != 0x00080001:
+        if one.tag & 0xFFFF and one.tag != 0x00080001 and one.tag not in OFFSETS:
             found.append((int(one.tag), one.VR, value))
     return found
 
@@ -180,7 +181,7 @@ def test_files_in_other_syntaxes_read_alike_in_pydicom(pydicom_files, syntax):
         assert again.file_meta.TransferSyntaxUID == SYNTAXES[syntax]
         assert again.StudyID == "edited", name
         for found in theirs:
-            if found.tag.group % 2 or found.VR in ("OW", "SQ", "UN") or found.tag in (0x00200010, 0x00080001):
+            if found.tag.group % 2 or found.VR in ("OW", "SQ", "UN") or found.tag in (0x00200010, 0x00080001, *OFFSETS):
                 continue
             if found.tag.element == 0:
                 continue
@@ -761,3 +762,63 @@ def test_meta_group_length_counts_what_follows():
     length = int.from_bytes(data[140:144], "little")
     assert data[144 + length : 144 + length + 4] == b"\x08\0\x05\0"
     assert meta()[:8] == data[132:140]
+
+
+# --- parts of files, files that are not what they say ---
+
+
+@pytest.mark.parametrize(
+    "options", [{"stop_before_pixels": True}, {"stop_at": "Columns"}, {"specific_tags": ["PatientID", "Rows"]}]
+)
+def test_a_part_of_a_file_does_not_take_its_place(tmp_path, options):
+    path, link = tmp_path / "image.dcm", tmp_path / "link"
+    whole = file_bytes(made())
+    path.write_bytes(whole)
+    link.symlink_to(path)
+    ds = dicomwire.dcmread(path, **options)
+    ds.Rows = 3
+    for target in (path, link):
+        with pytest.raises(EncodeError, match="only a part of the file was read"):
+            ds.save_as(target, overwrite=True)
+        with pytest.raises(FileExistsError):
+            ds.save_as(target)
+    assert path.read_bytes() == whole
+    ds.save_as(tmp_path / "other.dcm")
+    again = dicomwire.dcmread(tmp_path / "other.dcm")
+    assert again.Rows == 3
+    assert "PixelData" not in again
+
+
+def test_a_file_that_has_nothing_behind_the_stop_may_be_replaced(tmp_path):
+    ds = made()
+    del ds.PixelData
+    ds.save_as(tmp_path / "report.dcm")
+    ds = dicomwire.dcmread(tmp_path / "report.dcm", stop_before_pixels=True)
+    ds.PatientID = "changed"
+    ds.save_as(tmp_path / "report.dcm", overwrite=True)
+    assert dicomwire.dcmread(tmp_path / "report.dcm").PatientID == "changed"
+
+
+def test_frames_keep_the_transfer_syntax_that_tells_their_coding(tmp_path):
+    """Elements in implicit VR under a transfer syntax of JPEG: read by the bytes, and still JPEG when written."""
+    frames = item() + item(b"\xff\xd8\xff\xd9")
+    body = implicit.element(0x00100020, "LO", b"ID") + implicit.element(
+        0x7FE00010, "OW", frames + sequence_end(), length=UNDEFINED
+    )
+    ds = dicomwire.dcmread(part10(body, JPEG))
+    assert [one.kind for one in ds.deviations] == ["encoding"]
+    ds.PatientID = "ED"
+    again = reread(ds)
+    assert again.file_meta.TransferSyntaxUID == JPEG
+    assert (again.PatientID, bytes(again.PixelData[0])) == ("ED", b"\xff\xd8\xff\xd9")
+    ds.file_meta.SourceApplicationEntityTitle = "HERE"
+    assert reread(ds).file_meta.TransferSyntaxUID == JPEG
+
+
+def test_targets_that_are_none(tmp_path):
+    for target in (None, 5, b"name"):
+        with pytest.raises(TypeError, match=f"path or a binary file object, not {type(target).__name__}"):
+            made().save_as(target)
+    with pytest.raises(FileNotFoundError) as caught:
+        made().save_as(tmp_path / "missing" / "image.dcm")
+    assert caught.value.filename == str(tmp_path / "missing" / "image.dcm")

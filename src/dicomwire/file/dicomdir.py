@@ -8,14 +8,15 @@ root.
 from __future__ import annotations
 
 import os
+from copy import copy
 
 from _dicomwire.dataset import DataSet, Sequence
 from _dicomwire.part10 import dcmread
-from dicomwire.errors import DecodeError, Deviation
+from dicomwire.errors import DecodeError, Deviation, EncodeError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     Path = str | os.PathLike[str]
 
@@ -29,8 +30,9 @@ LEVELS = {
 }  # fmt: skip
 _INSTANCE_LEVEL = 3
 
-_NEXT, _LOWER = 0x00041400, 0x00041420
-_FIRST_OF_ROOT = 0x00041200
+_NEXT, _LOWER, _REFERENCED = 0x00041400, 0x00041420, 0x00041504
+_FIRST_OF_ROOT, _LAST_OF_ROOT = 0x00041200, 0x00041202
+_ITEM = 0xFFFEE000
 
 
 class DirectoryRecord:
@@ -234,3 +236,35 @@ def _offset(data_set: DataSet, tag: int) -> int:
     element = data_set.get(tag)
     value = element.value if element is not None else None
     return value if isinstance(value, int) else 0
+
+
+def relocated(data_set: DataSet, write: Callable[[DataSet], bytes]) -> DataSet:
+    """A copy of a DICOMDIR that was changed, with the offsets that its records have in the file that ``write`` makes.
+
+    EncodeError for the offset of a record that was deleted.  Those that no record ever had stay as they are.
+    """
+    made = copy(data_set)
+    sequence = made.get("DirectoryRecordSequence")
+    if not isinstance(sequence, Sequence):
+        return made
+    records = list(sequence)
+    numbers = {offset: number for number, offset in enumerate(sequence.offsets()) if offset > 0}
+    before = {offset - size for _, tag, _, size, _, offset, *_ in made.tape() if tag == _ITEM}
+    links = []
+    for number, item in enumerate((made, *records)):
+        for tag in (_FIRST_OF_ROOT, _LAST_OF_ROOT) if number == 0 else (_NEXT, _LOWER, _REFERENCED):
+            offset = _offset(item, tag)
+            if offset not in numbers:
+                if offset in before:
+                    raise EncodeError(
+                        "the offset of a record that was deleted", path=item[tag].path, section="PS3.3 F.3.2.2"
+                    )
+                continue
+            links.append((item, tag, numbers[offset]))
+            item[tag] = offset  # so that what is written for the first time is as long as what is written in the end
+    placed = dcmread(write(made), policy="ignore")["DirectoryRecordSequence"].value
+    assert isinstance(placed, Sequence)
+    offsets = placed.offsets()
+    for item, tag, number in links:
+        item[tag] = offsets[number]
+    return made

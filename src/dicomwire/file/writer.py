@@ -15,10 +15,12 @@ from _dicomwire.fragments import Fragments
 from _dicomwire.part10 import dcmread
 from _dicomwire.splice import (
     complete_meta,
+    contradicted_syntax,
     data_set_plan,
     encoding_of,
     is_deflated,
     is_unchanged,
+    leaves_out,
     named_syntax,
     pieces,
     prefix_plan,
@@ -44,7 +46,7 @@ PIECE = 1 << 20  # bytes of what is given away at once
 _LENGTHS = {"keep": 0, "known": 1, "undefined": 2}
 _POLICIES = {"strict": 0, "report": 1, "ignore": 2}
 _PREAMBLE = bytes(128)
-_PIXEL_DATA = 0x7FE00010
+_PIXEL_DATA, _RECORDS = 0x7FE00010, 0x00041220
 
 
 class Writable(Protocol):
@@ -77,16 +79,37 @@ def dcmwrite(
     The file has its name when it is complete, and an older one's mode; what fails leaves the older one as it was.  The
     data set is not changed: File Meta Information is made right in the file.
 
-    EncodeError for what cannot be encoded, with the element's path; UnsupportedError where another transfer syntax
+    EncodeError for what cannot be encoded, with the element's path, and for a file that would take the place of the one
+    that it was read from and lack what was not read of that; UnsupportedError where another transfer syntax
     would take a codec; TruncatedError where the source has become shorter since it was read; OSError of the system.
     """
     output = _Output(data_set, transfer_syntax, lengths, policy)
     if not isinstance(target, (str, os.PathLike)):
+        if not hasattr(target, "write"):
+            raise TypeError(f"expected a path or a binary file object, not {type(target).__name__}")
         for piece in output.pieces(PIECE):
             target.write(piece)
         return
+    if overwrite:
+        _keep_what_was_left_out(target, data_set)
     with replacing_file(target, overwrite=overwrite, synchronize=synchronize) as descriptor:
         output.write_to(descriptor)
+
+
+def _keep_what_was_left_out(target: str | os.PathLike[str], data_set: DataSet) -> None:
+    """EncodeError where a data set would take the place of the file of which it is only a part."""
+    source = getattr(data_set, "filename", None)
+    if source is None or not isinstance(data_set, DataSet) or not leaves_out(data_set):
+        return
+    try:
+        if not os.path.samefile(source, target):
+            return
+    except OSError:  # one of them is not there, so that nothing is lost
+        return
+    raise EncodeError(
+        "only a part of the file was read (stop_before_pixels, stop_at or specific_tags), and the rest would be lost: "
+        "read all of it, or write to another name"
+    )
 
 
 def iter_file(
@@ -158,13 +181,17 @@ class _Output:
 
     __slots__ = ("_content", "_plan")
 
-    def __init__(self, data_set: DataSet, syntax: str | None, lengths: str, policy: str) -> None:
+    def __init__(
+        self, data_set: DataSet, syntax: str | None, lengths: str, policy: str, *, has_offsets: bool = True
+    ) -> None:
         self._content: _Content | None = None
         data_set = as_data_set(data_set)
         level, number = policy_number(policy), lengths_number(lengths)
         if number == 0 and is_unchanged(data_set) and (syntax is None or syntax == data_set.transfer_syntax):
             self._plan = source_plan(data_set)
             return
+        if has_offsets and _RECORDS in data_set and was_read(data_set):
+            data_set = _relocated(data_set, syntax, lengths, policy)
         source, target_uid = _syntaxes(data_set, syntax)
         preamble = data_set.preamble or _PREAMBLE
         meta = complete_meta(data_set, target_uid, level)
@@ -200,6 +227,15 @@ class _Output:
                     view = view[os.write(descriptor, view) :]
 
 
+def _relocated(data_set: DataSet, syntax: str | None, lengths: str, policy: str) -> DataSet:
+    """A DICOMDIR that was changed, with the offsets of the file that it becomes."""
+    from dicomwire.file.dicomdir import relocated
+
+    return relocated(
+        data_set, lambda made: _Output(made, syntax, lengths, policy, has_offsets=False).to_bytes()
+    )  # fmt: skip
+
+
 def lengths_number(lengths: str) -> int:
     """The number of a word that says how long sequences are said to be; ValueError for others."""
     if lengths not in _LENGTHS:
@@ -219,6 +255,11 @@ def _syntaxes(data_set: DataSet, wanted: str | None) -> tuple[str | None, str | 
     if not was_read(data_set):
         return None, wanted or named_syntax(data_set) or str(ExplicitVRLittleEndian)
     source = data_set.transfer_syntax or None
+    declared = contradicted_syntax(data_set)
+    if declared is not None:
+        element = data_set.get(_PIXEL_DATA)
+        if element is not None and isinstance(element.value, Fragments) and element.offset >= 0:
+            source = declared  # how frames are coded is told by nothing else
     return source, wanted or named_syntax(data_set) or source
 
 
