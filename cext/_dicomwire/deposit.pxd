@@ -43,6 +43,7 @@ cdef class Deposit:
     cdef int file                       # descriptor, -1 for none
     cdef bint is_written                # there is a file, under its temporary name
     cdef readonly uint64_t size         # bytes of the file so far
+    cdef readonly bint has_replaced     # the instance that was stored took the place of a file
     cdef char[LONGEST_PATH] temporary
     cdef char[LONGEST_PATH] place
     cdef uint8_t[MOST_FIRST] first

@@ -8,7 +8,7 @@ not here (PS3.4 Annex B, PS3.10 section 7.1).
 """
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.errno cimport EAGAIN, EINTR, errno
+from libc.errno cimport EAGAIN, EEXIST, EINTR, EINVAL, ENOSYS, errno
 from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
@@ -172,7 +172,7 @@ cdef class Deposit:
                 int timeout_ms, int turn_ms, Writer writer=None, digest=None):
         """Receive an instance whose request an Intake has found, see `Intake.next_request`, and store it.
 
-        STORED     the file has its name, `path`, and `size` bytes; `answer` is due
+        STORED     the file has its name, `path`, and `size` bytes; `answer` is due.  `has_replaced`: there was another
         UNUSUAL    the caller has to look at command and data set; nothing of the data set was taken
         ENDED      the data set is complete, and the file still to be named: its name is taken, say
         or why the data set is not complete, as of `Intake.pass_on`.  `hand_over` gives the file then.
@@ -314,6 +314,7 @@ cdef class Deposit:
         cdef uint64_t limit = NO_LIMIT
         cdef int why, closed
         self.drop()
+        self.has_replaced = False
         if not self.begin(intake, place):
             return IS_UNUSUAL
         if place.max_length:
@@ -330,10 +331,10 @@ cdef class Deposit:
         if closed != 0 and errno != EINTR:      # a disk that is far away, and has no room after all
             intake.failure = errno
             return IS_NOT_WRITTEN
-        if place.naming == NAME_REPLACES:
+        closed = dw_rename_new(self.temporary, self.place)
+        if place.naming == NAME_REPLACES and (closed == EEXIST or closed == EINVAL or closed == ENOSYS):
+            self.has_replaced = closed == EEXIST or not is_missing(self.place)
             closed = rename(self.temporary, self.place)
-        else:
-            closed = dw_rename_new(self.temporary, self.place)
         if closed != 0:
             return IS_ENDED
         self.is_written = False

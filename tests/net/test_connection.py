@@ -213,7 +213,8 @@ def test_all_connections_of_a_loop_share_one_buffer() -> None:
         ae = AE()
         async with (
             Server(ae, port=0) as server,
-            ae.associate("127.0.0.1", server.port) as one, ae.associate("127.0.0.1", server.port) as two,
+            ae.associate("127.0.0.1", server.port) as one,
+            AE().associate("127.0.0.1", server.port) as two,
         ):
             views = [item.connection.get_buffer(-1) for item in (one, two, *server.associations)]
             assert len(views) == 4

@@ -227,7 +227,8 @@ class _Receiver:
         self._files[stored.association] += 1
         self._bytes[stored.association] += stored.size
         if self._options.listing:
-            say(safe(stored.path or f"{stored.sop_instance_uid} {'is there' if stored.is_duplicate else 'ignored'}"))
+            uid = stored.sop_instance_uid
+            say(safe(f"{uid} is there" if stored.is_duplicate else stored.path or f"{uid} ignored"))
 
     def _report(self, association: Association) -> None:
         """A line about an association that is over."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
@@ -25,15 +26,16 @@ from dicomwire.replacing import replacing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Coroutine, Iterable, Sequence
     from types import TracebackType
-    from typing import Self
+    from typing import Any, Self
 
     from rich.progress import Progress, TaskID
 
     from dicomwire.net.storage.plan import Plan, StrPath
 
 SHOWN = 20  # failures that are printed one by one; the list of failures has all
+ALIKE = 3  # of these, with the same reason; of others the reason is counted
 
 
 @click.command("send")
@@ -108,19 +110,21 @@ def send(
             timeouts = Timeouts(connect_s=timeout, artim_s=timeout, dimse_s=timeout)
             ae = ApplicationEntity(calling_ae, max_pdu_length=max_pdu, timeouts=timeouts)
             run(
-                send_files(
-                    plan.batches,
-                    lambda contexts: ae.associate(
-                        host,
-                        port,
-                        called_ae_title=called_ae,
-                        contexts=contexts,
-                        asynchronous_operations_window=(window, 1) if window > 1 else None,
-                        tls=context,
-                        trace=Trace(say) if verbose else None,
-                    ),
-                    associations=associations,
-                    report=tally.take,
+                _until_interrupted(
+                    send_files(
+                        plan.batches,
+                        lambda contexts: ae.associate(
+                            host,
+                            port,
+                            called_ae_title=called_ae,
+                            contexts=contexts,
+                            asynchronous_operations_window=(window, 1) if window > 1 else None,
+                            tls=context,
+                            trace=Trace(say) if verbose else None,
+                        ),
+                        associations=associations,
+                        report=tally.take,
+                    )
                 )
             )
         except (DicomWireError, OSError, ValueError) as error:
@@ -135,6 +139,19 @@ def send(
     sys.exit(130 if interrupted else 1 if tally.failed else 0)
 
 
+async def _until_interrupted(sending: Coroutine[Any, Any, None]) -> None:
+    """Send; say after Ctrl-C what is waited for."""
+    task = asyncio.ensure_future(sending)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        if not task.cancelled():
+            warn("send", "interrupted: the files under way are still answered; Ctrl-C once more ends it at once")
+            task.cancel()
+            await task
+        raise
+
+
 class _Tally:
     """What became of the files; a progress bar while standard error is a terminal."""
 
@@ -145,7 +162,9 @@ class _Tally:
         self._foreign = 0
         self._bytes = 0
         self._statuses: Counter[str] = Counter()
+        self._reasons: Counter[str] = Counter()
         self._started = perf_counter()
+        self._shown = 0
         self._progress: Progress | None = None
         self._task: TaskID | None = None
 
@@ -192,10 +211,10 @@ class _Tally:
     def _fail(self, path: StrPath, reason: str) -> None:
         self._left.pop(path, None)
         self.failed.append((path, reason))
-        if len(self.failed) <= SHOWN:
+        self._reasons[reason] += 1
+        if self._reasons[reason] <= ALIKE and self._shown < SHOWN:
+            self._shown += 1
             complain(os.fsdecode(path), reason)
-        elif len(self.failed) == SHOWN + 1:
-            warn("send", f"more than {SHOWN} files failed, --failures FILE lists all")
 
     def show(self, called_ae: str, host: str) -> None:
         """Print the counts, and the answers by status."""
@@ -208,6 +227,10 @@ class _Tally:
             say(f"{self._foreign:>9,}  passed over: not DICOM, or a DICOMDIR")
         if self.failed:
             say(f"{len(self.failed):>9,}  not stored")
+            if self._shown < sum(self._reasons.values()):
+                for reason, count in self._reasons.most_common(SHOWN):
+                    say(f"{count:>9,}    {safe(reason)}")
+                warn("send", f"{self._shown} of the files are named above, --failures FILE lists all")
 
     def _stored(self) -> int:
         return sum(count for status, count in self._statuses.items() if " failure: " not in status)

@@ -99,15 +99,17 @@ class FileWriter:
     """A file in the making: opened under a temporary name beside its place, renamed by `commit`.
 
     descriptor   of the file, to which others may write as well; -1 when it is closed
+    has_replaced    after `commit`: there was a file of the name
 
     A process that is killed leaves at most a hidden file that ends in ".part".  OSError of the system for whatever does
     not work; the file must be discarded then.
     """
 
-    __slots__ = ("_temporary", "descriptor", "path")
+    __slots__ = ("_temporary", "descriptor", "has_replaced", "path")
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self.has_replaced = False
         folder = path[: path.rfind("/") + 1]
         self._temporary = f"{folder}.{_token}-{os.getpid()}-{next(_counter)}{TEMPORARY_ENDING}"
         try:
@@ -121,6 +123,7 @@ class FileWriter:
         """Go on with a file that somebody has opened under a temporary name, beside the path that it is to get."""
         writer = cls.__new__(cls)
         writer.descriptor, writer._temporary, writer.path = descriptor, temporary, path
+        writer.has_replaced = False
         return writer
 
     def write(self, views: Sequence[Buffer]) -> None:
@@ -158,8 +161,12 @@ class FileWriter:
 
     def _rename(self, duplicates: Duplicates) -> str | None:
         if duplicates is Duplicates.REPLACE:
-            os.replace(self._temporary, self.path)
-            self._temporary = ""
+            if _link(self._temporary, self.path):
+                self.discard()
+            else:
+                self.has_replaced = True
+                os.replace(self._temporary, self.path)
+                self._temporary = ""
             return self.path
         stem, ending = os.path.splitext(self.path)
         for number in range(1, MOST_COPIES + 1):

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 from _dicomwire.pdu import PDUReader
 from dicomwire.dictionary import UID
@@ -14,7 +13,7 @@ from dicomwire.dictionary.implementation import IMPLEMENTATION_CLASS_UID, IMPLEM
 from dicomwire.dictionary.uids import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from dicomwire.errors import AssociationAborted
 from dicomwire.net.association import VERIFICATION, Association
-from dicomwire.net.connection import Connection, ReceiveBuffer
+from dicomwire.net.connection import Connection, receive_buffer_of
 from dicomwire.net.settings import DICOM_PORT, MAX_PDU_LENGTH, Limits, Timeouts
 from dicomwire.ul.association import Association as Machine
 from dicomwire.ul.items import (
@@ -72,7 +71,6 @@ class ApplicationEntity:
         self.limits = limits or Limits()
         self.implementation_class_uid = implementation_class_uid
         self.implementation_version_name = implementation_version_name
-        self._buffers: WeakKeyDictionary[asyncio.AbstractEventLoop, ReceiveBuffer] = WeakKeyDictionary()
 
     def __repr__(self) -> str:
         return f"<ApplicationEntity {self.title!r}>"
@@ -124,20 +122,13 @@ class ApplicationEntity:
         machine = Machine.requestor(request, max_control_length=self.limits.control_length)
         return Associating(self, machine, (host, port), handlers, (tls, server_host_name), local_address, trace)
 
-    def receive_buffer(self, loop: asyncio.AbstractEventLoop) -> ReceiveBuffer:
-        """Return the memory that the connections of an event loop read into."""
-        buffer = self._buffers.get(loop)
-        if buffer is None:
-            buffer = self._buffers[loop] = ReceiveBuffer()
-        return buffer
-
     def connection(
         self, machine: Machine, association: Association, loop: asyncio.AbstractEventLoop, trace: Trace | None
     ) -> Connection:
         """Return a connection for an association, attached to it."""
         reader = PDUReader(max_control_length=self.limits.control_length, max_pdu_length=self.max_pdu_length)
         connection = Connection(
-            machine, association, reader, self.receive_buffer(loop), loop, self.timeouts.artim_s, trace
+            machine, association, reader, receive_buffer_of(loop), loop, self.timeouts.artim_s, trace
         )
         association.attach(connection)
         return connection

@@ -10,6 +10,7 @@ import asyncio
 import os
 import socket
 from typing import TYPE_CHECKING, Any, Protocol, cast
+from weakref import WeakKeyDictionary
 
 from dicomwire.ul.effects import CloseTransport, Data, Indicate, Send, StartARTIM, StopARTIM
 
@@ -45,6 +46,17 @@ class ReceiveBuffer:
 
     def __init__(self, size: int = RECEIVE_BUFFER) -> None:
         self.view = memoryview(bytearray(size))
+
+
+_buffers: WeakKeyDictionary[asyncio.AbstractEventLoop, ReceiveBuffer] = WeakKeyDictionary()
+
+
+def receive_buffer_of(loop: asyncio.AbstractEventLoop) -> ReceiveBuffer:
+    """Return the memory that all connections of an event loop read into, whoever's they are."""
+    buffer = _buffers.get(loop)
+    if buffer is None:
+        buffer = _buffers[loop] = ReceiveBuffer()
+    return buffer
 
 
 def set_options(one: Any) -> None:

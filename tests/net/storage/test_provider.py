@@ -348,8 +348,85 @@ def test_handlers_decide(
     assert status == expected
     assert (handler is fail) == ("RuntimeError" in caplog.text)
     assert "a fault" not in caplog.text
-    if expected in (0, 0xB007) or moment == "on_header":
-        assert len(files_in(tmp_path)) == (expected in (0, 0xB007))
+    assert len(files_in(tmp_path)) == (expected in (0, 0xB007))
+
+
+@pytest.mark.parametrize("threads", [0, 4])
+@pytest.mark.parametrize("coroutine", [False, True])
+@pytest.mark.parametrize("fsync", [False, True])
+@pytest.mark.parametrize(
+    ("policy", "names"),
+    [("keep", {"1.2.3.4.dcm": 100}), ("replace", {"1.2.3.4.dcm": 200}), ("number", {"1.2.3.4.dcm": 100})],
+)
+def test_what_was_acknowledged_is_not_removed_by_a_refusal(
+    tmp_path: Path, threads: int, coroutine: bool, fsync: bool, policy: str, names: dict[str, int]
+) -> None:
+    found: list[Stored] = []
+
+    def refuse_all_but_the_first(stored: Stored) -> int:
+        found.append(stored)
+        return 0 if len(found) == 1 else 0xA700
+
+    async def later(stored: Stored) -> int:
+        await asyncio.sleep(0)
+        return refuse_all_but_the_first(stored)
+
+    async def store() -> list[int]:
+        on_stored = later if coroutine else refuse_all_but_the_first
+        storage = storage_of(tmp_path, duplicates=policy, on_stored=on_stored, threads=threads, fsync=fsync)
+        async with storing(storage) as association:
+            return [(await association.request(command(), data_set(pixels=n))).message.status for n in (100, 200)]
+
+    assert asyncio.run(store()) == [0, 0xA700]
+    sizes = {name: len(dicomwire.dcmread(tmp_path / name)["PixelData"].raw) for name in files_in(tmp_path)}
+    assert sizes == names
+    second = str(tmp_path / ("1.2.3.4-2.dcm" if policy == "number" else "1.2.3.4.dcm"))
+    assert [stored.path for stored in found] == [str(tmp_path / "1.2.3.4.dcm"), second]
+    assert [stored.has_replaced for stored in found] == [False, policy == "replace"]
+    assert [stored.is_duplicate for stored in found] == [False, policy == "keep"]
+
+
+@pytest.mark.parametrize("policy", ["keep", "replace"])
+def test_a_file_that_another_instance_shares_is_not_removed(tmp_path: Path, policy: str) -> None:
+    """A peer that has waited too long sends once more; then the first handler fails."""
+    found: list[Stored] = []
+
+    async def store() -> tuple[int, int]:
+        second_is_answered = asyncio.Event()
+
+        async def on_stored(stored: Stored) -> int:
+            found.append(stored)
+            if len(found) == 1:
+                await second_is_answered.wait()
+                raise RuntimeError("where it was to be sent on")
+            return 0
+
+        storage = storage_of(tmp_path, duplicates=policy, on_stored=on_stored)
+        async with storing(storage) as association:
+            server_port = association.peer_address
+            assert server_port is not None
+            slow = asyncio.create_task(association.request(command(), data_set(pixels=100)))
+            async with AE("MODALITY").associate(
+                *server_port, called_ae_title="ARCHIVE", contexts=[(CT, [ExplicitVRLittleEndian])]
+            ) as again:
+                while not found:
+                    await asyncio.sleep(0.001)
+                status = (await again.request(command(), data_set(pixels=100))).message.status
+            second_is_answered.set()
+            return (await slow).message.status, status
+
+    assert asyncio.run(store()) == (0x0110, 0)
+    assert files_in(tmp_path) == ["1.2.3.4.dcm"]
+
+
+def test_a_handler_that_fails_may_have_moved_the_file(tmp_path: Path) -> None:
+    def on_stored(stored: Stored) -> None:
+        assert stored.path is not None
+        Path(stored.path).rename(tmp_path / "elsewhere")
+        raise RuntimeError("after all")
+
+    assert asyncio.run(status_of(storage_of(tmp_path, on_stored=on_stored), command(), data_set())) == 0x0110
+    assert files_in(tmp_path) == ["elsewhere"]
 
 
 def test_without_a_folder_nothing_is_written(tmp_path: Path) -> None:

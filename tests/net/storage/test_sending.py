@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,7 @@ from dicomwire.dictionary import UID
 from dicomwire.dictionary.uids import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from dicomwire.file.instance_file import file_meta_information
 from dicomwire.net import AE, Association, Limits, Server
-from dicomwire.net.storage import Storage, contexts_for, send_files
-from dicomwire.net.storage.outgoing import Sent
-from dicomwire.net.storage.plan import walk
+from dicomwire.net.storage import Sent, Storage, contexts_for, send_files, walk
 from dicomwire.net.storage.sop_classes import storage_sop_classes
 from tests.net.storage.instances import CT, MR, PATIENT, data_set, files_in
 
@@ -181,7 +180,51 @@ def test_nobody_listens(tmp_path: Path) -> None:
             report=sent.append,
         )
     )
-    assert [one.error for one in sent] == ["Connection refused"] * 3
+    assert [one.error for one in sent] == ["no connection: Connection refused"] * 3
+
+
+def test_an_unknown_host(tmp_path: Path) -> None:
+    plan, sent = contexts_for(write(tmp_path, 2)), []
+    asyncio.run(
+        send_files(
+            plan.batches, lambda contexts: AE("A").associate("no.host.invalid", contexts=contexts), report=sent.append
+        )
+    )
+    assert len(sent) == 2
+    for one in sent:
+        assert one.error is not None
+        assert one.error.startswith("no connection: ")
+        assert "Unknown error" not in one.error
+
+
+def test_a_cancellation_gives_up_an_association_that_is_being_asked_for(tmp_path: Path) -> None:
+    plan = contexts_for(write(tmp_path, 2))
+
+    async def interrupted() -> bytes:
+        closed: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+        async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readexactly(6)
+            task.cancel()
+            with contextlib.suppress(ConnectionError):
+                closed.set_result(await reader.read())
+            writer.close()
+
+        peer = await asyncio.start_server(silent, "127.0.0.1", 0)
+        port = peer.sockets[0].getsockname()[1]
+        task = asyncio.ensure_future(
+            send_files(
+                plan.batches,
+                lambda contexts: AE("A").associate("127.0.0.1", port, contexts=contexts),
+                report=lambda sent: pytest.fail("nothing was sent"),
+            )
+        )
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(task, 10)
+        async with peer:
+            return await asyncio.wait_for(closed, 10)
+
+    asyncio.run(interrupted())
 
 
 def test_a_cancellation_lets_the_file_under_way_be_answered(tmp_path: Path) -> None:

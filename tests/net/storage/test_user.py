@@ -228,6 +228,12 @@ def test_files_that_cannot_be_sent(content: bytes) -> None:
         open_instance(content)
 
 
+@pytest.mark.parametrize("source", [None, 5, ["image.dcm"]])
+def test_what_is_no_source(source: Any) -> None:
+    with pytest.raises(TypeError, match=f"a path, .* expected, found {type(source).__name__}"):
+        open_instance(source)
+
+
 @pytest.mark.parametrize("change", [-1000, 1000])
 def test_a_file_that_changes_meanwhile_is_not_sent_as_whole(tmp_path: Path, change: int) -> None:
     path = tmp_path / "one.dcm"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dicomwire.file.names import safe_name
     from dicomwire.net.storage.naming import Template
     from dicomwire.net.storage.outgoing import Sent
-    from dicomwire.net.storage.plan import Batch, Plan, Unreadable, contexts_for
+    from dicomwire.net.storage.plan import Batch, Plan, Unreadable, contexts_for, walk
     from dicomwire.net.storage.provider import Storage
     from dicomwire.net.storage.receiving import Arriving, Stored
     from dicomwire.net.storage.sending import send_files
@@ -40,13 +40,14 @@ __all__ = [
     "send_files",
     "storage_sop_classes",
     "storage_transfer_syntaxes",
+    "walk",
 ]
 
 _WHERE = {
     "dicomwire.file.names": ("safe_name",),
     "dicomwire.file.instance_file": ("Duplicates", "FileWriter", "file_meta_information"),
     ".naming": ("Template",),
-    ".plan": ("Batch", "Plan", "Unreadable", "contexts_for"),
+    ".plan": ("Batch", "Plan", "Unreadable", "contexts_for", "walk"),
     ".provider": ("Storage",),
     ".receiving": ("Arriving", "Stored"),
     ".outgoing": ("Sent",),

@@ -69,7 +69,8 @@ class Sent:
 def said(error: BaseException) -> str:
     """Return what a report says of an error."""
     if isinstance(error, OSError) and error.strerror:
-        return os.strerror(error.errno) if error.errno else error.strerror
+        # asyncio's own text names addresses; what a host name lacks is no number of the system.
+        return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
     return str(error) or type(error).__name__
 
 

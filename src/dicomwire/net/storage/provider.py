@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import inspect
+import logging
 import os
+import threading
 from collections.abc import Awaitable
 from functools import lru_cache
 from typing import TYPE_CHECKING, cast
@@ -20,7 +22,7 @@ from _dicomwire.deposit import LATER, NEW, REPLACES, Place
 from dicomwire.dictionary import UID
 from dicomwire.dimse.command import CommandField
 from dicomwire.dimse.messages import CStoreRQ
-from dicomwire.dimse.status import SUCCESS, StatusKind, kind_of
+from dicomwire.dimse.status import PROCESSING_FAILURE, SUCCESS, StatusKind, kind_of
 from dicomwire.errors import ServiceError
 from dicomwire.file.instance_file import FOLDER_MODE, Duplicates, FileWriter, meta_around_instance
 from dicomwire.net.handlers import Handlers, Look
@@ -48,6 +50,9 @@ if TYPE_CHECKING:
     OnHeader = Callable[[Arriving], int | None]
     OnStored = Callable[[Stored], int | Awaitable[int | None] | None]
 
+_log = logging.getLogger("dicomwire.net.storage")
+
+MOST_SHARED = 10_000  # names that are remembered
 KEPT_AS_SENT = bytes((2, 0, 3, 0, 0, 0))  # level 2 (full), signature level 3 (preserved), no coercion of elements
 
 
@@ -65,7 +70,8 @@ class Storage:
     on_header     called with an `Arriving` before the pixel data come.  It may return a status: a failure (0124H, Not
                   Authorized, say) refuses the instance, and nothing is written.  It must not block.
     on_stored     plain or coroutine function, called with a `Stored` when the file has its name and before the answer
-                  is sent.  It may return the status: B000H, say, or a failure, upon which a new file is removed.
+                  is sent.  It may return the status: B000H, say, or a failure.  Upon a failure, and when it raises, a
+                  new file is removed; one that has replaced another stays, and so does one that was there before.
     sop_classes   abstract syntaxes besides those of the standard, private ones say
     transfer_syntaxes   what to accept, the best first, instead of all that are known
     threads       how many may receive and write beside the event loop, for all associations together; they call
@@ -110,6 +116,9 @@ class Storage:
         self.workers = Workers(threads) if threads else None
         self.looks = self.keeps_header or digest is not None
         self._place = lru_cache(256)(self._place_of)
+        # Names that more than one instance has come for, the latest last: an answer may stand for a file of another's.
+        self._shared: dict[str, None] = {}
+        self._sharing = threading.Lock()
         if digest is not None:
             hashlib.new(digest).hexdigest()
         if self.folder is not None:
@@ -242,7 +251,7 @@ class Storage:
             return SUCCESS
         stored = Stored(association, deposit.command, context, None, deposit.size)
         if self.folder is not None:
-            stored.path = deposit.path
+            stored.path, stored.has_replaced = deposit.path, deposit.has_replaced
         if look is not None:
             stored.header = look.header
             if look.digest is not None:
@@ -280,22 +289,55 @@ class Storage:
 
     def _outcome(self, stored: Stored) -> int | Awaitable[int]:
         assert self.on_stored is not None
-        status = self.on_stored(stored)
+        if stored.is_duplicate or stored.has_replaced:
+            self._share(stored.path)
+        try:
+            status = self.on_stored(stored)
+            return self._awaited(stored, status) if inspect.isawaitable(status) else self._final(stored, status)
+        except Exception:
+            self._refuse(stored)
+            raise
+
+    async def _awaited(self, stored: Stored, awaited: Awaitable[int | None]) -> int:
+        try:
+            return self._final(stored, await awaited)
+        except Exception:  # not when the association has ended: nothing says that the instance is not wanted
+            self._refuse(stored)
+            raise
+
+    def _final(self, stored: Stored, status: int | None) -> int:
         if status is None:
             return SUCCESS
-        return self._awaited(stored, status) if inspect.isawaitable(status) else _final(stored, status)
+        status = int(status)
+        if kind_of(status) not in (StatusKind.SUCCESS, StatusKind.WARNING):
+            self._refuse(stored)
+        return status
 
-    async def _awaited(self, stored: Stored, status: Awaitable[int | None]) -> int:
-        return _final(stored, await status)
+    # --- files that are refused after all
 
+    def _share(self, path: str | None) -> None:
+        """Keep a file from being removed by whoever it is new for: ServiceError when that has happened."""
+        if path is None:
+            return
+        with self._sharing:
+            if not os.path.lexists(path):
+                raise ServiceError("the file that was there is gone", status=PROCESSING_FAILURE)
+            self._shared.pop(path, None)
+            self._shared[path] = None
+            if len(self._shared) > MOST_SHARED:
+                del self._shared[next(iter(self._shared))]
 
-def _final(stored: Stored, status: int | None) -> int:
-    """Return the status to answer; a file that is refused after all does not stay."""
-    if status is None:
-        return SUCCESS
-    if stored.path is not None and kind_of(status) not in (StatusKind.SUCCESS, StatusKind.WARNING):
-        try:
-            os.unlink(stored.path)
-        except OSError as error:
-            raise ServiceError(f"a refused file is left behind: {error.strerror}", status=status) from error
-    return status
+    def _refuse(self, stored: Stored) -> None:
+        """Remove a file that is refused, unless another instance of its name was answered, or is about to be."""
+        path = stored.path
+        if path is None or stored.is_duplicate or stored.has_replaced:
+            return
+        with self._sharing:
+            if path in self._shared:
+                return
+            try:
+                os.unlink(path)
+            except FileNotFoundError:
+                pass  # the handler has taken it
+            except OSError as error:
+                _log.error("a refused file is left behind: %s", error.strerror)

@@ -91,14 +91,15 @@ class Arriving(_Told):
 class Stored(_Told):
     """An instance that has come.
 
-    path          its file; None where nothing is written, or a file of that name was there and is kept
+    path          its file; None where nothing is written
     size          bytes of the file, File Meta Information included
     digest        of all bytes of the file, hexadecimal; None when none was asked for
     header        as `Arriving` has it, None when no handler asked for it and no name needed it
-    is_duplicate  True when another file had the name already, and was kept
+    is_duplicate  True when another file had the name already, and was kept: `path` is that one
+    has_replaced  True when another file had the name, and is replaced
     """
 
-    __slots__ = ("digest", "header", "is_duplicate", "path", "size")
+    __slots__ = ("digest", "has_replaced", "header", "is_duplicate", "path", "size")
 
     def __init__(
         self,
@@ -110,6 +111,7 @@ class Stored(_Told):
         digest: str | None = None,
         header: DataSet | None = None,
         is_duplicate: bool = False,
+        has_replaced: bool = False,
     ) -> None:
         super().__init__(association, message, context)
         self.path = path
@@ -117,6 +119,7 @@ class Stored(_Told):
         self.digest = digest
         self.header = header
         self.is_duplicate = is_duplicate
+        self.has_replaced = has_replaced
 
     @property
     def sop_class_uid(self) -> UID:
@@ -154,6 +157,7 @@ class Receiving:
         "_meta",
         "_place",
         "_storage",
+        "has_replaced",
         "header",
         "is_duplicate",
         "path",
@@ -174,6 +178,7 @@ class Receiving:
         self._place: str | None = None  # the name that it is to get
         self.header: DataSet | None = None if look is None else look.header
         self.is_duplicate = False
+        self.has_replaced = False
         self._storage = storage
         self._association = association
         self._message = message
@@ -197,6 +202,7 @@ class Receiving:
         self._header: HeaderReader | None = None
         if begun is not None:
             self._file, self.size = begun
+            self._place = None if self._file is None else self._file.path
             self._is_open = True
             self._is_unseen = False
             return
@@ -294,6 +300,9 @@ class Receiving:
                 self.discard()
                 raise _no_resources(error) from error
             self.is_duplicate = self.path is None
+            self.has_replaced = file.has_replaced
+        if self.path is None:
+            self.path = self._place
         if self.is_duplicate and storage.duplicates is Duplicates.REFUSE:
             raise ServiceError("an instance with this UID is there", status=DUPLICATE_SOP_INSTANCE)
 
@@ -309,6 +318,7 @@ class Receiving:
             digest,
             self.header,
             self.is_duplicate,
+            self.has_replaced,
         )
 
     # --- header

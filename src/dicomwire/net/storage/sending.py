@@ -33,7 +33,8 @@ async def send_files(
 
     When an association ends before its time, the file that was under way is reported as failed and the next one is sent
     over a new association; after three in a row that sent nothing, all that is left is reported as failed.  When this
-    is cancelled, associations are released once the file under way is answered.
+    is cancelled, associations are released once the file under way is answered, and those that are being asked for are
+    given up.
     """
     for batch in batches:
         await _Batch(batch, associate, report).send(associations)
@@ -47,7 +48,8 @@ class _Batch:
         self._waiting = Waiting(batch.paths)
         self._associate = associate
         self._report = report
-        self._error: Exception = AssociationAborted("not sent")
+        self._why = "not sent"
+        self._asking: set[asyncio.Task[None]] = set()  # whoever waits for an association
 
     async def send(self, associations: int) -> None:
         workers = [asyncio.create_task(self._work()) for _ in range(max(1, min(associations, len(self._waiting))))]
@@ -56,12 +58,14 @@ class _Batch:
         except asyncio.CancelledError:
             self._waiting.is_stopped = True
             self._waiting.clear()
+            for worker in self._asking:
+                worker.cancel()
             await asyncio.wait(workers)
             raise
         for worker in workers:
             worker.result()
         while self._waiting:  # everyone gave up
-            self._report(Sent(self._waiting.popleft(), None, said(self._error)))
+            self._report(Sent(self._waiting.popleft(), None, self._why))
 
     async def _work(self) -> None:
         """Take files as long as there are any; a new association after one that ended.
@@ -71,18 +75,30 @@ class _Batch:
         failures = 0
         while self._waiting and failures < ATTEMPTS:
             try:
-                association = await self._associate(self._contexts)
-            except (AssociationRejected, OSError) as error:
-                self._error = error
+                association = await self._ask()
+            except AssociationRejected as error:
+                self._why = said(error)
+                return
+            except OSError as error:
+                self._why = f"no connection: {said(error)}"
                 return
             except AssociationAborted as error:
-                self._error = error
+                self._why = said(error)
                 failures += 1
                 continue
             sent = await _send_over(association, self._waiting, self._report)
             if association.error is not None:
-                self._error = association.error
+                self._why = said(association.error)
             failures = 0 if sent else failures + 1
+
+    async def _ask(self) -> Association:
+        task = asyncio.current_task()
+        assert task is not None
+        self._asking.add(task)
+        try:
+            return await self._associate(self._contexts)
+        finally:
+            self._asking.discard(task)
 
 
 async def _send_over(association: Association, waiting: Waiting, report: Callable[[Sent], object]) -> int:

@@ -101,8 +101,7 @@ def open_instance(source: StorageSource) -> Instance:
     """Return an instance to send from a path, the bytes of a file, a binary stream, or a data set that was read.
 
     A data set is sent as its source has it: what was read is not encoded again; one that was made or changed is sent as
-    it would be written.  One of pydicom's is sent as pydicom
-    writes it.  DecodeError for what is not DICOM,
+    it would be written.  One of pydicom's is sent as pydicom writes it.  DecodeError for what is not DICOM,
     UnsupportedError for a DICOMDIR, OSError for what cannot be opened.
     """
     if isinstance(source, DataSet):
@@ -113,7 +112,11 @@ def open_instance(source: StorageSource) -> Instance:
         return _from_path(source)
     if hasattr(source, "read"):
         return _from_stream(cast(BinaryIO, source))
-    view = memoryview(source).cast("B")
+    try:
+        view = memoryview(source).cast("B")
+    except TypeError:
+        found = type(source).__name__
+        raise TypeError(f"a path, the bytes of a file, a binary stream or a data set expected, found {found}") from None
     return Instance(view, len(view))
 
 
