@@ -216,6 +216,8 @@ def test_a_presentation_state_takes_the_place_of_the_image():
     assert np.array_equal(found, apply_voi_lut(VALUES, ds, window=(100, 50)))  # P-values: not inverted once more
     inverse = render(ds, presentation_state=state(softcopy_voi(window("100", "50")), text(0x20500020, "INVERSE", "CS")))
     assert np.array_equal(inverse, 255 - found)
+    # Without any transformation an identity, and not the window of the image (PS3.4 section N.2).
+    assert np.array_equal(render(ds, presentation_state=state()), np.floor(VALUES * (255 / 4095) + 0.5))
     slope = render(ds, presentation_state=state(rescale("2", "0"), softcopy_voi(window("100", "50"))))
     assert np.array_equal(slope, apply_voi_lut(VALUES.astype(int) * 2, ds, window=(100, 50)))
 
@@ -243,8 +245,8 @@ def test_presentation_tables_and_turning():
     plain = render(ds, presentation_state=state(full))
     assert np.array_equal(render(ds, presentation_state=state(full, lut)), 255 - plain)
     turned = state(text(0x00700041, "Y", "CS"), number(0x00700042, 90), full)
-    assert np.array_equal(render(ds, presentation_state=turned), np.rot90(plain[:, ::-1], -1))
-    drawn = state(overlay(0x6000, 1, 1, b"\1\0"), number(0x00700042, 180), full)
+    assert np.array_equal(render(ds, presentation_state=turned), np.rot90(plain, -1)[:, ::-1])
+    drawn = state(overlay(0x6000, 1, 1, b"\1\0"), text(0x60001001, "A ", "CS"), number(0x00700042, 180), full)
     assert render(ds, presentation_state=drawn)[-1, -1] == 255
 
 

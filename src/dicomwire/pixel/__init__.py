@@ -10,15 +10,19 @@ from dicomwire.pixel.index import FrameIndex
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from dicomwire.pixel.annotations import Annotation, read_annotations
     from dicomwire.pixel.arrays import Frames, decode
     from dicomwire.pixel.description import ImagePixel
     from dicomwire.pixel.encoding import compress, decompress
     from dicomwire.pixel.grey import Window, apply_modality_lut, apply_voi_lut
+    from dicomwire.pixel.icc import icc_profile
     from dicomwire.pixel.lookup import apply_palette
     from dicomwire.pixel.overlays import read_overlays
     from dicomwire.pixel.rendering import render, to_rgb
+    from dicomwire.pixel.shutters import read_shutter
 
 __all__ = [
+    "Annotation",
     "FrameIndex",
     "FrameReader",
     "Frames",
@@ -31,13 +35,17 @@ __all__ = [
     "compress",
     "decode",
     "decompress",
+    "icc_profile",
+    "read_annotations",
     "read_overlays",
+    "read_shutter",
     "render",
     "to_rgb",
 ]
 
 # Where the names are that need NumPy.
 _LAZY = {
+    "Annotation": "annotations",
     "Frames": "arrays",
     "ImagePixel": "description",
     "Window": "grey",
@@ -47,7 +55,10 @@ _LAZY = {
     "compress": "encoding",
     "decode": "arrays",
     "decompress": "encoding",
+    "icc_profile": "icc",
+    "read_annotations": "annotations",
     "read_overlays": "overlays",
+    "read_shutter": "shutters",
     "render": "rendering",
     "to_rgb": "rendering",
 }

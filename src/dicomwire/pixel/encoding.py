@@ -11,13 +11,13 @@ import numpy as np
 
 from _dicomwire.dataset import DataElement
 from _dicomwire.fragments import Fragments
-from dicomwire.dictionary.implementation import generate_uid
 from dicomwire.dictionary.transfer_syntax import transfer_syntax as find_transfer_syntax
 from dicomwire.dictionary.uids import ExplicitVRLittleEndian
 from dicomwire.errors import DicomWireError, PixelError, UnsupportedError
 from dicomwire.pixel.arrays import Frames
 from dicomwire.pixel.colour import FULL, is_ybr
 from dicomwire.pixel.compressed import jpeg_is_ybr
+from dicomwire.pixel.derivation import mark_lossy, set_new_instance
 from dicomwire.pixel.description import PIXEL_DATA, ImagePixel
 from dicomwire.pixel.encapsulating import set_encapsulated
 from dicomwire.pixel.encoders import encoder_for, native_bytes
@@ -66,8 +66,9 @@ def compress(
 
     The data set is changed: Pixel Data, its description (Photometric Interpretation, Planar Configuration, Bits
     Allocated, Bits Stored and High Bit as the codec leaves them), Transfer Syntax UID; where samples may have changed
-    Lossy Image Compression, its Ratio and Method behind earlier ones, and Image Type begins with DERIVED (PS3.3
-    sections C.7.6.1.1.2 and C.7.6.1.1.5).  Encoded frames are held, decoded ones a few for each thread.
+    Lossy Image Compression, its Ratio and Method, Derivation Description and Code behind earlier ones, with a new SOP
+    Instance UID also Source Image Sequence, and Image Type begins with DERIVED (PS3.3 section C.7.6.1.1).
+    Encoded frames are held, decoded ones a few for each thread.
 
     UnsupportedError for a transfer syntax, or an image in it, that nothing encodes; ValueError for another one's
     option; PixelError where there are no pixels to be had, or a codec refuses.  The data set is then as it was.
@@ -101,9 +102,9 @@ def compress(
         del data_set["NumberOfFrames"]
     _describe(data_set, image, encoder.allocated, encoder.stored, encoder.photometric)
     if encoder.method is not None:
-        _mark_lossy(data_set, ratio, encoder.method)
-    if generate_instance_uid or (generate_instance_uid is None and encoder.method is not None):
-        _new_instance(data_set)
+        mark_lossy(data_set, ratio, encoder.method, new_instance=generate_instance_uid is not False)
+    elif generate_instance_uid:
+        set_new_instance(data_set)
 
 
 def decompress(
@@ -145,7 +146,7 @@ def decompress(
     _describe(data_set, image, image.allocated, image.stored, photometric)
     data_set.file_meta["TransferSyntaxUID"] = str(ExplicitVRLittleEndian)
     if generate_instance_uid:
-        _new_instance(data_set)
+        set_new_instance(data_set)
 
 
 def _encoded(frames: Frames, encoder: Encoder, *, is_raw: bool, threads: int) -> list[bytes]:
@@ -204,28 +205,6 @@ def _describe(data_set: DataSet, image: ImagePixel, allocated: int, stored: int,
     for keyword, value in values.items():
         if data_set.get(keyword) != value:
             data_set[keyword] = value
-
-
-def _mark_lossy(data_set: DataSet, ratio: float, method: str) -> None:
-    """Say that samples may have changed, behind what was said before (PS3.3 sections C.7.6.1.1.2 and C.7.6.1.1.5)."""
-    data_set["LossyImageCompression"] = "01"
-    data_set["LossyImageCompressionRatio"] = [*_values(data_set, "LossyImageCompressionRatio"), f"{ratio:.2f}"]
-    data_set["LossyImageCompressionMethod"] = [*_values(data_set, "LossyImageCompressionMethod"), method]
-    kinds = _values(data_set, "ImageType")
-    data_set["ImageType"] = ["DERIVED", *(kinds[1:] or ["PRIMARY"])]
-
-
-def _values(data_set: DataSet, keyword: str) -> list[object]:
-    value = data_set.get(keyword)
-    if value is None or value == "":
-        return []
-    return list(value) if isinstance(value, list) else [value]
-
-
-def _new_instance(data_set: DataSet) -> None:
-    uid = str(generate_uid())
-    data_set["SOPInstanceUID"] = uid
-    data_set.file_meta["MediaStorageSOPInstanceUID"] = uid
 
 
 def _check_overlays(data_set: DataSet) -> None:

@@ -1,32 +1,39 @@
-"""One frame as it is shown: grey or colour, 8 bits, overlays over it (PS3.3 sections C.7.6.3, C.11, PS3.4 Annex N).
+"""One frame as it is shown: grey or colour, 8 bits, with what lies over it (PS3.3 C.7.6.3, C.10, C.11, PS3.4 Annex N).
 
     picture = dicomwire.pixel.render(ds, frame=3, window=(40, 400))
-
-Grey frames of up to 16 bits go through one table of all stored values: modality, VOI and presentation in one step.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from dicomwire.errors import PixelError
+from dicomwire.errors import Deviation, PixelError
+from dicomwire.pixel.annotations import Annotation, Layer, read_annotations, read_layers
+from dicomwire.pixel.areas import read_area
 from dicomwire.pixel.colour import is_ybr
 from dicomwire.pixel.colour import to_rgb as _convert
-from dicomwire.pixel.grey import Modality, Window, levels, padding, voi
-from dicomwire.pixel.lookup import LookupTable, apply_palette, read_table
+from dicomwire.pixel.drawing import Canvas
+from dicomwire.pixel.greylevels import GreyLevels
+from dicomwire.pixel.icc import icc_profile, to_srgb
+from dicomwire.pixel.lookup import apply_palette
 from dicomwire.pixel.overlays import read_overlays
+from dicomwire.pixel.presentation import check_state
+from dicomwire.pixel.shutters import bitmap_group, read_shutter, shutter_colour
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from numpy.typing import NDArray
 
     from _dicomwire.dataset import DataSet
-    from dicomwire.pixel.arrays import Frames
+    from dicomwire.pixel.areas import Area
+    from dicomwire.pixel.overlays import Overlay
 
     Array = NDArray[Any]
 
+_ACTIVATION_LAYER = 0x1001  # of group 60xx
 GREY = ("MONOCHROME1", "MONOCHROME2")
 
 
@@ -55,36 +62,73 @@ def render(
     window: tuple[float, float] | str | None = None,
     voi_index: int | None = None,
     overlays: bool = True,
+    shutters: bool = True,
     presentation_state: DataSet | None = None,
+    annotations: bool = True,
+    area: bool = True,
+    size: tuple[int, int] | None = None,
+    display_spacing_mm: float | None = None,
+    icc: str | None = None,
+    font: str | None = None,
+    deviations: list[Deviation] | None = None,
 ) -> Array:
     """One frame for a display: uint8 (rows, columns) of grey from black to white, or (rows, columns, 3) of RGB.
 
     window: (centre, width) in units of the modality, or "minmax" from the least to the greatest value, in place of what
     the data set has; voi_index: which of its VOI LUTs and windows, tables first; None: the first one, or "minmax"
     where there is none or its numbers make no sense.
-    Padding is black.  overlays: graphics of groups 6000 to 601E are drawn in white.
-    presentation_state: a Grayscale Softcopy Presentation State, whose transformations take the place of the image's;
-    its annotations are not drawn.
+    Padding is black.  overlays: graphics of groups 6000 to 601E are drawn, in white or in the colour of their layer.
+    shutters: what the display shutters hide is shown in their colour.
+    presentation_state: a Grayscale, Color or Pseudo-Color Softcopy Presentation State, whose transformations take the
+    place of the image's: what it does not have is an identity (PS3.4 section N.2).  Of it, annotations: graphics and
+    text are drawn; area: the displayed area is shown, not the whole image.
+    size: rows and columns of the display: a picture that is not magnified by a number is made to fit, one that is
+    larger is cut to its middle.  display_spacing_mm: between pixels of the display, for areas in their true size.
+    icc: "srgb" applies the ICC profile; None leaves colours as they are, see icc_profile.
+    font: path of a font for text annotations.
+    deviations: a list to which is added which overlays, shutters and annotations made no sense, and were left out.
 
-    Raises PixelError where tables or windows make no sense, IndexError for another frame or VOI than there is.
+    A grey picture has colours where an annotation, an overlay or a shutter has one that is not grey and no grey one.
+
+    Raises PixelError where tables, windows or the displayed area make no sense, IndexError for another frame or VOI
+    than there is, UnsupportedError for text or a profile without Pillow and for other presentation states.
     """
+    if icc not in (None, "srgb"):
+        raise ValueError(f"icc={icc!r}: expected 'srgb' or None")
+    if presentation_state is not None:
+        check_state(presentation_state)
     frames = data_set.frames
     image = frames.description
     number = frame + len(frames) if frame < 0 else frame
+    placed = read_area(
+        data_set,
+        (image.rows, image.columns),
+        frame=number,
+        presentation_state=presentation_state,
+        area=area,
+        size=size,
+        display_spacing_mm=display_spacing_mm,
+    )
     array = frames[number]
     if image.samples > 1 or image.photometric == "PALETTE COLOR":
         result = to_rgb(array, data_set) if image.photometric == "PALETTE COLOR" else array
         result = _eight_bits(result, image.stored if image.samples > 1 else 8 * result.dtype.itemsize)
     else:
-        chain = _Chain(data_set, frames, number, window, voi_index, presentation_state)
-        result = chain.apply(array)
+        result = GreyLevels(data_set, image, number, window, voi_index, presentation_state).apply(array)
+    if icc is not None and result.ndim == 3:
+        profile = icc_profile(data_set, presentation_state=presentation_state)
+        if profile is not None:
+            result = to_srgb(result, profile)
+    if shutters:
+        result = _shuttered(result, data_set, number, presentation_state, deviations)
+    canvas = Canvas(placed.picture(result), font)
+    drawings = []
     if overlays:
-        result = _drawn(result, data_set, number)
-        if presentation_state is not None:
-            result = _drawn(result, presentation_state, number)
-    if presentation_state is not None:
-        result = _turned(result, presentation_state)
-    return result
+        drawings += _overlays(data_set, number, presentation_state, deviations)
+    if annotations and presentation_state is not None:
+        drawings += read_annotations(presentation_state, data_set, frame=number, deviations=deviations)
+    _draw(canvas, placed, drawings, number, presentation_state, deviations)
+    return np.ascontiguousarray(canvas.array)
 
 
 def _eight_bits(array: Array, stored: int) -> Array:
@@ -97,135 +141,78 @@ def _eight_bits(array: Array, stored: int) -> Array:
     return (array >> (stored - 8)).astype(np.uint8)
 
 
-def _drawn(result: Array, data_set: DataSet, frame: int) -> Array:
-    for overlay in read_overlays(data_set):
-        if overlay.kind == "R":
-            continue  # an area to measure, nothing to look at
-        mask = overlay.mask(frame, *result.shape[:2])
-        if mask.any():
-            if not result.flags.writeable:
-                result = result.copy()
-            result[mask] = 255
-    return result
+def _shuttered(
+    result: Array, data_set: DataSet, frame: int, state: DataSet | None, deviations: list[Deviation] | None
+) -> Array:
+    hidden = read_shutter(
+        data_set, result.shape[:2], frame=frame, presentation_state=state, deviations=deviations
+    )
+    if hidden is None:
+        return result
+    canvas = Canvas(result)
+    try:
+        colour = shutter_colour(data_set, frame=frame, presentation_state=state, on_colour=canvas.is_colour)
+    except PixelError as error:
+        colour = 0
+        _tell(deviations, "shutter", "00181622", error)
+    canvas.paint(hidden, colour)
+    return canvas.array
 
 
-def _turned(result: Array, state: DataSet) -> Array:
-    """Flipped, then turned as a presentation state says (PS3.3 section C.10.6)."""
-    rotation = state.get("ImageRotation")
-    if state.get("ImageHorizontalFlip") == "Y":
-        result = result[:, ::-1]
-    if isinstance(rotation, int) and rotation in (90, 180, 270):
-        result = np.rot90(result, -rotation // 90)
-    return np.ascontiguousarray(result)
+def _overlays(
+    data_set: DataSet, frame: int, state: DataSet | None, deviations: list[Deviation] | None
+) -> list[_LayeredOverlay]:
+    """The overlays that are to be drawn, with their layers.
+
+    A presentation state says which: those that it activates, its own in the place of the image's of the same group
+    (PS3.3 section C.11.7).
+    """
+    if state is None:
+        return [_LayeredOverlay(each, "") for each in read_overlays(data_set, deviations) if each.kind != "R"]
+    own = read_overlays(state, deviations)
+    groups = {each.group for each in own}
+    shutter = bitmap_group(state)
+    found = []
+    for overlay in own + [each for each in read_overlays(data_set, deviations) if each.group not in groups]:
+        layer = state.get(overlay.group << 16 | _ACTIVATION_LAYER)
+        if overlay.group != shutter and layer is not None and isinstance(layer.value, str) and layer.value:
+            found.append(_LayeredOverlay(overlay, layer.value))
+    return found
 
 
-class _Chain:
-    """The steps from stored values to grey levels of one frame."""
+class _LayeredOverlay:
+    """An overlay as annotations are drawn."""
 
-    def __init__(
-        self,
-        data_set: DataSet,
-        frames: Frames,
-        number: int,
-        window: tuple[float, float] | str | None,
-        voi_index: int | None,
-        state: DataSet | None,
-    ) -> None:
-        self._data_set = data_set
-        self._image = frames.description
-        signed = self._image.signed
-        source = data_set if state is None or not _has_modality(state) else state
-        self._modality = Modality(source, number, is_signed=signed)
-        self._voi: Window | LookupTable | None = None
-        self._presentation: LookupTable | None = None
-        self._is_inverted = self._image.photometric == "MONOCHROME1"
-        if window is None:
+    __slots__ = ("layer", "overlay")
+
+    def __init__(self, overlay: Overlay, layer: str) -> None:
+        self.overlay, self.layer = overlay, layer
+
+
+def _draw(
+    canvas: Canvas,
+    area: Area,
+    drawings: Sequence[Annotation | _LayeredOverlay],
+    frame: int,
+    state: DataSet | None,
+    deviations: list[Deviation] | None,
+) -> None:
+    """Draw overlays and annotations layer by layer; what fails is left out and told."""
+    layers = {} if state is None else read_layers(state)
+    unknown = Layer("")
+    for drawing in sorted(drawings, key=lambda each: layers.get(each.layer, unknown).order):
+        colour = layers.get(drawing.layer, unknown).colour(on_colour=canvas.is_colour)
+        if isinstance(drawing, Annotation):
             try:
-                self._voi = voi(data_set, number, voi_index or 0, is_signed=True)
-            except PixelError:
-                if voi_index is not None:
-                    raise  # which was asked for; else windows of width 0 are common, and mean that there is none
-            if state is not None:
-                self._voi = _voi_of_state(state, data_set, number) or self._voi
-        elif window != "minmax":
-            if isinstance(window, str):
-                raise ValueError(f"window={window!r}: expected (centre, width) or 'minmax'")
-            function = data_set.get("VOILUTFunction")
-            self._voi = Window(*window, str(function or "LINEAR"))
-        shape = data_set.get("PresentationLUTShape")
-        if state is not None:
-            sequence = state.get("PresentationLUTSequence")
-            if sequence:
-                self._presentation = read_table(sequence[0], is_signed=False)  # type: ignore[index]
-            # A presentation state gives P-values: what it says takes the place of the photometric interpretation.
-            self._is_inverted = state.get("PresentationLUTShape") == "INVERSE"
-        elif shape == "INVERSE":
-            self._is_inverted = True
-
-    def apply(self, array: Array) -> Array:
-        """Grey levels of an array of stored values."""
-        pad = padding(array, self._data_set)
-        if pad is not None and not pad.any():
-            pad = None
-        if array.dtype.kind == "f" or array.dtype.itemsize > 2:
-            return self._shown(array, array, pad)
-        image = self._image
-        low = -(1 << (image.stored - 1)) if image.signed else 0
-        stored = np.arange(low, low + (1 << image.stored), dtype=np.int32)
-        if self._voi is None:
-            kept = array if pad is None else array[~pad]
-            least, most = (int(kept.min()), int(kept.max())) if kept.size else (0, 0)
-            stored = stored[least - low : most - low + 1]
-            low = least
-        table = self._levels(self._modality(stored.astype(image.dtype)))
-        index = array.astype(np.int32) if low else array
-        if low:
-            index -= low
-        result: Array = table.take(index, mode="clip")
-        if pad is not None:
-            result[pad] = 0
-        return result
-
-    def _shown(self, array: Array, values: Array, pad: NDArray[np.bool_] | None) -> Array:
-        values = self._modality(values)
-        if self._voi is None and pad is not None and not pad.all():
-            inside = values[~pad]
-            values = np.clip(values, inside.min(), inside.max())
-        result = self._levels(values)
-        if pad is not None:
-            result[pad] = 0
-        return result
-
-    def _levels(self, values: Array) -> Array:
-        if self._presentation is None:
-            result = levels(values, self._voi, 8)
+                drawing.draw(canvas, area, colour)
+            except PixelError as error:
+                _tell(deviations, "annotation", "00700001", error)
         else:
-            table = self._presentation
-            bits = max(1, (len(table.values) - 1).bit_length())
-            wide = levels(values, self._voi, min(bits, 16)).astype(np.int64) + table.first
-            result = np.floor(table(wide) * (255 / ((1 << table.bits) - 1)) + 0.5).astype(np.uint8)
-        return 255 - result if self._is_inverted else result
+            mask = drawing.overlay.mask(frame, *area.shape)
+            if mask.any():
+                canvas.paint(area.mask(mask), colour)
 
 
-def _has_modality(state: DataSet) -> bool:
-    return bool(state.get("ModalityLUTSequence")) or "RescaleSlope" in state
-
-
-def _voi_of_state(state: DataSet, data_set: DataSet, frame: int) -> Window | LookupTable | None:
-    """The item of Softcopy VOI LUT Sequence that is meant for a frame of an image (PS3.3 section C.11.8)."""
-    uid = data_set.get("SOPInstanceUID")
-    for item in state.get("SoftcopyVOILUTSequence") or ():  # type: ignore[attr-defined]
-        images = item.get("ReferencedImageSequence")
-        if images and not any(_is_meant(image, uid, frame) for image in images):
-            continue
-        return voi(item, 0, 0, is_signed=True)
-    return None
-
-
-def _is_meant(image: DataSet, uid: object, frame: int) -> bool:
-    if image.get("ReferencedSOPInstanceUID") != uid:
-        return False
-    numbers = image.get("ReferencedFrameNumber")
-    if numbers is None:
-        return True
-    return frame + 1 in (numbers if isinstance(numbers, list) else [numbers])
+def _tell(deviations: list[Deviation] | None, kind: str, path: str, error: PixelError) -> None:
+    if deviations is not None:
+        deviations.append(Deviation(kind, path, error.offset or 0, str(error)))
