@@ -149,9 +149,9 @@ cdef class Plan:
     cdef int _add_run(self, uint32_t origin, uint64_t offset, uint64_t size) except -1:
         cdef uint32_t capacity
         cdef Run* runs
-        cdef Run* last = self.runs + self.count - 1
+        cdef Run* last = &self.runs[self.count - 1] if self.count else NULL
         self.length += size
-        if self.count and last.origin == origin and last.offset + last.length == offset:
+        if last != NULL and last.origin == origin and last.offset + last.length == offset:
             last.length += size
             return 0
         if self.count == self.capacity:
@@ -197,13 +197,13 @@ cdef class Plan:
         """A stretch of a source, as it is."""
         cdef const uint8_t* p
         cdef uint32_t place
-        cdef Run* last = self.runs + self.count - 1
+        cdef Run* last = &self.runs[self.count - 1] if self.count else NULL
         if size == 0:
             return 0
         if size > <uint64_t>1 << 62:
             raise TruncatedError("the source ends before what was read of it does", offset=offset, path=self.path(),
                                  section="PS3.5 7.1.1")
-        if self.count and last.origin and last.offset + last.length == offset and self.origins[last.origin] is source:
+        if last != NULL and last.origin and last.offset + last.length == offset and self.origins[last.origin] is source:
             last.length += size
             self.length += size
             return 0

@@ -4,16 +4,12 @@ import sys
 
 import pytest
 
+from dicomwire import arrow
 from dicomwire.dictionary import UID, Tag
 from dicomwire.errors import UnsupportedError
-from tests.support import missing
+from tests.support import module
 
-try:
-    import pyarrow as pa
-except ImportError:
-    missing("pyarrow is not installed")
-
-from dicomwire import arrow
+pa = module("pyarrow")
 
 
 class Rows:

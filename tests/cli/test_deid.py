@@ -59,6 +59,17 @@ def test_names_and_options(folder, tmp_path):
     assert (ds.InstitutionName, ds.SOPInstanceUID) == ("Hospital", "1.2.3.5")
 
 
+def test_files_of_one_name(folder, tmp_path):
+    """Their UIDs tell them apart, unless they are to keep their names."""
+    (folder / "below" / "a.dcm").write_bytes(instance(uid="1.2.3.6"))
+    both = [folder / "a.dcm", folder / "below" / "a.dcm", "--to", tmp_path / "out"]
+    assert run(*both).exit_code == 0
+    assert len(written(tmp_path / "out")) == 2
+    result = run(*both, "--keep-names")
+    assert result.exit_code == 2
+    assert "would both be" in result.stderr
+
+
 def test_failures(folder, tmp_path):
     (folder / "c.txt").write_bytes(b"nothing")
     result = run(folder, "--to", tmp_path / "out")

@@ -162,3 +162,20 @@ def test_pixels_are_decoded_and_encoded(folder, pydicom_files, word, uid):
         ds = dicomwire.dcmread(path)
         assert ds.transfer_syntax == uid
         assert (ds.pixel_array == before).all()
+
+
+def test_no_file_takes_the_place_of_another(folder, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "a.dcm").write_bytes(file_data())
+    result = run("modify", "-s", "PatientID=X", folder, other, "--to", tmp_path / "out", "--overwrite")
+    assert result.exit_code == 2
+    assert "would both be" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_named_twice_is_changed_once(folder):
+    result = run("modify", "-s", "PatientID=X", folder, folder / "a.dcm", folder / "below", "--workers", 4)
+    assert result.exit_code == 0
+    assert facts(result)["files"] == "2"
+    assert dicomwire.dcmread(folder / "a.dcm").PatientID == "X"

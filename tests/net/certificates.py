@@ -7,12 +7,17 @@ import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import NameOID
+from tests.support import missing
 
-PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+try:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+    from cryptography.x509.oid import NameOID
+
+    PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+except ImportError:
+    x509 = None  # type: ignore[assignment]
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,8 @@ class Authority:
     """Issues certificates into a folder; `certificate` is the file that others trust."""
 
     def __init__(self, folder: Path, name: str = "authority") -> None:
+        if x509 is None:
+            missing("cryptography is not installed")
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._subject = _name(f"dicomwire test {name}")

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from tests.support import module
+
 
 @dataclass
 class Asked:
@@ -149,10 +151,10 @@ class S3:
 @contextlib.contextmanager
 def s3_server() -> Iterator[S3]:
     """moto's server, with what it is asked written down."""
-    from moto.server import DomainDispatcherApplication, create_backend_app
+    moto = module("moto.server")
     from werkzeug.serving import WSGIRequestHandler, make_server
 
-    application = DomainDispatcherApplication(create_backend_app)
+    application = moto.DomainDispatcherApplication(moto.create_backend_app)
     s3 = S3("")
 
     def counting(environment, start_response):  # type: ignore[no-untyped-def]

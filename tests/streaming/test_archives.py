@@ -28,6 +28,7 @@ from dicomwire import dcmread, iter_archive, open_remote
 from dicomwire.errors import DecodeError, DicomWireError, TruncatedError, UnsupportedError
 from tests.builders import part10, plain
 from tests.streaming.servers import web_server
+from tests.support import module
 
 NOISE = random.Random(3).randbytes(300_000)
 FILES = {
@@ -297,9 +298,7 @@ def test_remote_archive() -> None:
     with web_server() as web:
         web.objects["/a.zip"] = data
         web.objects["/a.tar"] = tar_of()
-        import obstore.store
-
-        store = obstore.store.HTTPStore(web.url, client_options={"allow_http": True})
+        store = module("obstore.store").HTTPStore(web.url, client_options={"allow_http": True})
         assert contents(open_remote(store, "a.zip")) == FILES
         assert contents(open_remote(store, "a.tar")) == FILES
         web.objects["/large.tar"] = tar_of({"a": bytes(5 << 20), "b": b"x"})

@@ -13,11 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-import aiohttp.multipart
 import pytest
-from aiohttp.base_protocol import BaseProtocol
-from aiohttp.streams import StreamReader
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,6 +31,7 @@ from dicomwire.streaming.multipart import (
     write_multipart,
 )
 from tests.builders import part10, plain
+from tests.support import module
 
 INSTANCE = part10(plain(pixels=bytes(range(256)) * 100))
 CONTENTS = [
@@ -411,7 +408,9 @@ def test_email_reads_what_we_write() -> None:
 
 
 async def aiohttp_reads(content_type: str, body: bytes) -> list[tuple[str, bytes]]:
-    stream = StreamReader(BaseProtocol(asyncio.get_running_loop()), 2**16, loop=asyncio.get_running_loop())
+    aiohttp = module("aiohttp")
+    protocol = module("aiohttp.base_protocol").BaseProtocol
+    stream = aiohttp.StreamReader(protocol(asyncio.get_running_loop()), 2**16, loop=asyncio.get_running_loop())
     stream.feed_data(body)
     stream.feed_eof()
     reader = aiohttp.MultipartReader({"Content-Type": content_type}, stream)
@@ -440,7 +439,7 @@ class Collected:
 
 def test_we_read_what_aiohttp_writes() -> None:
     async def run() -> tuple[str, bytes]:
-        writer = aiohttp.MultipartWriter("related", boundary="of aiohttp:")
+        writer = module("aiohttp").MultipartWriter("related", boundary="of aiohttp:")
         for content in CONTENTS:
             writer.append(content, {"Content-Type": "application/dicom"})  # type: ignore[arg-type]
         collected = Collected()

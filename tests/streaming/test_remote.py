@@ -9,10 +9,7 @@ import threading
 import zlib
 from collections.abc import Iterator
 
-import fsspec
-import obstore.store
 import pytest
-from fsspec.implementations.http import HTTPFileSystem
 
 import dicomwire
 from dicomwire import dcmread, open_remote
@@ -21,6 +18,12 @@ from dicomwire.streaming.stores import public_name
 from tests.builders import DEFLATED, JPEG, PIXEL_DATA, UNDEFINED, element, item, part10, plain, sequence_end
 from tests.conftest import RealFiles
 from tests.streaming.servers import S3, Web, s3_server, web_server
+from tests.support import module
+
+fsspec = module("fsspec")
+HTTPFileSystem = module("fsspec.implementations.http").HTTPFileSystem
+obstore = module("obstore")
+module("obstore.store")
 
 PIXELS = bytes(range(256)) * 4096  # 1 MiB
 IMAGE = part10(plain(pixels=PIXELS))

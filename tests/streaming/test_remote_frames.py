@@ -5,12 +5,14 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-import obstore.store
 import pytest
 
 from dicomwire import FrameIndex, FrameReader, open_remote
 from tests.builders import JPEG, PIXEL_DATA, UNDEFINED, element, item, part10, plain, sequence_end
 from tests.streaming.servers import web_server
+from tests.support import module
+
+HTTPStore = module("obstore.store").HTTPStore
 
 COUNT, SIDE = 20, 300
 FRAMES = [bytes([number]) * (SIDE * SIDE) for number in range(COUNT)]
@@ -37,7 +39,7 @@ def encapsulated(table: bytes) -> bytes:
 def test_frames(data: bytes, tmp_path: Path) -> None:
     with web_server() as web:
         web.objects["/image"] = data
-        store = obstore.store.HTTPStore(web.url, client_options={"allow_http": True})
+        store = HTTPStore(web.url, client_options={"allow_http": True})
         remote = open_remote(store, "image")
         reader = FrameReader(remote)
         assert len(reader) == COUNT

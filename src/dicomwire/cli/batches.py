@@ -1,88 +1,143 @@
-"""Commands that turn files into others: over folders, with workers, progress, a summary and an exit status."""
+"""What commands over many files share: where each result goes, workers, and commands that turn files into others."""
 
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from itertools import islice
+from typing import NamedTuple
 
 import click
 
 from dicomwire.cli.console import error_message, safe
 from dicomwire.cli.progress import Tally
+from dicomwire.cli.scan import NOT_DICOM
 from dicomwire.errors import DicomWireError
 from dicomwire.scanning.scanner import walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from concurrent.futures import Executor, Future
     from typing import Any
 
     Command = Callable[..., Any]
-    Work = Callable[..., int]
+    Outcome = Any  # what work returned, or a Failure
+
+AHEAD = 4  # files for each worker that are handed out before the first is done
+
+
+class Failure(NamedTuple):
+    """Why there is no result for a file."""
+
+    message: str
+    is_foreign: bool  # the file is something else than DICOM
 
 
 def workers_option(command: Command) -> Command:
-    """The option ``--workers``."""
+    """The option ``--workers``, of processes."""
     return click.option(
         "--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that work at once."
     )(command)
 
 
-def jobs(paths: Iterable[str], folder: str, ending: str) -> Iterator[tuple[str, str]]:
-    """Each file, and of folders all below, with the place in ``folder`` that its result gets; names are kept.
+def places(paths: Iterable[str], folder: str | None, ending: str = "") -> Iterator[tuple[str, str]]:
+    """Each file, and of folders all below, once, with the place in ``folder`` that its result gets; names are kept.
 
-    ``ending`` is put behind the names.  ValueError when two files would get the same place.
+    Without a folder that is its own place.  ``ending`` is put behind the names.  Hidden files that are in the making
+    are none.  ``click.UsageError`` when two files would get the same place.
     """
     taken: dict[str, str] = {}
     for path in paths:
         base = path if os.path.isdir(path) else os.path.dirname(path)
-        for name in walk([path]):
-            target = os.path.join(folder, os.path.relpath(name, base or ".") + ending)
-            if taken.setdefault(os.path.normcase(target), name) != name:
-                raise ValueError(
-                    f"{safe(name)} and {safe(taken[os.path.normcase(target)])} would both be {safe(target)}"
-                )
-            yield name, target
+        for source in walk([path]):
+            name = os.path.basename(source)
+            if name.startswith(".") and name.endswith(".part"):
+                continue
+            target = source if folder is None else os.path.join(folder, os.path.relpath(source, base or ".") + ending)
+            key = os.path.normcase(os.path.abspath(target))
+            if key not in taken:
+                taken[key] = source
+                yield source, target
+            elif os.path.abspath(taken[key]) != os.path.abspath(source):
+                raise click.UsageError(f"{safe(source)} and {safe(taken[key])} would both be {safe(target)}")
 
 
-def run(label: str, work: Work, todo: Iterable[tuple[str, str]], workers: int, options: dict[str, Any]) -> int:
-    """Call ``work(source, target, **options)`` for each pair, which returns the bytes written; how many failed.
+def outcomes(
+    pool: Executor | None, work: Callable[[str, str], Any], pairs: Iterable[tuple[str, str]], workers: int
+) -> Iterator[tuple[str, Outcome]]:
+    """Each source of ``pairs`` with what ``work(source, target)`` returned or a Failure, as they are done.
 
-    Failures are lines on standard error, and so is the summary at the end.  ``work`` must be a function of a module.
+    Without a pool the caller's thread works.
     """
-    pairs = list(todo)
+    if pool is None:
+        for source, target in pairs:
+            yield source, _outcome(work, source, target)
+        return
+    from concurrent.futures import FIRST_COMPLETED, wait
+
+    left = iter(pairs)
+    pending: dict[Future[Outcome], str] = {}
+    free = workers * AHEAD
+    while True:
+        pending.update((pool.submit(_outcome, work, *pair), pair[0]) for pair in islice(left, free))
+        if not pending:
+            return
+        finished, _ = wait(pending, return_when=FIRST_COMPLETED)
+        for future in finished:
+            yield pending.pop(future), future.result()
+        free = len(finished)
+
+
+@contextmanager
+def stopping(pool: Executor) -> Iterator[Executor]:
+    """Shut a pool down at the end; an error or Ctrl-C takes back what no worker has begun and waits for the rest."""
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _outcome(work: Callable[[str, str], Any], source: str, target: str) -> Outcome:
+    try:
+        return work(source, target)
+    except (DicomWireError, OSError, MemoryError, ValueError, KeyError) as error:
+        # A text and not the error, which another process may not be able to make again.
+        is_foreign = NOT_DICOM.match(f"{type(error).__name__}: {error}") is not None
+        return Failure(error_message(error), is_foreign)
+
+
+def run(label: str, work: Callable[[str, str], int], pairs: Sequence[tuple[str, str]], workers: int) -> int:
+    """Call ``work(source, target)`` for each pair, which returns the bytes written; how many failed.
+
+    Failures are lines on standard error, and so is the summary at the end.  ``work`` is pickled.  The workers are
+    processes and not threads: what is turned into text or de-identified is Python's work on each element, which threads
+    do one after the other.
+    """
     total = 0
-    with Tally(label, len(pairs)) as tally:
-        for source, size, message in _results(work, pairs, workers, options):
-            tally.count(source, message)
-            total += size
+    with Tally(label, len(pairs)) as tally, _processes(workers) as pool:
+        for source, outcome in outcomes(pool, work, pairs, workers):
+            if isinstance(outcome, Failure):
+                tally.count(source, outcome.message)
+            else:
+                tally.count(source)
+                total += outcome
     click.echo(
         f"{label}: {tally.done:,} files, {total:,} bytes, {tally.failed:,} failed, {tally.seconds:.2f} s", err=True
     )
     return tally.failed
 
 
-def _results(
-    work: Work, pairs: list[tuple[str, str]], workers: int, options: dict[str, Any]
-) -> Iterator[tuple[str, int, str | None]]:
-    """Source, bytes written and what went wrong, in the order of the pairs."""
+@contextmanager
+def _processes(workers: int) -> Iterator[Executor | None]:
     if workers == 1:
-        for source, target in pairs:
-            yield _one(work, source, target, options)
+        yield None
         return
-    from collections import deque
+    import signal
     from concurrent.futures import ProcessPoolExecutor
 
-    with ProcessPoolExecutor(workers) as pool:
-        left = iter(pairs)
-        pending = deque(pool.submit(_one, work, *pair, options) for pair in islice(left, workers * 4))
-        while pending:
-            yield pending.popleft().result()
-            pending.extend(pool.submit(_one, work, *pair, options) for pair in islice(left, 1))
-
-
-def _one(work: Work, source: str, target: str, options: dict[str, Any]) -> tuple[str, int, str | None]:
-    try:
-        return source, work(source, target, **options), None
-    except (DicomWireError, OSError, MemoryError) as error:
-        return source, 0, error_message(error)
+    # Ctrl-C reaches all processes of a terminal, and this one tells the others.
+    with stopping(
+        ProcessPoolExecutor(workers, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
+    ) as pool:
+        yield pool

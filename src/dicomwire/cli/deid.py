@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import click
 
-from dicomwire.cli.batches import jobs, run, workers_option
+from dicomwire.cli.batches import places, run, workers_option
 from dicomwire.cli.console import complain, error_message
 from dicomwire.deid import Deidentifier, Options
 from dicomwire.errors import DicomWireError
@@ -88,10 +88,10 @@ def deid(
         options.update({f"clean_{name.replace('-', '_')}": True for name in clean})
         options.update(shift_days=shift_days, retain_private=tuple(private))
         Options(**options)
-        todo = jobs(paths, folder, "")
-        failed = run("deid", deidentify_file, todo, workers, {
-            "folder": folder, "keep_names": keep_names, "key": key, "options": tuple(options.items()),
-        })  # fmt: skip
+        work = partial(
+            deidentify_file, folder=folder, keep_names=keep_names, key=key, options=tuple(options.items())
+        )  # fmt: skip
+        failed = run("deid", work, list(places(paths, folder if keep_names else None)), workers)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     except (DicomWireError, OSError) as error:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 
 import click
 
 from dicomwire import dcmread
-from dicomwire.cli.batches import jobs, run, workers_option
+from dicomwire.cli.batches import places, run, workers_option
 from dicomwire.cli.console import complain, error_message, policy_option
 from dicomwire.errors import DicomWireError
 from dicomwire.replacing import replacing
@@ -77,10 +78,8 @@ def xml_command(
 
 def _convert(form: str, paths: tuple[str, ...], folder: str | None, workers: int, options: dict[str, Any]) -> None:
     if folder is not None:
-        try:
-            failed = run(form, convert_file, jobs(paths, folder, f".{form}"), workers, {"form": form, **options})
-        except ValueError as error:
-            raise click.UsageError(str(error)) from None
+        work = partial(convert_file, form=form, **options)
+        failed = run(form, work, list(places(paths, folder, f".{form}")), workers)
         sys.exit(1 if failed else 0)
     if workers > 1:
         raise click.UsageError("--workers goes with --to")

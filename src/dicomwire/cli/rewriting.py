@@ -5,25 +5,21 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from itertools import islice
+from concurrent.futures import ThreadPoolExecutor
 
 import click
 
-from dicomwire.cli.console import error_message, output
+from dicomwire.cli.batches import Failure, outcomes, places, stopping
+from dicomwire.cli.console import output
 from dicomwire.cli.progress import Tally
-from dicomwire.cli.scan import NOT_DICOM
-from dicomwire.errors import DicomWireError
-from dicomwire.scanning.scanner import walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     Command = Callable[..., Any]
 
-AHEAD = 4  # files for each worker that are handed out before the first is done
 WRITTEN, UNCHANGED, FOREIGN, FAILED = "written", "unchanged", "not DICOM", "failed"
 
 
@@ -46,7 +42,8 @@ def rewriting_options(command: Command) -> Command:
 class Rewriting:
     """Works through files; ``work`` is called with a path and the path to write to, and says what it did.
 
-    work    returns WRITTEN or UNCHANGED, or raises; called by several threads at once
+    work    returns WRITTEN or UNCHANGED, or raises; called by several threads at once: what takes time is the disk, and
+            codecs, which let other threads run
     """
 
     def __init__(
@@ -59,7 +56,7 @@ class Rewriting:
         skip_foreign: bool,
         verb: str,
     ) -> None:
-        self._places = list(_places(paths, folder))
+        self._places = list(places(paths, folder))
         self._work = work
         self._workers = workers
         self._skip_foreign = skip_foreign
@@ -68,8 +65,9 @@ class Rewriting:
 
     def run(self) -> None:
         """Rewrite all files, print a summary, and end with status 1 where a file failed."""
-        with Tally(self._verb, len(self._places)) as tally:
-            self._run_all(tally)
+        with Tally(self._verb, len(self._places)) as tally, stopping(ThreadPoolExecutor(self._workers)) as pool:
+            for path, outcome in outcomes(pool, self._work, self._places, self._workers):
+                tally.count(path, self._judge(outcome))
         seconds = tally.seconds
         stream = output()
         total = sum(self.counts.values())
@@ -81,51 +79,13 @@ class Rewriting:
         if self.counts[FAILED] or (self.counts[FOREIGN] and not self._skip_foreign):
             sys.exit(1)
 
-    def _run_all(self, tally: Tally) -> None:
-        with ThreadPoolExecutor(self._workers) as pool:
-            left = iter(self._places)
-            pending = {pool.submit(self._one, *place): place for place in islice(left, self._workers * AHEAD)}
-            try:
-                while pending:
-                    finished, _ = wait(pending, return_when=FIRST_COMPLETED)
-                    for future in finished:
-                        path, _ = pending.pop(future)
-                        tally.count(path, self._judge(future.result()))
-                    more = islice(left, len(finished))
-                    pending.update((pool.submit(self._one, *place), place) for place in more)
-            except BaseException:
-                for future in pending:
-                    future.cancel()
-                raise
-
-    def _one(self, path: str, target: str) -> str | BaseException:
-        try:
-            return self._work(path, target)
-        except (DicomWireError, OSError, MemoryError, ValueError, KeyError) as error:
-            return error
-
-    def _judge(self, outcome: str | BaseException) -> str | None:
+    def _judge(self, outcome: str | Failure) -> str | None:
         """Count what became of a file, and return what is to be said of one that failed."""
         if isinstance(outcome, str):
             self.counts[outcome] += 1
             return None
-        is_foreign = NOT_DICOM.match(f"{type(outcome).__name__}: {outcome}") is not None
-        self.counts[FOREIGN if is_foreign else FAILED] += 1
-        return None if is_foreign and self._skip_foreign else error_message(outcome)
-
-
-def _places(paths: Sequence[str], folder: str | None) -> Iterator[tuple[str, str]]:
-    """Pairs of a file and of where it goes; hidden files that are in the making are none."""
-    for start in paths:
-        for path in walk([start]):
-            name = os.path.basename(path)
-            if name.startswith(".") and name.endswith(".part"):
-                continue
-            if folder is None:
-                yield path, path
-                continue
-            below = os.path.relpath(path, start) if os.path.isdir(start) else name
-            yield path, os.path.join(folder, below)
+        self.counts[FOREIGN if outcome.is_foreign else FAILED] += 1
+        return None if outcome.is_foreign and self._skip_foreign else outcome.message
 
 
 def prepare(target: str) -> None:
@@ -133,4 +93,3 @@ def prepare(target: str) -> None:
     folder = os.path.dirname(target)
     if folder:
         os.makedirs(folder, exist_ok=True)
-
