@@ -16,8 +16,8 @@ from dicomwire.dictionary.transfer_syntax import transfer_syntax as find_transfe
 from dicomwire.dictionary.uids import ExplicitVRLittleEndian
 from dicomwire.errors import DicomWireError, PixelError, UnsupportedError
 from dicomwire.pixel.arrays import Frames
+from dicomwire.pixel.coded import jpeg_is_ybr
 from dicomwire.pixel.colour import FULL, is_ybr
-from dicomwire.pixel.compressed import jpeg_is_ybr
 from dicomwire.pixel.description import PIXEL_DATA, ImagePixel
 from dicomwire.pixel.encapsulating import set_encapsulated
 from dicomwire.pixel.encoders import encoder_for, native_bytes
