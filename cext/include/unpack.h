@@ -59,17 +59,14 @@ DW_TURNED(dw_turn_16, uint16_t, DW_BSWAP16)
 DW_TURNED(dw_turn_32, uint32_t, DW_BSWAP32)
 DW_TURNED(dw_turn_64, uint64_t, DW_BSWAP64)
 
-/* Words of 1, 2, 4 or 8 bytes, in the other byte order if is_swapped, with values in the bits that the shifts leave. */
-static inline void dw_unpack_words(void *to, const uint8_t *from, size_t count, int word, int is_swapped, int up,
-                                   int down, int is_signed) {
+static inline void dw_unpack_page(void *to, const uint8_t *from, size_t count, int word, int is_swapped, int up,
+                                  int down, int is_signed) {
     if (up == 0 && down == 0) {
-        if (word == 1 || !is_swapped)
-            memcpy(to, from, count * (size_t)word);
-        else if (word == 2)
+        if (word == 2)
             dw_turn_16((uint16_t *)to, from, count);
         else if (word == 4)
             dw_turn_32((uint32_t *)to, from, count);
-        else
+        else if (word == 8)
             dw_turn_64((uint64_t *)to, from, count);
         return;
     }
@@ -89,6 +86,30 @@ static inline void dw_unpack_words(void *to, const uint8_t *from, size_t count, 
     case 34: dw_shift_swapped_u64((uint64_t *)to, from, count, up, down); break;
     case 35: dw_shift_swapped_i64((uint64_t *)to, from, count, up, down); break;
     default: break;
+    }
+}
+
+/* Words of 1, 2, 4 or 8 bytes, in the other byte order if is_swapped, with values in the bits that the shifts leave. */
+static inline void dw_unpack_words(void *to, const uint8_t *from, size_t count, int word, int is_swapped, int up,
+                                   int down, int is_signed) {
+    const size_t step = DW_PAGE / (size_t)word;
+    uint8_t *at = (uint8_t *)to;
+    if (up == 0 && down == 0 && (word == 1 || !is_swapped)) {
+        memcpy(to, from, count * (size_t)word);
+        return;
+    }
+    while (count) {
+        const size_t n = count < step ? count : step;
+        /* The processor fetches ahead up to the end of a page, of both sides. */
+        if (count > 3 * step)
+            for (size_t i = 0; i < DW_PAGE; i += 64) {
+                DW_PREFETCH(from + 2 * DW_PAGE + i);
+                DW_PREFETCH(at + 2 * DW_PAGE + i);
+            }
+        dw_unpack_page(at, from, n, word, is_swapped, up, down, is_signed);
+        at += n * (size_t)word;
+        from += n * (size_t)word;
+        count -= n;
     }
 }
 
