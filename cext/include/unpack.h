@@ -213,15 +213,17 @@ __attribute__((target("avx2"))) static void dw_spread_bytes_avx2(uint8_t *restri
 
 /* Pixels of one bit, the first in bit number skip (0 to 7) of the first byte; reads no byte that has none of them. */
 static inline void dw_unpack_bits(uint8_t *restrict to, const uint8_t *restrict from, size_t count, int skip) {
-    enum { BLOCK = 1024 };
+    enum { BLOCK = DW_PAGE / 8 };
     uint8_t shifted[BLOCK];
     const size_t bytes = count / 8;
     size_t i = 0, n;
     while (i < bytes) {
         const uint8_t *whole = from + i;
-        n = bytes - i;
+        n = bytes - i < BLOCK ? bytes - i : BLOCK;
+        if (bytes - i > 3 * BLOCK)
+            for (size_t k = 0; k < DW_PAGE; k += 64)
+                DW_PREFETCH(to + 8 * i + 2 * DW_PAGE + k);
         if (skip) {
-            n = n < BLOCK ? n : BLOCK;
             for (size_t k = 0; k < n; k++)
                 shifted[k] = (uint8_t)(whole[k] >> skip | whole[k + 1] << (8 - skip));
             whole = shifted;
