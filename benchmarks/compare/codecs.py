@@ -66,15 +66,33 @@ def codings() -> dict[str, Coding]:
             "1.2.840.10008.1.2.4.70", lambda v: ic.jpeg8_encode(v, lossless=True, predictor=1, bitspersample=12),
             {"imagecodecs": ic.jpeg8_decode, "imagecodecs ljpeg": ic.ljpeg_decode},
         ),
-        "jpeg-ls": Coding("1.2.840.10008.1.2.4.80", ic.jpegls_encode, {"imagecodecs": ic.jpegls_decode}),
+        "jpeg-ls": Coding(
+            "1.2.840.10008.1.2.4.80", own_encoder("1.2.840.10008.1.2.4.80"), {"imagecodecs": ic.jpegls_decode}
+        ),
         "jpeg2000": Coding(
             "1.2.840.10008.1.2.4.90",
             lambda v: ic.jpeg2k_encode(v, codecformat="j2k", reversible=True, bitspersample=12), j2k,
         ),
         "htj2k": Coding(
-            "1.2.840.10008.1.2.4.201", lambda v: ic.htj2k_encode(v, reversible=True), {"imagecodecs": ic.htj2k_decode}
+            "1.2.840.10008.1.2.4.201", own_encoder("1.2.840.10008.1.2.4.201"), {"imagecodecs": ic.htj2k_decode}
         ),
     }  # fmt: skip
+
+
+def own_encoder(syntax: str) -> Callable[[Array], bytes]:
+    """Return dicomwire's encoder of frames of 512 x 512, 12 of 16 bits: imagecodecs alone says 16 in the codestream,
+    where the standard wants Bits Stored.
+    """
+    import dicomwire
+    from dicomwire.dictionary.transfer_syntax import transfer_syntax
+    from dicomwire.pixel import ImagePixel
+    from dicomwire.pixel.encoders import encoder_for
+
+    known = transfer_syntax(syntax)
+    assert known is not None
+    size = 512 * 512 * 2
+    image = ImagePixel(dicomwire.dcmread(Image(stored=12).head(1, size) + bytes(size)))
+    return encoder_for(known, image, image.photometric, {}).encode
 
 
 def write(name: str, coding: Coding, values: Array) -> tuple[str, list[bytes]]:

@@ -8,9 +8,8 @@ from typing_extensions import Buffer
 
 _Memory = Buffer | NDArray[Any]
 
-def decode_segments(
-    source: _Memory,
-    offsets: Sequence[int],
+def decode_frames(
+    frames: Sequence[_Memory],
     target: _Memory,
     samples: int,
     word: int,

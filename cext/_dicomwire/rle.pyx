@@ -1,10 +1,10 @@
-"""Frames of RLE: segments to the samples of a frame and back (PS3.5 Annex G).
+"""Frames of RLE: to samples, and segments of samples (PS3.5 Annex G).
 
-The header is the caller's business: see dicomwire.pixel.rle.
+The header of what is encoded is the caller's business: see dicomwire.pixel.rle.
 """
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from libc.stdint cimport uint8_t, uint16_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 
 from .errors import PixelError
@@ -12,85 +12,128 @@ from .errors import PixelError
 cdef extern from "bswap.h" nogil:
     enum: DW_BIG_ENDIAN_HOST
 
-cdef extern from "unpack.h" nogil:
-    void dw_mask_words(uint8_t* to, size_t count, int word, int up, int down, int is_signed) noexcept
-    void dw_interleave(void* to, const uint8_t* source, size_t count, int planes, int word) noexcept
-
 cdef extern from "rle.h" nogil:
-    size_t dw_rle_decode(uint8_t* to, size_t size, const uint8_t* source, size_t length) noexcept
+    ctypedef struct DwRleSegment:
+        const uint8_t* at "from"
+        const uint8_t* stop
+        size_t held
+    size_t dw_rle_decode(uint8_t* to, size_t count, DwRleSegment* segments, uint8_t* blocks, int samples, int word,
+                         int up, int down, int is_signed, int* bad) noexcept
     size_t dw_rle_encode(uint8_t* to, const uint8_t* source, size_t length) noexcept
-    void dw_join_2(uint16_t* to, const uint8_t* high, const uint8_t* low, size_t count, int up, int down,
-                   int is_signed) noexcept
-    void dw_join(uint8_t* to, const uint8_t* planes, size_t count, int word, int samples, int is_little) noexcept
+    enum: DW_RLE_STRIDE
 
 cdef enum:
     MOST_SEGMENTS = 15
     HEADER = 64
 
+cdef enum Flaw:
+    NONE
+    NO_HEADER           # fewer bytes than a header has
+    OTHER_NUMBER        # of segments
+    NO_ORDER            # of their offsets
+    ENDS_EARLY          # a segment, before it has filled its plane
 
-def decode_segments(source, offsets, target, int samples, int word, *, int up=0, int down=0, bint signed=False):
-    """Fill ``target`` with the samples of each pixel side by side, words in the host's order, from an RLE frame.
 
-    source: the frame; offsets: where its segments begin and, after them, where the last one ends: samples * word of
-    them, the most significant byte of a sample first; word: bytes a sample; up, down, signed: unused bits of a word, as
-    in unpack.unpack_words.  Returns nothing.  Raises PixelError where a
-    segment ends before it has filled its plane; what it has beyond that is left aside.  ValueError for offsets that
-    do not ascend inside ``source``.
+cdef inline uint32_t header_number(const uint8_t* data, int i) noexcept nogil:
+    """A number of the header, which is little endian."""
+    data += 4 * i
+    return data[0] | <uint32_t>data[1] << 8 | <uint32_t>data[2] << 16 | <uint32_t>data[3] << 24
+
+
+cdef Flaw take_segments(const Py_buffer* frame, int segments, DwRleSegment* parts) noexcept nogil:
+    """Where the segments of a frame are (PS3.5 section G.5)."""
+    cdef const uint8_t* data = <const uint8_t*>frame.buf
+    cdef uint32_t begin = HEADER, offset
+    cdef int i
+    if frame.len < HEADER:
+        return NO_HEADER
+    if header_number(data, 0) != <uint32_t>segments:
+        return OTHER_NUMBER
+    for i in range(segments):
+        offset = header_number(data, i + 1)
+        if offset < begin or offset > <uint64_t>frame.len:
+            return NO_ORDER
+        parts[i].at = data + offset
+        parts[i].held = 0
+        if i:
+            parts[i - 1].stop = parts[i].at
+        begin = offset
+    parts[segments - 1].stop = data + frame.len
+    return NONE
+
+
+def decode_frames(frames, target, int samples, int word, *, int up=0, int down=0, bint signed=False):
+    """Fill ``target`` with the samples of each pixel side by side, words in the host's order, of RLE frames.
+
+    frames: a sequence of buffers; ``target`` has room for as many images of the same size, one after the other.
+    word: bytes a sample, samples * word segments a frame, the most significant byte of a sample first; up, down,
+    signed: unused bits of a word, as in unpack.unpack_words.  Returns nothing; runs without the GIL.
+
+    PixelError, whose ``frame`` is the place in ``frames``, for a header that does not fit and where a segment ends
+    before it has filled its plane; what it has beyond that is left aside.
     """
-    cdef Py_buffer view, filled
-    cdef Py_ssize_t[16] places
-    cdef int segments = samples * word, i, bad = -1
+    cdef DwRleSegment[MOST_SEGMENTS] parts
+    cdef Py_buffer filled
+    cdef Py_buffer* views = NULL
+    cdef uint8_t* blocks = NULL
+    cdef int segments = samples * word, bad = 0
+    cdef Py_ssize_t number = len(frames), held = 0, i = 0
     cdef size_t count, done = 0
-    cdef uint8_t* planes = NULL
-    cdef const uint8_t* data
-    cdef uint8_t* to
+    cdef Flaw flaw = NONE
     if samples < 1 or word not in (1, 2, 4, 8) or segments > MOST_SEGMENTS:
         raise ValueError(f"samples={samples}, word={word}: expected 1 to {MOST_SEGMENTS} segments")
     if not 0 <= up < 8 * word or not 0 <= down < 8 * word:
         raise ValueError(f"shifts {up} and {down} of words of {8 * word} bits: expected fewer")
-    if len(offsets) != segments + 1:
-        raise ValueError(f"{len(offsets)} offsets: expected {segments + 1}")
-    PyObject_GetBuffer(source, &view, PyBUF_SIMPLE)
+    if number == 0:
+        return
+    PyObject_GetBuffer(target, &filled, PyBUF_SIMPLE | PyBUF_WRITABLE)
     try:
-        for i in range(segments + 1):
-            places[i] = offsets[i]
-            if places[i] > view.len or places[i] < (places[i - 1] if i else 0):
-                raise ValueError(f"offset {places[i]} of segment {i} in {view.len} bytes")
-        PyObject_GetBuffer(target, &filled, PyBUF_SIMPLE | PyBUF_WRITABLE)
-        try:
-            count = <size_t>(filled.len // segments)
-            data = <const uint8_t*>view.buf
-            to = <uint8_t*>filled.buf
-            if segments > 1:
-                planes = <uint8_t*>malloc(max(count * <size_t>segments, <size_t>1))
-                if planes == NULL:
-                    raise MemoryError
-                to = planes
-            with nogil:
-                for i in range(segments):
-                    done = dw_rle_decode(to + <size_t>i * count, count, data + places[i],
-                                         <size_t>(places[i + 1] - places[i]))
+        if filled.len % (number * segments):
+            raise ValueError(f"{filled.len} bytes: expected {number} images of {segments} bytes a pixel")
+        count = <size_t>(filled.len // number // segments)
+        views = <Py_buffer*>malloc(<size_t>number * sizeof(Py_buffer))
+        blocks = <uint8_t*>malloc(<size_t>segments * DW_RLE_STRIDE)
+        if views == NULL or blocks == NULL:
+            raise MemoryError
+        while held < number:
+            PyObject_GetBuffer(frames[held], views + held, PyBUF_SIMPLE)
+            held += 1
+        with nogil:
+            for i in range(number):
+                flaw = take_segments(views + i, segments, parts)
+                if flaw == NONE:
+                    done = dw_rle_decode(<uint8_t*>filled.buf + <size_t>i * count * <size_t>segments, count, parts,
+                                         blocks, samples, word, up, down, signed, &bad)
                     if done < count:
-                        bad = i
-                        break
-                if bad < 0 and segments > 1:
-                    to = <uint8_t*>filled.buf
-                    if word == 1:
-                        dw_interleave(to, planes, count, samples, 1)
-                    elif word == 2 and samples == 1:
-                        dw_join_2(<uint16_t*>to, planes, planes + count, count, up, down, signed)
-                    else:
-                        dw_join(to, planes, count, word, samples, not DW_BIG_ENDIAN_HOST)
-                if bad < 0 and down and (word != 2 or samples > 1):  # the others are done
-                    dw_mask_words(<uint8_t*>filled.buf, count * <size_t>samples, word, up, down, signed)
-            if bad >= 0:
-                raise PixelError(f"RLE segment {bad} has {done} bytes, {count} are needed; PS3.5 G.3",
-                                 offset=places[bad])
-        finally:
-            free(planes)
-            PyBuffer_Release(&filled)
+                        flaw = ENDS_EARLY
+                if flaw != NONE:
+                    break
+        if flaw != NONE:
+            raise flawed(flaw, views + i, i, segments, bad, done, count)
     finally:
-        PyBuffer_Release(&view)
+        while held:
+            held -= 1
+            PyBuffer_Release(views + held)
+        free(views)
+        free(blocks)
+        PyBuffer_Release(&filled)
+
+
+cdef object flawed(Flaw flaw, const Py_buffer* frame, Py_ssize_t number, int segments, int bad, size_t done,
+                   size_t count):
+    """The error to raise for what is wrong with a frame."""
+    cdef const uint8_t* data = <const uint8_t*>frame.buf
+    offset = None
+    if flaw == NO_HEADER:
+        message = f"an RLE frame has {frame.len} bytes, its header {HEADER}; PS3.5 G.5"
+    elif flaw == OTHER_NUMBER:
+        message = f"an RLE frame has {header_number(data, 0)} segments: expected {segments}; PS3.5 G.2"
+    elif flaw == NO_ORDER:
+        message = f"offsets of RLE segments do not ascend from {HEADER} to {frame.len}; PS3.5 G.5"
+    else:
+        message = f"RLE segment {bad} has {done} bytes, {count} are needed; PS3.5 G.3"
+        offset = header_number(data, bad + 1)
+    return PixelError(message, frame=number, offset=offset)
 
 
 def encode_segments(source, int rows, int samples, int word) -> list:

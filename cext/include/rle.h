@@ -6,35 +6,40 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "bswap.h"
 #include "clones.h"
+#include "unpack.h"
 
-#define DW_RUN 128      /* bytes of the longest run */
+#define DW_RUN 128                          /* bytes of the longest run */
+#define DW_RLE_BLOCK 4096                   /* pixels that are decoded at once */
+#define DW_RLE_SLACK (2 * DW_RUN)           /* of a run over the end of a block, and of what is written behind that */
+#define DW_RLE_STRIDE (DW_RLE_BLOCK + DW_RLE_SLACK)
 
-/* Fixed sizes, so that a copy is a few moves and no call. */
+/* Fixed sizes, so that a copy is a few moves and no call; a wrong guess of the processor costs more than moves do. */
 static inline void dw_copy_run(uint8_t *to, const uint8_t *from, size_t size) {
-    memcpy(to, from, 32);
-    if (size > 32) {
-        memcpy(to + 32, from + 32, 32);
-        if (size > 64)
-            memcpy(to + 64, from + 64, 64);
-    }
+    memcpy(to, from, 64);
+    if (size > 64)
+        memcpy(to + 64, from + 64, 64);
 }
 
 static inline void dw_fill_run(uint8_t *to, uint8_t byte, size_t size) {
-    memset(to, byte, 32);
-    if (size > 32) {
-        memset(to + 32, byte, 32);
-        if (size > 64)
-            memset(to + 64, byte, 64);
-    }
+    memset(to, byte, 64);
+    if (size > 64)
+        memset(to + 64, byte, 64);
 }
 
-/* Decode a segment into size bytes; how many of them it filled.  Runs over the end of either side are cut off. */
-static inline size_t dw_rle_decode(uint8_t *restrict to, size_t size, const uint8_t *restrict from, size_t length) {
-    uint8_t *at = to, *const end = to + size;
-    const uint8_t *const stop = from + length;
-    /* Where a whole run fits on both sides, more may be written than it has: the next one writes over it. */
-    while (end - at >= DW_RUN && stop - from > DW_RUN) {
+/* A segment that is decoded a piece at a time. */
+typedef struct {
+    const uint8_t *from, *stop;
+    size_t held;            /* bytes that were decoded and not used yet */
+} DwRleSegment;
+
+/* Decode whole runs of a segment until its plane holds size bytes, or more by a part of a run, or the segment ends.
+ * The plane has room for size and DW_RLE_SLACK bytes: more is written than a run has, and the next one writes over it. */
+static inline void dw_rle_fill(DwRleSegment *segment, uint8_t *plane, size_t size) {
+    uint8_t *at = plane + segment->held, *const end = plane + size;
+    const uint8_t *from = segment->from, *const stop = segment->stop;
+    while (at < end && stop - from > DW_RUN) {
         const unsigned code = *from++;
         if (code < 128) {
             dw_copy_run(at, from, code + 1);
@@ -48,23 +53,17 @@ static inline size_t dw_rle_decode(uint8_t *restrict to, size_t size, const uint
     while (at < end && from < stop) {
         const unsigned code = *from++;
         if (code < 128) {
-            size_t run = code + 1;
-            if (run > (size_t)(stop - from))
-                run = (size_t)(stop - from);
-            if (run > (size_t)(end - at))
-                run = (size_t)(end - at);
+            const size_t rest = (size_t)(stop - from), run = code + 1 < rest ? code + 1 : rest;
             memcpy(at, from, run);
             from += run;
             at += run;
         } else if (code > 128 && from < stop) {
-            size_t run = 257 - code;
-            if (run > (size_t)(end - at))
-                run = (size_t)(end - at);
-            memset(at, *from++, run);
-            at += run;
+            memset(at, *from++, 257 - code);
+            at += 257 - code;
         }
     }
-    return (size_t)(at - to);
+    segment->from = from;
+    segment->held = (size_t)(at - plane);
 }
 
 /* Planes of bytes, the most significant first, to words in the host's order, without what is in unused bits. */
@@ -88,14 +87,51 @@ static inline void dw_join_2(uint16_t *to, const uint8_t *high, const uint8_t *l
         dw_join_u16(to, high, low, count, up, down);
 }
 
-static inline void dw_join(uint8_t *to, const uint8_t *planes, size_t count, int word, int samples, int is_little) {
+/* The same for any number of samples and bytes; planes lie stride bytes apart. */
+static inline void dw_join(uint8_t *to, const uint8_t *planes, size_t stride, size_t count, int word, int samples) {
     for (int s = 0; s < samples; s++)
         for (int b = 0; b < word; b++) {
-            const uint8_t *from = planes + (size_t)(s * word + b) * count;
-            uint8_t *at = to + s * word + (is_little ? word - 1 - b : b);
+            const uint8_t *from = planes + (size_t)(s * word + b) * stride;
+            uint8_t *at = to + s * word + (DW_BIG_ENDIAN_HOST ? b : word - 1 - b);
             for (size_t i = 0; i < count; i++, at += samples * word)
                 *at = from[i];
         }
+}
+
+/* Decode the segments of a frame of count pixels into words in the host's order, block by block, so that planes never
+ * leave the nearest cache; blocks has room for DW_RLE_STRIDE bytes for each segment.  Returns count, or how many bytes
+ * the segment has that ends too early, and its number in bad. */
+static inline size_t dw_rle_decode(uint8_t *to, size_t count, DwRleSegment *segments, uint8_t *blocks, int samples,
+                                   int word, int up, int down, int is_signed, int *bad) {
+    const int number = samples * word;
+    for (size_t done = 0; done < count;) {
+        const size_t size = count - done < DW_RLE_BLOCK ? count - done : DW_RLE_BLOCK;
+        for (int i = 0; i < number; i++) {
+            dw_rle_fill(segments + i, blocks + (size_t)i * DW_RLE_STRIDE, size);
+            if (segments[i].held < size) {
+                *bad = i;
+                return done + segments[i].held;
+            }
+        }
+        if (number == 1)
+            memcpy(to, blocks, size);
+        else if (number == 2 && word == 2)
+            dw_join_2((uint16_t *)to, blocks, blocks + DW_RLE_STRIDE, size, up, down, is_signed);
+        else if (number == 3)
+            dw_interleave3_8(to, blocks, blocks + DW_RLE_STRIDE, blocks + 2 * DW_RLE_STRIDE, size);
+        else
+            dw_join(to, blocks, DW_RLE_STRIDE, size, word, samples);
+        if (down && !(number == 2 && word == 2))
+            dw_mask_words(to, size * (size_t)samples, word, up, down, is_signed);
+        for (int i = 0; i < number; i++) {
+            uint8_t *block = blocks + (size_t)i * DW_RLE_STRIDE;
+            segments[i].held -= size;
+            memmove(block, block + size, segments[i].held);
+        }
+        to += size * (size_t)number;
+        done += size;
+    }
+    return count;
 }
 
 /* Encode one row of bytes; to has room for length + length / 128 + 1 bytes.  Returns the bytes written. */

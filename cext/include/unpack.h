@@ -59,17 +59,14 @@ DW_TURNED(dw_turn_16, uint16_t, DW_BSWAP16)
 DW_TURNED(dw_turn_32, uint32_t, DW_BSWAP32)
 DW_TURNED(dw_turn_64, uint64_t, DW_BSWAP64)
 
-/* Words of 1, 2, 4 or 8 bytes, in the other byte order if is_swapped, with values in the bits that the shifts leave. */
-static inline void dw_unpack_words(void *to, const uint8_t *from, size_t count, int word, int is_swapped, int up,
-                                   int down, int is_signed) {
+static inline void dw_unpack_page(void *to, const uint8_t *from, size_t count, int word, int is_swapped, int up,
+                                  int down, int is_signed) {
     if (up == 0 && down == 0) {
-        if (word == 1 || !is_swapped)
-            memcpy(to, from, count * (size_t)word);
-        else if (word == 2)
+        if (word == 2)
             dw_turn_16((uint16_t *)to, from, count);
         else if (word == 4)
             dw_turn_32((uint32_t *)to, from, count);
-        else
+        else if (word == 8)
             dw_turn_64((uint64_t *)to, from, count);
         return;
     }
@@ -92,6 +89,30 @@ static inline void dw_unpack_words(void *to, const uint8_t *from, size_t count, 
     }
 }
 
+/* Words of 1, 2, 4 or 8 bytes, in the other byte order if is_swapped, with values in the bits that the shifts leave. */
+static inline void dw_unpack_words(void *to, const uint8_t *from, size_t count, int word, int is_swapped, int up,
+                                   int down, int is_signed) {
+    const size_t step = DW_PAGE / (size_t)word;
+    uint8_t *at = (uint8_t *)to;
+    if (up == 0 && down == 0 && (word == 1 || !is_swapped)) {
+        memcpy(to, from, count * (size_t)word);
+        return;
+    }
+    while (count) {
+        const size_t n = count < step ? count : step;
+        /* The processor fetches ahead up to the end of a page, of both sides. */
+        if (count > 3 * step)
+            for (size_t i = 0; i < DW_PAGE; i += 64) {
+                DW_PREFETCH(from + 2 * DW_PAGE + i);
+                DW_PREFETCH(at + 2 * DW_PAGE + i);
+            }
+        dw_unpack_page(at, from, n, word, is_swapped, up, down, is_signed);
+        at += n * (size_t)word;
+        from += n * (size_t)word;
+        count -= n;
+    }
+}
+
 /* The same where the words are, in the host's order. */
 static inline void dw_mask_words(uint8_t *words, size_t count, int word, int up, int down, int is_signed) {
     uint64_t block[512];
@@ -105,49 +126,45 @@ static inline void dw_mask_words(uint8_t *words, size_t count, int word, int up,
     }
 }
 
-/* Bits that the shifts would change in a run of words. */
-#define DW_DIRT(name, word, kind)                                                                  \
-    static DW_CLONES word name(const uint8_t *from, size_t count, int up, int down) {              \
-        word dirt = 0;                                                                             \
+/* All bits that are set in any word of a run, after a number was added to each. */
+#define DW_ANY(name, word)                                                                         \
+    static DW_CLONES word name(const uint8_t *from, size_t count, word added) {                    \
+        word any = 0;                                                                              \
         for (size_t i = 0; i < count; i++) {                                                       \
             word x;                                                                                \
             memcpy(&x, from + i * sizeof x, sizeof x);                                             \
-            dirt |= (word)(x ^ (word)((kind)(word)(x << up) >> down));                             \
+            any |= (word)(x + added);                                                              \
         }                                                                                          \
-        return dirt;                                                                               \
+        return any;                                                                                \
     }
 
-DW_DIRT(dw_dirt_u8, uint8_t, uint8_t)
-DW_DIRT(dw_dirt_i8, uint8_t, int8_t)
-DW_DIRT(dw_dirt_u16, uint16_t, uint16_t)
-DW_DIRT(dw_dirt_i16, uint16_t, int16_t)
-DW_DIRT(dw_dirt_u32, uint32_t, uint32_t)
-DW_DIRT(dw_dirt_i32, uint32_t, int32_t)
-DW_DIRT(dw_dirt_u64, uint64_t, uint64_t)
-DW_DIRT(dw_dirt_i64, uint64_t, int64_t)
+DW_ANY(dw_any_8, uint8_t)
+DW_ANY(dw_any_16, uint16_t)
+DW_ANY(dw_any_32, uint32_t)
+DW_ANY(dw_any_64, uint64_t)
 
-/* Whether words in the host's byte order hold their values as the shifts would leave them. */
+/* Whether words in the host's byte order hold their values as the shifts would leave them: what lies in the low bits
+ * does that where nothing is above it, and of signed ones after half of the range was added.  Where the shifts move
+ * values, those stay that are all zeros, or all ones where the sign comes in. */
 static inline int dw_words_are_clean(const uint8_t *from, size_t count, int word, int up, int down, int is_signed) {
     const size_t step = DW_PAGE / (size_t)word;
+    const int bits = up == down ? 8 * word - down : is_signed && up < down;
+    const uint64_t added = is_signed && bits ? (uint64_t)1 << (bits - 1) : 0;
+    const uint64_t over = bits < 64 ? ~(uint64_t)0 << bits : 0;
     while (count) {
         const size_t n = count < step ? count : step;
-        uint64_t dirt = 0;
+        uint64_t any;
         /* What is mapped comes with a miss of the page tables for each page, which the processor does not foresee. */
         if (count > 3 * step)
             for (size_t i = 0; i < DW_PAGE; i += 64)
                 DW_PREFETCH(from + 2 * DW_PAGE + i);
-        switch (word << 1 | (is_signed ? 1 : 0)) {
-        case 2: dirt = dw_dirt_u8(from, n, up, down); break;
-        case 3: dirt = dw_dirt_i8(from, n, up, down); break;
-        case 4: dirt = dw_dirt_u16(from, n, up, down); break;
-        case 5: dirt = dw_dirt_i16(from, n, up, down); break;
-        case 8: dirt = dw_dirt_u32(from, n, up, down); break;
-        case 9: dirt = dw_dirt_i32(from, n, up, down); break;
-        case 16: dirt = dw_dirt_u64(from, n, up, down); break;
-        case 17: dirt = dw_dirt_i64(from, n, up, down); break;
-        default: dirt = 1; break;
+        switch (word) {
+        case 1: any = dw_any_8(from, n, (uint8_t)added); break;
+        case 2: any = dw_any_16(from, n, (uint16_t)added); break;
+        case 4: any = dw_any_32(from, n, (uint32_t)added); break;
+        default: any = dw_any_64(from, n, added); break;
         }
-        if (dirt)
+        if (any & over)
             return 0;
         from += n * (size_t)word;
         count -= n;
@@ -196,15 +213,17 @@ __attribute__((target("avx2"))) static void dw_spread_bytes_avx2(uint8_t *restri
 
 /* Pixels of one bit, the first in bit number skip (0 to 7) of the first byte; reads no byte that has none of them. */
 static inline void dw_unpack_bits(uint8_t *restrict to, const uint8_t *restrict from, size_t count, int skip) {
-    enum { BLOCK = 1024 };
+    enum { BLOCK = DW_PAGE / 8 };
     uint8_t shifted[BLOCK];
     const size_t bytes = count / 8;
     size_t i = 0, n;
     while (i < bytes) {
         const uint8_t *whole = from + i;
-        n = bytes - i;
+        n = bytes - i < BLOCK ? bytes - i : BLOCK;
+        if (bytes - i > 3 * BLOCK)
+            for (size_t k = 0; k < DW_PAGE; k += 64)
+                DW_PREFETCH(to + 8 * i + 2 * DW_PAGE + k);
         if (skip) {
-            n = n < BLOCK ? n : BLOCK;
             for (size_t k = 0; k < n; k++)
                 shifted[k] = (uint8_t)(whole[k] >> skip | whole[k + 1] << (8 - skip));
             whole = shifted;

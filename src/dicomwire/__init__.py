@@ -79,6 +79,7 @@ def _reencode_item(plan: object, found: int, wanted: int) -> bytes:
 def _decode(data_set: DataSet, frames: object = None, **options: object) -> object:
     from dicomwire.pixel.arrays import decode
 
+    set_hooks(decode=decode)
     return decode(data_set, frames, **options)  # type: ignore[arg-type]
 
 
@@ -97,6 +98,7 @@ def _decompress(data_set: DataSet, **options: object) -> None:
 def _frames(data_set: DataSet) -> object:
     from dicomwire.pixel.arrays import Frames
 
+    set_hooks(frames=Frames)
     return Frames(data_set)
 
 

@@ -55,6 +55,26 @@ def test_one_dirty_word_among_many_is_found(word, signed):
     assert words_are_clean(b"", word, up=3, down=3)
 
 
+@pytest.mark.parametrize("signed", [False, True])
+def test_words_are_clean_if_and_only_if_unpacking_changes_nothing(signed):
+    """All bytes, with all shifts."""
+    for up in range(8):
+        for down in range(8):
+            for number in range(256):
+                target = bytearray(1)
+                unpack_words(bytes([number]), target, 1, up=up, down=down, signed=signed)
+                is_clean = words_are_clean(bytes([number]), 1, up=up, down=down, signed=signed)
+                assert is_clean == (target[0] == number), (up, down, number)
+
+
+@given(shifts(), st.binary(max_size=300), st.booleans())
+def test_what_was_unpacked_is_clean(setup, data, signed):
+    word, up, down = setup
+    target = bytearray(len(data) // word * word)
+    unpack_words(data, target, word, up=up, down=down, signed=signed)
+    assert words_are_clean(target, word, up=down, down=down, signed=signed)
+
+
 @given(st.binary(min_size=1, max_size=100), st.integers(0, 7), st.data())
 def test_bits(data, skip, more):
     count = more.draw(st.integers(0, len(data) * 8 - skip))
@@ -124,7 +144,7 @@ def test_what_cannot_be_written_is_refused():
 # Function of unpack.h or colour.h: what the compiler has to say of its loop.
 LOOPS = [
     "dw_shift_swapped_u16", "dw_shift_swapped_i16", "dw_shift_u16", "dw_shift_i16", "dw_shift_u8", "dw_turn_16",
-    "dw_turn_32", "dw_dirt_u16", "dw_dirt_i16", "dw_unpack_pairs12", "dw_interleave3_8", "dw_interleave3_16",
+    "dw_turn_32", "dw_any_16", "dw_unpack_pairs12", "dw_interleave3_8", "dw_interleave3_16",
     "dw_join_u16", "dw_join_i16", "dw_ybr_to_rgb_8",
 ]  # fmt: skip
 

@@ -14,7 +14,7 @@ from dicomwire.errors import PixelError, UnsupportedError
 from dicomwire.pixel import codecs
 from dicomwire.pixel.compressed import inflate
 from dicomwire.pixel.headers import read_header
-from dicomwire.pixel.rle import decode_frame, encode_frame, segment_offsets
+from dicomwire.pixel.rle import decode_frames, encode_frame
 from tests.builders import PIXEL_DATA, UNDEFINED, element, item, part10, sequence, sequence_end
 from tests.pixel.images import JPEG, MPEG2, RLE, frames_text, number
 from tests.support import missing
@@ -134,12 +134,6 @@ def test_rle_runs_over_the_end_of_row_and_frame_are_cut_off():
     assert read(compressed([frame], (4, 4), RLE)).pixel_array.ravel().tolist() == [7] * 9 + [1] * 7
 
 
-def test_offsets_of_rle_segments():
-    assert segment_offsets(rle_header(2, 64, 70) + bytes(10), 2) == [64, 70, 74]
-    with pytest.raises(PixelError, match="ascend"):
-        segment_offsets(rle_header(2, 70, 64) + bytes(10), 2)
-
-
 def test_rle_without_room_for_segments():
     with pytest.raises(PixelError, match="24 RLE segments"):
         _ = read(compressed([rle_header(15, 64)], (4, 4, 3), RLE, allocated=64)).pixel_array
@@ -149,14 +143,14 @@ def test_rle_without_room_for_segments():
         _ = read(compressed([rle_header(1, 64) + b"\xf1\0"], (4, 4), RLE, allocated=1)).pixel_array
 
 
-def test_decode_frame_leaves_unused_bits_and_arrays_do_not():
+def test_decode_frames_leaves_unused_bits_and_arrays_do_not():
     values = np.full((4, 4), 0xF123, np.uint16)
     data = compressed([encode_frame(values)], (4, 4), RLE, allocated=16, stored=12)
     assert read(data).pixel_array.tolist() == [[0x123] * 4] * 4
     assert read(data).decode(raw=True).tolist() == values.tolist()
-    target = np.empty((4, 4), np.uint16)
-    decode_frame(encode_frame(values), target, read(data).frames.description)
-    assert target.tolist() == values.tolist()
+    target = np.empty((2, 4, 4), np.uint16)
+    decode_frames([encode_frame(values)] * 2, target, read(data).frames.description)
+    assert target.tolist() == [values.tolist()] * 2
 
 
 # ------------------------------------------------------------------------------------------- deflated, uncompressed

@@ -650,3 +650,16 @@ def test_frames_of_a_large_file_in_bounded_memory(tmp_path, scaled, kind):
     said = json.loads(done.stdout)
     assert said["frames"] == said["again"] == said["count"] == scaled(2_000_000_000) // 100_000
     assert said["peak_kb"] < 50_000
+
+
+def test_the_bytes_of_a_frame_without_an_object_for_it():
+    fragments = [WHOLE, START, GO_ON, END, WHOLE]
+    for basic in (b"", offset_table([offsets_of(fragments)[i] for i in (0, 1, 4)])):
+        reader = FrameReader(encapsulated(fragments, frames="3", basic=basic))
+        for frame in reader:
+            assert reader.read_frame(frame.number) == bytes(frame)
+    wrong = FrameReader(encapsulated([WHOLE], frames="2", basic=offset_table([0, 30])))
+    assert len(wrong) == 2
+    assert wrong.read_frame(0) == WHOLE
+    with pytest.raises(IndexError, match="there are 1 frames"):
+        wrong.read_frame(1)

@@ -13,6 +13,7 @@ from dicomwire.errors import PixelError
 from dicomwire.pixel.description import ImagePixel
 from dicomwire.pixel.frames import FrameReader
 from dicomwire.pixel.layout import NativeFrames
+from dicomwire.pixel.plain import plain_array
 from dicomwire.pixel.uncompressed import UncompressedFrames
 
 TYPE_CHECKING = False
@@ -45,6 +46,10 @@ def decode(
     policy: str = "report",
 ) -> Array:
     """Return frames of a data set's pixel data as one array; see Frames.decode and Frames."""
+    if frames is None and out is None and not raw and transfer_syntax is None and policy == "report":
+        found = plain_array(data_set)
+        if found is not None:
+            return found
     reader = Frames(data_set, transfer_syntax=transfer_syntax, policy=policy)
     return reader.decode(frames, out=out, raw=raw, threads=threads, fill=fill)
 

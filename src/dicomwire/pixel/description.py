@@ -105,7 +105,7 @@ class ImagePixel:
             self._tolerate(
                 data_set, "BitsAllocated", policy, "Bits Stored or High Bit is missing: it follows from the other ones"
             )
-        self.dtype = _INTEGERS[word, self.signed]
+        self.dtype = INTEGERS[word, self.signed]
         self.up = 8 * word - 1 - self.high_bit
         self.down = 8 * word - self.stored
         if allocated == 1:
@@ -135,7 +135,7 @@ class ImagePixel:
 
 
 _FLOATS: dict[int, np.dtype[Any]] = {4: np.dtype(np.float32), 8: np.dtype(np.float64)}
-_INTEGERS: dict[tuple[int, bool], np.dtype[Any]] = {
+INTEGERS: dict[tuple[int, bool], np.dtype[Any]] = {
     (size, signed): np.dtype(f"{'i' if signed else 'u'}{size}") for size in (1, 2, 4, 8) for signed in (False, True)
 }
 HOST_IS_BIG_ENDIAN = sys.byteorder == "big"

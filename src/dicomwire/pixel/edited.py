@@ -32,6 +32,8 @@ class SetRanges:
 
     __slots__ = ("_pieces", "_starts", "size")
 
+    is_remote = False
+
     def __init__(self, element: DataElement) -> None:
         value = element.value if element.is_undefined_length else None
         if isinstance(value, Fragments):
@@ -49,6 +51,9 @@ class SetRanges:
             if at + length <= len(self._pieces[number]):
                 return self._pieces[number][at : at + length]
         raise TruncatedError(f"{length} bytes wanted of pixel data that were set", offset=offset, section="PS3.5 A.4")
+
+    def look_ahead(self, length: int) -> None:
+        """Nothing: all of it is in memory."""
 
     def prefetch(self, ranges: Iterable[tuple[int, int]]) -> None:
         """Nothing: all of it is in memory."""

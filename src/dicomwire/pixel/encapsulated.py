@@ -8,7 +8,7 @@ of fragments, unless several frames lie in one of them.
 
 from __future__ import annotations
 
-import struct
+import sys
 from array import array
 
 from dicomwire.dictionary.transfer_syntax import transfer_syntax as find_transfer_syntax
@@ -30,36 +30,38 @@ if TYPE_CHECKING:
 
 VIDEO = ("mpeg2", "h264", "hevc")
 ITEM_HEADER = 8
-_STEP = 65536  # bytes of a table that are decoded at once
 _MOST_SPLIT = 1 << 20  # frames that are looked for inside fragments
 
 
 class OffsetTable:
     """The offsets of an offset table, 32 or 64 bits each, read out of its bytes when they are asked for.
 
-    Offsets count from the item tag of the first fragment.  ``rest`` bytes at the end make no whole offset.
+    Offsets count from the item tag of the first fragment.  ``numbers`` has them for who asks often; ``rest`` bytes at
+    the end make no whole offset.
     """
 
-    __slots__ = ("_data", "_size", "rest")
+    __slots__ = ("numbers", "rest")
 
     def __init__(self, data: bytes | memoryview, size: int) -> None:
-        self._data = data
-        self._size = size
         self.rest = len(data) % size
+        whole = memoryview(data)[: len(data) - self.rest]
+        self.numbers: Sequence[int]
+        if sys.byteorder == "little":
+            self.numbers = whole.cast("I" if size == 4 else "Q")
+        else:
+            self.numbers = array("I" if size == 4 else "Q", bytes(whole))
+            self.numbers.byteswap()
 
     def __len__(self) -> int:
-        return len(self._data) // self._size
+        return len(self.numbers)
 
     def __getitem__(self, number: int) -> int:
-        if not 0 <= number < len(self):
+        if number < 0:
             raise IndexError("offset table entry out of range")
-        begin = number * self._size
-        return int.from_bytes(self._data[begin : begin + self._size], "little")
+        return self.numbers[number]
 
     def __iter__(self) -> Iterator[int]:
-        for begin in range(0, len(self) * self._size, _STEP):
-            piece = bytes(self._data[begin : min(begin + _STEP, len(self) * self._size)])
-            yield from struct.unpack(f"<{len(piece) // self._size}{'I' if self._size == 4 else 'Q'}", piece)
+        return iter(self.numbers)
 
 
 def table_problem(table: Sequence[int] | OffsetTable) -> str | None:

@@ -15,8 +15,8 @@ from dicomwire.dictionary.transfer_syntax import transfer_syntax as find_transfe
 from dicomwire.dictionary.uids import ExplicitVRLittleEndian
 from dicomwire.errors import DicomWireError, PixelError, UnsupportedError
 from dicomwire.pixel.arrays import Frames
+from dicomwire.pixel.coded import jpeg_is_ybr
 from dicomwire.pixel.colour import FULL, is_ybr
-from dicomwire.pixel.compressed import jpeg_is_ybr
 from dicomwire.pixel.derivation import mark_lossy, set_new_instance
 from dicomwire.pixel.description import PIXEL_DATA, ImagePixel
 from dicomwire.pixel.encapsulating import set_encapsulated

@@ -202,15 +202,33 @@ class FrameReader:
             layout = self._layout = self._finder.by_fragments()
         return FrameIndex.of_layout(self.data_set, layout)
 
+    def read_frame(self, number: int) -> bytes | memoryview:
+        """The bytes of one frame, counted from 0: as ``RawFrame.fragments``, and joined where there are several.
+
+        IndexError where there is none, also of those that an offset table has promised.
+        """
+        if not 0 <= number < len(self._layout):
+            raise IndexError(f"frame {number}: there are {len(self._layout)} frames")
+        try:
+            extents = self._layout.extents(number)
+        except TableMisfitError:
+            extents = self._extents_after_a_walk(number)
+        if len(extents) == 1:
+            return self._finder.ranges.view(*extents[0])
+        return b"".join(self._finder.ranges.view(offset, length) for offset, length in extents)
+
+    def _extents_after_a_walk(self, number: int) -> Extents:
+        """Where a frame is for which the offset table was wrong: the walk over all fragments finds what there is."""
+        self._layout = self._finder.by_fragments()
+        if number >= len(self._layout):
+            raise IndexError(f"frame {number}: there are {len(self._layout)} frames") from None
+        return self._layout.extents(number)
+
     def _frame(self, number: int) -> RawFrame:
         try:
             extents = self._layout.extents(number)
         except TableMisfitError:
-            # The walk over all fragments says what is wrong, and finds what there is.
-            self._layout = self._finder.by_fragments()
-            if number >= len(self._layout):
-                raise IndexError(f"frame {number}: there are {len(self._layout)} frames") from None
-            extents = self._layout.extents(number)
+            extents = self._extents_after_a_walk(number)
         layout = self._layout
         bits = layout.frame_bits if isinstance(layout, NativeFrames) else 0
         bit_offset = layout.bit_offset(number)

@@ -33,11 +33,13 @@ class Codestream:
     is_jfif, adobe_transform    APP0 and APP14 of JPEG; None without APP14
     has_colour_transform        of JPEG 2000: decoders give back what went in
     start       where the codestream begins: behind the boxes of a JP2 file
+    stop        so many bytes, from the first one, say all of this: what begins with the same has the same header; 0
+                where more may belong to it
     """
 
     __slots__ = (
         "adobe_transform", "columns", "component_ids", "has_colour_transform", "is_jfif", "kind", "precision",
-        "process",         "rows", "samples", "signed", "start",
+        "process", "rows", "samples", "signed", "start", "stop",
     )  # fmt: skip
 
     def __init__(self, kind: str, rows: int, columns: int, samples: int, precision: int) -> None:
@@ -47,7 +49,7 @@ class Codestream:
         self.component_ids = b""
         self.is_jfif = self.has_colour_transform = False
         self.adobe_transform: int | None = None
-        self.start = 0
+        self.start = self.stop = 0
 
 
 def read_header(data: bytes | memoryview) -> Codestream:
@@ -104,6 +106,7 @@ def _jpeg(view: memoryview) -> Codestream:
     found.process = -1 if code == 0xF7 else code - 0xC0
     found.component_ids = bytes(view[at + 10 + 3 * i] for i in range(samples))
     found.is_jfif, found.adobe_transform = jfif, adobe
+    found.stop = at + 2 + size
     return found
 
 
@@ -149,8 +152,10 @@ def _jpeg2000(view: memoryview) -> Codestream:
             found.has_colour_transform = view[at + 8] != 0
         size = _u16(view, at + 2)
         if size < 2:
-            break
+            return found
         at += 2 + size
+    if at + 4 <= len(view):
+        found.stop = at + 2
     return found
 
 

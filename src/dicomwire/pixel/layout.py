@@ -108,21 +108,21 @@ class FramesByTable:
     offset on do not end at the next.
     """
 
-    __slots__ = ("_lengths", "_origin", "_ranges", "_table")
+    __slots__ = ("_lengths", "_offsets", "_origin", "_ranges")
 
-    def __init__(self, ranges: Ranges, origin: int, table: OffsetTable, lengths: OffsetTable | None) -> None:
+    def __init__(self, ranges: ByteRanges, origin: int, table: OffsetTable, lengths: OffsetTable | None) -> None:
         self._ranges = ranges
         self._origin = origin
-        self._table = table
+        self._offsets = table.numbers
         self._lengths = lengths
 
     def __len__(self) -> int:
-        return len(self._table)
+        return len(self._offsets)
 
     def stretch(self, number: int) -> Extents:
-        position = self._origin + self._table[number]
-        if number + 1 < len(self._table):
-            end = self._origin + self._table[number + 1]
+        position = self._origin + self._offsets[number]
+        if number + 1 < len(self._offsets):
+            end = self._origin + self._offsets[number + 1]
         elif self._lengths is not None:
             end = position + ITEM_HEADER + self._lengths[number]
         else:
@@ -130,26 +130,14 @@ class FramesByTable:
         return [(position, end - position)] if end > position else []
 
     def extents(self, number: int) -> Extents:
-        # Headers and fragments of a frame in one request, where requests are what costs.
-        self._ranges.prefetch(self.stretch(number))
-        position = self._origin + self._table[number]
-        end = self._origin + self._table[number + 1] if number + 1 < len(self._table) else None
-        found: Extents = []
-        while end is None or position < end:
-            try:
-                header = bytes(self._ranges.view(position, ITEM_HEADER))
-            except TruncatedError as error:
-                raise TableMisfitError from error
-            if header[:4] != _ITEM:
-                if end is None and header[:4] == _SEQUENCE_DELIMITER and found:
-                    break
-                raise TableMisfitError
-            length = int.from_bytes(header[4:], "little")
-            found.append((position + ITEM_HEADER, length))
-            position += ITEM_HEADER + length
-            if position > (self._ranges.size or position):
-                raise TableMisfitError
-        if end is not None and position != end:
+        ranges, offsets = self._ranges, self._offsets
+        if ranges.is_remote:
+            # Headers and fragments of a frame in one request, where requests are what costs.
+            ranges.prefetch(self.stretch(number))
+        position = self._origin + offsets[number]
+        end = self._origin + offsets[number + 1] if number + 1 < len(offsets) else None
+        found = ranges.items(position, end)
+        if not found:
             raise TableMisfitError
         if self._lengths is not None and is_padded(found, self._lengths[number]):
             found[0] = (found[0][0], self._lengths[number])
@@ -197,7 +185,7 @@ class FrameFinder:
         """The frames by the quickest way: native, by an offset table that looks right, else by all fragments."""
         if self.fragments is None:
             return self._native()
-        return (None if self._is_set else self._by_table()) or self.by_fragments()
+        return self._by_table() or self.by_fragments()
 
     def by_fragments(self) -> EncapsulatedFrames:
         """The frames after a walk over all fragments."""
@@ -243,6 +231,8 @@ class FrameFinder:
 
     def _by_table(self) -> FramesByTable | None:
         """The frames of a table that is in order and agrees with Number of Frames; None without one."""
+        if not isinstance(self.ranges, ByteRanges):
+            return None  # pixel data that were set have no place
         basic = self._basic_table()
         known = find_transfer_syntax(self._syntax) if self._syntax else None
         if basic is None or (known is not None and known.family in VIDEO):

@@ -1,15 +1,16 @@
-"""Frames of RLE: the header, planes and errors of PS3.5 Annex G; the bytes are worked on by _dicomwire.rle."""
+"""Frames of RLE by the description of their image (PS3.5 Annex G); the bytes are worked on by _dicomwire.rle."""
 
 from __future__ import annotations
 
 import struct
-from itertools import pairwise
 
-from _dicomwire.rle import decode_segments, encode_segments
+from _dicomwire.rle import decode_frames as _decode_frames
+from _dicomwire.rle import encode_segments
 from dicomwire.errors import PixelError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from numpy.typing import NDArray
@@ -21,26 +22,12 @@ _HEADER = struct.Struct("<16I")
 MOST_SEGMENTS = 15
 
 
-def segment_offsets(frame: bytes | memoryview, segments: int) -> list[int]:
-    """Where each segment begins in a frame, and after them its length: as decode_segments takes them.
+def decode_frames(
+    frames: Sequence[bytes | memoryview], target: NDArray[Any], image: ImagePixel, *, raw: bool = True
+) -> None:
+    """Fill ``target`` (frames, rows, columns[, samples]) with the words of RLE frames.
 
-    Raises PixelError for another number of segments, and for offsets that do not ascend in it (PS3.5 section G.5).
-    """
-    if len(frame) < HEADER:
-        raise PixelError(f"an RLE frame has {len(frame)} bytes, its header {HEADER}; PS3.5 G.5")
-    count, *offsets = _HEADER.unpack_from(frame)
-    if count != segments:
-        raise PixelError(f"an RLE frame has {count} segments: expected {segments}; PS3.5 G.2")
-    places = [*offsets[:segments], len(frame)]
-    if places[0] < HEADER or any(a > b for a, b in pairwise(places)):
-        raise PixelError(f"offsets of RLE segments do not ascend from {HEADER} to {len(frame)}; PS3.5 G.5")
-    return places
-
-
-def decode_frame(frame: bytes | memoryview, target: NDArray[Any], image: ImagePixel, *, raw: bool = True) -> None:
-    """Fill ``target`` (rows, columns[, samples]) with the words of an RLE frame; PixelError where it is damaged.
-
-    raw: with what is in unused bits.
+    raw: with what is in unused bits.  PixelError where a frame is damaged, its ``frame`` counted from the first one.
     """
     segments = image.samples * image.word
     if segments > MOST_SEGMENTS:
@@ -48,8 +35,7 @@ def decode_frame(frame: bytes | memoryview, target: NDArray[Any], image: ImagePi
     if image.allocated in (1, 12):
         raise PixelError(f"RLE of {image.allocated} Bits Allocated: expected whole bytes; PS3.5 A.4.2")
     up, down = (0, 0) if raw else (image.up, image.down)
-    offsets = segment_offsets(frame, segments)
-    decode_segments(frame, offsets, target, image.samples, image.word, up=up, down=down, signed=image.signed)
+    _decode_frames(frames, target, image.samples, image.word, up=up, down=down, signed=image.signed)
 
 
 def encode_frame(pixels: NDArray[Any]) -> bytes:

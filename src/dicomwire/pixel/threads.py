@@ -2,34 +2,62 @@
 
 from __future__ import annotations
 
+from threading import Lock, Thread
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable
     from typing import Any
 
 
-def in_threads(arguments: Sequence[tuple[Any, ...]], work: Callable[..., None], threads: int) -> None:
-    """Call ``work`` with each of the arguments, on so many threads; the first error in their order is raised."""
+def in_threads(arguments: Iterable[tuple[Any, ...]], work: Callable[..., None], threads: int) -> None:
+    """Call ``work`` with each of the arguments, on so many threads; the first error in their order is raised.
+
+    The caller's thread is one of them.  Arguments are made one at a time, when a thread is free for them.
+    """
     if threads < 1:
         raise ValueError(f"threads={threads}: expected 1 or more")
-    if threads == 1 or len(arguments) < 2:
+    if threads == 1:
         for each in arguments:
             work(*each)
         return
-    from concurrent.futures import ThreadPoolExecutor
+    waiting = iter(arguments)
+    lock = Lock()
+    taken = 0
+    failures: list[tuple[bool, int, BaseException]] = []
 
-    def run(part: Sequence[tuple[Any, ...]]) -> None:
-        for each in part:
-            work(*each)
-
-    # A few parts for each thread: a small frame is worth less than handing it over.
-    step = max(1, len(arguments) // (4 * threads))
-    with ThreadPoolExecutor(min(threads, len(arguments)), "dicomwire-pixels") as pool:
-        waiting = [pool.submit(run, arguments[at : at + step]) for at in range(0, len(arguments), step)]
+    def run() -> None:
+        nonlocal taken
+        number = 0
         try:
-            for future in waiting:
-                future.result()
-        except BaseException:
-            for future in waiting:
-                future.cancel()
-            raise
+            while True:
+                with lock:
+                    number = taken
+                    each = None if failures else next(waiting, None)
+                    taken += 1
+                if each is None:
+                    return
+                work(*each)
+        except BaseException as error:  # noqa: BLE001 - raised by the caller's thread
+            failures.append((isinstance(error, Exception), number, error))
+
+    others: list[Thread] = []
+    try:
+        for _ in range(threads - 1):
+            thread = Thread(target=run, name="dicomwire-pixels")
+            thread.start()
+            others.append(thread)
+        run()
+    except BaseException as error:
+        failures.append((False, 0, error))
+        raise
+    finally:
+        for thread in others:
+            thread.join()
+    if failures:
+        first = min(failures, key=lambda failure: failure[:2])[2]
+        failures.clear()
+        try:
+            raise first
+        finally:
+            del first  # which its own traceback would hold
