@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
+import socket
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ from dicomwire.dictionary.uids import ExplicitVRLittleEndian, ImplicitVRLittleEn
 from dicomwire.file.instance_file import file_meta_information
 from dicomwire.net import AE, Association, Limits, Server
 from dicomwire.net.storage import Sent, Storage, contexts_for, send_files, walk
+from dicomwire.net.storage.outgoing import said
 from dicomwire.net.storage.sop_classes import storage_sop_classes
 from tests.net.storage.instances import CT, MR, PATIENT, data_set, files_in
 
@@ -195,6 +199,13 @@ def test_an_unknown_host(tmp_path: Path) -> None:
         assert one.error is not None
         assert one.error.startswith("no connection: ")
         assert "Unknown error" not in one.error
+
+
+def test_what_is_said_of_errors() -> None:
+    assert said(ConnectionRefusedError(errno.ECONNREFUSED, "Connect call failed ('192.0.2.1', 104)")) == "Connection refused"
+    assert said(socket.gaierror(-2, "Name or service not known")) == "Name or service not known"
+    refused = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed")
+    assert "certificate verify failed" in said(refused)
 
 
 def test_a_cancellation_gives_up_an_association_that_is_being_asked_for(tmp_path: Path) -> None:
