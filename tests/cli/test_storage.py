@@ -283,9 +283,11 @@ def test_a_quiet_send(tmp_path: Path) -> None:
 
 
 def test_a_receiver_s_timeouts(tmp_path: Path) -> None:
-    with receiving("--ignore", "--acse-timeout", "0.2") as receiver:
-        with socket.create_connection(("127.0.0.1", receiver.port), 20) as silent:
-            assert silent.recv(1) == b""
+    with (
+        receiving("--ignore", "--acse-timeout", "0.2") as receiver,
+        socket.create_connection(("127.0.0.1", receiver.port), 20) as silent,
+    ):
+        assert silent.recv(1) == b""
 
 
 def test_over_tls(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -308,7 +308,7 @@ class _Receiver:
 @click.option("-od", "--output-directory", default=".", show_default=True, metavar="FOLDER", help="Where files go.")
 @click.option("--ignore", is_flag=True, help="Write nothing, only answer.")
 @click.option(
-    "-su", "--sort-on-study-uid", metavar="PREFIX", help="Folders by Study Instance UID, behind this and a _, or nothing."
+    "-su", "--sort-on-study-uid", metavar="PREFIX", help="Folders by Study Instance UID, behind this and a _."
 )
 @click.option("+uf", "--unique-filenames", is_flag=True, help="Keep duplicates, with a number.")
 @click.option("-fe", "--filename-extension", default=".dcm", show_default=True, metavar="TEXT", help="Ending of names.")

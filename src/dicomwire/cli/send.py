@@ -120,8 +120,8 @@ def send(
     """Send files, and all files in folders and below, to the application entity at HOST PORT (C-STORE, PS3.4 Annex B).
 
     Each file goes as it is encoded, or in the transfer syntax that the peer takes, compressed pixel data decoded if
-    need be.  The exit status is 0 when every file was stored, 1 otherwise, 130 after Ctrl-C: then the files under way are
-    still answered.
+    need be.  The exit status is 0 when every file was stored, 1 otherwise, 130 after Ctrl-C: then the files under way
+    are still answered.
     """
     wanted = list({os.path.abspath(path): path for path in (*_listed(failures), *walk(paths))}.values())
     if not wanted:

@@ -21,7 +21,7 @@ PATIENT = "Instance^Test"
 
 
 def image(instance: str = "1.2.3.4", *, transfer_syntax: str | None = None, frames: int = 3) -> dicomwire.DataSet:
-    """An image of 12 bits with all that its pixel data need, encoded in a compressed transfer syntax where one is named."""
+    """An image of 12 bits with all that its pixel data need, compressed where a transfer syntax is named."""
     made = dicomwire.DataSet()
     made.SOPClassUID, made.SOPInstanceUID, made.PatientName = CT, instance, PATIENT
     made.StudyInstanceUID, made.SeriesInstanceUID = "1.2.3", "1.2.3.1"

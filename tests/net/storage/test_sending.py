@@ -219,10 +219,11 @@ def test_an_unknown_host(tmp_path: Path) -> None:
 
 
 def test_what_is_said_of_errors() -> None:
-    assert said(ConnectionRefusedError(errno.ECONNREFUSED, "Connect call failed ('192.0.2.1', 104)")) == "Connection refused"
+    refused = ConnectionRefusedError(errno.ECONNREFUSED, "Connect call failed ('192.0.2.1', 104)")
+    assert said(refused) == "Connection refused"
     assert said(socket.gaierror(-2, "Name or service not known")) == "Name or service not known"
-    refused = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed")
-    assert "certificate verify failed" in said(refused)
+    untrusted = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed")
+    assert "certificate verify failed" in said(untrusted)
 
 
 def test_a_cancellation_gives_up_an_association_that_is_being_asked_for(tmp_path: Path) -> None:

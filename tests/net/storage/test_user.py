@@ -17,11 +17,11 @@ import pytest
 import dicomwire
 from dicomwire.dictionary import UID
 from dicomwire.dictionary.uids import (
+    MPEG2MPML,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
-    MPEG2MPML,
     RLELossless,
 )
 from dicomwire.dimse.messages import CStoreRQ

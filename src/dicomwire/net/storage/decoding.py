@@ -20,7 +20,7 @@ DECODED = (ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian)
 
 
 def can_decode(own: str, target: str) -> bool:
-    """Return whether pixel data of one transfer syntax may be decoded for another: whether a codec is there turns out."""
+    """Return whether pixel data may be decoded for another transfer syntax; whether there is a codec turns out."""
     known = UID(own).transfer_syntax
     return known is not None and known.encapsulated and target in DECODED
 

@@ -56,8 +56,8 @@ class Plan:
 def contexts_for(paths: Iterable[StrPath], *, max_contexts: int = MAX_CONTEXTS) -> Plan:
     """Look at the first bytes of each file and return what to propose for them.
 
-    Files that need more than `max_contexts` contexts make further batches.  Within a batch they keep their order.  Where
-    there is room, Explicit and Implicit VR Little Endian are proposed besides, in which files are encoded anew.
+    Files that need more than `max_contexts` contexts make further batches.  Within a batch they keep their order.
+    Where there is room, Explicit and Implicit VR Little Endian are proposed besides, to encode files anew in.
     """
     plan = Plan([], [])
     batch_of: dict[tuple[UID, UID], Batch] = {}
