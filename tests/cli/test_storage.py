@@ -255,16 +255,39 @@ def test_an_interrupted_send_releases_and_lists_the_rest(tmp_path: Path) -> None
     assert "Traceback" not in complaints
 
 
-def test_the_familiar_names(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("prefix", "folder"), [("", "1.2.3"), ("{CT}", "{CT}_1.2.3")])
+def test_the_familiar_names(tmp_path: Path, prefix: str, folder: str) -> None:
     write(tmp_path / "from" / "below", 2)
     port = free_port()
-    command = ("storescp", "-aet", "ARCHIVE", "-od", str(tmp_path / "to"), "-su", "-fe", "", str(port))
-    with receiving(command=command) as receiver:
+    command = ("storescp", "-aet", "ARCHIVE", "-od", str(tmp_path / "to"), "-su", prefix, "-fe", "", str(port))
+    granted = ("+xa", "--fork", "+B", "-uf", "-dhl", "-pm", "-ta", "20", "-td", "20", "-ts", "20")
+    with receiving(command=(*command, *granted)) as receiver:
         for _ in range(2):
-            done = run("storescu", "+sd", "+r", "-aec", "ARCHIVE", "-aet", "ME", "localhost", port, tmp_path / "from")
+            names = ("+sd", "+r", "-nh", "-R", "-xs", "-to", "20", "-ta", "20", "-td", "20", "-pdu", "16384")
+            done = run("storescu", *names, "-aec", "ARCHIVE", "-aet", "ME", "localhost", port, tmp_path / "from")
             assert done.returncode == 0, done.stderr
         assert "ME: 2 instances" in receiver.end()
-    assert files_in(tmp_path / "to") == ["1.2.3/1.2.0", "1.2.3/1.2.1"]
+    assert files_in(tmp_path / "to") == [f"{folder}/1.2.0", f"{folder}/1.2.1"]
+
+
+@pytest.mark.parametrize("arguments", [["-xi"], ["+IR", "2"], ["-f"]])
+def test_familiar_options_that_would_do_something_else_are_refused(arguments: list[str], tmp_path: Path) -> None:
+    done = run("storescu", *arguments, "localhost", "1", *write(tmp_path, 1))
+    assert done.returncode == 2
+    assert "No such option" in done.stderr
+
+
+def test_a_quiet_send(tmp_path: Path) -> None:
+    done = run("send", "--quiet", "localhost", free_port(), *write(tmp_path, 1))
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+
+
+def test_a_receiver_s_timeouts(tmp_path: Path) -> None:
+    with (
+        receiving("--ignore", "--acse-timeout", "0.2") as receiver,
+        socket.create_connection(("127.0.0.1", receiver.port), 20) as silent,
+    ):
+        assert silent.recv(1) == b""
 
 
 def test_over_tls(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -282,6 +305,20 @@ def test_over_tls(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> N
         done = run("send", "localhost", receiver.port, *paths, *tls(workstation))
         assert done.returncode == 0, done.stderr
     assert (tmp_path / "to" / "1.2.0.dcm").read_bytes().endswith(data_set("1.2.0", pixels=3_000_000))
+
+
+def test_over_tls_with_familiar_options(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    authority = Authority(tmp_path_factory.mktemp("authority"))
+    archive, workstation = authority.issue("archive"), authority.issue("workstation")
+
+    def tls(issued: Issued) -> list[str]:
+        return ["+tls", str(issued.key), str(issued.certificate), "+cf", str(authority.certificate)]
+
+    command = ("storescp", "-od", str(tmp_path / "to"), *tls(archive), str(free_port()))
+    with receiving(command=command) as receiver:
+        done = run("storescu", *tls(workstation), "127.0.0.1", receiver.port, *write(tmp_path / "from", 1))
+        assert done.returncode == 0, done.stderr
+    assert files_in(tmp_path / "to") == ["1.2.0.dcm"]
 
 
 def test_a_killed_receiver_has_only_whole_files(tmp_path: Path) -> None:

@@ -348,3 +348,40 @@ def test_names_and_ways_of_pynetdicom() -> None:
         warnings.simplefilter("ignore", ResourceWarning)  # it leaves a socket to the collector
         gc.collect()
     assert script(dicomwire.net.blocking) == theirs
+
+
+def test_names_that_handlers_know() -> None:
+    from dicomwire.net.blocking import AllStoragePresentationContexts, VerificationPresentationContexts, evt
+
+    assert {context.abstract_syntax for context in AllStoragePresentationContexts} > {CT}
+    assert [context.abstract_syntax for context in VerificationPresentationContexts] == [VERIFICATION]
+    with pytest.raises(AttributeError, match=r"EVT_C_FIND.*EVT_C_STORE"):
+        evt.EVT_C_FIND  # noqa: B018
+    seen: list[Any] = []
+
+    def echo(event: Any) -> int:
+        seen.append((event.message_id, event.request.AffectedSOPClassUID, event.request.MessageID, event.timestamp))
+        seen.append((event.assoc.requestor, event.assoc.acceptor))
+        with pytest.raises(AttributeError, match="MoveDestination"):
+            event.request.MoveDestination  # noqa: B018
+        return 0
+
+    ae = AE("WORKSTATION")
+    ae.requested_contexts = [*VerificationPresentationContexts, build_context(CT)]
+    with start(evt_handlers=[(evt.EVT_C_ECHO, echo)]) as server:
+        with ae.associate(*server.server_address, ae_title="ARCHIVE") as association:
+            assert association.send_c_echo(msg_id=7).Status == 0
+            parties = association.requestor, association.acceptor
+            assert [context.abstract_syntax for context in association.rejected_contexts] == [CT]
+        (message_id, sop_class, also, timestamp), there = seen
+        assert (message_id, sop_class, also) == (7, VERIFICATION, 7)
+        assert timestamp.year >= 2026
+        assert parties == there
+        assert (parties[0].ae_title, parties[0].address) == ("WORKSTATION", "127.0.0.1")
+        assert (parties[1].ae_title, parties[1].address, parties[1].port) == ("ARCHIVE", *server.server_address)
+        with pytest.raises(AttributeError, match=r"send_c_find.*docs/network\.md"):
+            association.send_c_find()  # type: ignore[attr-defined]
+        assert not hasattr(association, "send_n_create")
+        assert not hasattr(association, "sent_c_echo")
+    nobody = ae.associate("127.0.0.1", server.server_address[1])
+    assert (nobody.requestor.ae_title, nobody.acceptor.port, nobody.rejected_contexts) == ("", 0, [])

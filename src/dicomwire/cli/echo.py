@@ -13,6 +13,8 @@ import click
 from dicomwire.cli.console import complain, error_message
 from dicomwire.cli.network_options import (
     client_tls,
+    key_and_certificate_option,
+    no_host_check_option,
     pdu_option,
     say,
     server_tls,
@@ -63,15 +65,8 @@ if TYPE_CHECKING:
 @timeout_option("--dimse-timeout", "-td", help="Each answer to an echo.")
 @pdu_option
 @tls_options
-@click.option("--no-host-check", is_flag=True, help="The peer's certificate need not name HOST.")
-@click.option(
-    "+tls",
-    "key_and_certificate",
-    nargs=2,
-    type=click.Path(exists=True, dir_okay=False),
-    metavar="KEY PEM",
-    help="As echoscu has it: --tls --key KEY --certificate PEM --no-host-check.",
-)
+@no_host_check_option
+@key_and_certificate_option
 @verbose_option
 def echo(
     host: str,

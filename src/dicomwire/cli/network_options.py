@@ -61,6 +61,28 @@ def verbose_option(command: Command) -> Command:
     return click.option("--verbose", "-v", "--debug", "-d", is_flag=True, help="Print all PDUs and messages.")(command)
 
 
+def key_and_certificate_option(command: Command) -> Command:
+    """The option +tls of DCMTK's programs; see `over_tls`."""
+    return click.option(
+        "+tls",
+        "key_and_certificate",
+        nargs=2,
+        type=click.Path(exists=True, dir_okay=False),
+        metavar="KEY PEM",
+        help="As DCMTK has it: --tls --key KEY --certificate PEM, and for requestors --no-host-check.",
+    )(command)
+
+
+def no_host_check_option(command: Command) -> Command:
+    """The option --no-host-check."""
+    return click.option("--no-host-check", is_flag=True, help="The peer's certificate need not name HOST.")(command)
+
+
+def granted_option(*names: str) -> Callable[[Command], Command]:
+    """A flag of DCMTK's programs that asks for what is done in any case."""
+    return click.option(*names, is_flag=True, hidden=True, expose_value=False)
+
+
 def timeout_option(*names: str, help: str) -> Callable[[Command], Command]:
     """An option for seconds to wait, without a default."""
     return click.option(*names, type=click.FloatRange(0, min_open=True), metavar="SECONDS", help=help)

@@ -14,12 +14,23 @@ from dataclasses import dataclass
 import click
 
 from dicomwire.cli.console import complain, error_message, safe
-from dicomwire.cli.network_options import pdu_option, say, server_tls, title_option, tls_options
+from dicomwire.cli.network_options import (
+    granted_option,
+    key_and_certificate_option,
+    pdu_option,
+    say,
+    server_tls,
+    timeout_option,
+    title_option,
+    tls_options,
+    verbose_option,
+)
 from dicomwire.errors import DicomWireError
 from dicomwire.file.instance_file import Duplicates
 from dicomwire.net.ae import ApplicationEntity
 from dicomwire.net.loop import run
 from dicomwire.net.server import Server
+from dicomwire.net.settings import Timeouts
 from dicomwire.net.storage.naming import BY_SERIES, UID_ONLY
 from dicomwire.net.storage.provider import Storage
 from dicomwire.net.trace import Trace
@@ -82,9 +93,12 @@ ENDING_S = 5.0  # for other processes to end
     help="Processes that share the port; the system gives each association to one of them.",
 )
 @click.option("--list", "listing", is_flag=True, help="Print each file that is stored.")
+@timeout_option("--acse-timeout", "-ta", help="Seconds for the request for an association, and for its end; 30.")
+@timeout_option("--dimse-timeout", "-td", help="Seconds for the next piece of an instance that has begun; 60.")
+@timeout_option("--idle-timeout", "-ts", help="Seconds for anything on an association; 300.")
 @pdu_option
 @tls_options
-@click.option("-v", "--verbose", is_flag=True, help="Print all PDUs and messages.")
+@verbose_option
 def receive(
     port: int | None,
     host: str,
@@ -99,6 +113,9 @@ def receive(
     any_sop_class: bool,
     processes: int,
     listing: bool,
+    acse_timeout: float | None,
+    dimse_timeout: float | None,
+    idle_timeout: float | None,
     max_pdu: int,
     tls: bool,
     certificate: str | None,
@@ -129,6 +146,11 @@ def receive(
         },
         any_sop_class=any_sop_class,
         listing=listing,
+        timeouts={
+            name: seconds
+            for name, seconds in (("artim_s", acse_timeout), ("dimse_s", dimse_timeout), ("idle_s", idle_timeout))
+            if seconds is not None
+        },
         max_pdu=max_pdu,
         tls=(tls, certificate, key, authorities),
         verbose=verbose,
@@ -159,6 +181,7 @@ class _Options:
     storage: dict[str, Any]
     any_sop_class: bool
     listing: bool
+    timeouts: dict[str, float]
     max_pdu: int
     tls: tuple[bool, str | None, str | None, str | None]
     verbose: bool
@@ -168,7 +191,8 @@ class _Options:
 def _serve(options: _Options, parent: Connection | None = None) -> None:
     """Serve until interrupted, or until the process that started this one is gone."""
     context = server_tls(*options.tls)
-    ae = ApplicationEntity(options.ae_title, max_pdu_length=options.max_pdu)
+    timeouts = Timeouts(**options.timeouts)
+    ae = ApplicationEntity(options.ae_title, max_pdu_length=options.max_pdu, timeouts=timeouts)
     receiver = _Receiver(options, parent)
     storage = Storage(**options.storage, on_stored=receiver.take)
     policy = AcceptorPolicy(
@@ -283,12 +307,22 @@ class _Receiver:
 @title_option("-aet", "--aetitle", "ae_title", default="STORESCP", help="AE title of ours.")
 @click.option("-od", "--output-directory", default=".", show_default=True, metavar="FOLDER", help="Where files go.")
 @click.option("--ignore", is_flag=True, help="Write nothing, only answer.")
-@click.option("-su", "--sort-on-study-uid", is_flag=True, help="Folders by Study Instance UID.")
+@click.option(
+    "-su", "--sort-on-study-uid", metavar="PREFIX", help="Folders by Study Instance UID, behind this and a _."
+)
 @click.option("+uf", "--unique-filenames", is_flag=True, help="Keep duplicates, with a number.")
 @click.option("-fe", "--filename-extension", default=".dcm", show_default=True, metavar="TEXT", help="Ending of names.")
+@click.option("-pm", "--promiscuous", is_flag=True, help="Take private SOP classes too.")
+@timeout_option("--acse-timeout", "-ta", help="Seconds for the request for an association, and for its end; 30.")
+@timeout_option("--dimse-timeout", "-td", help="Seconds for the next piece of an instance that has begun; 60.")
+@timeout_option("--socket-timeout", "-ts", help="Seconds for anything on an association; 300.")
 @pdu_option
-@click.option("+xa", "--accept-all", "--fork", is_flag=True, hidden=True, expose_value=False)
-@click.option("-v", "--verbose", is_flag=True, help="Print all PDUs and messages.")
+@tls_options
+@key_and_certificate_option
+@verbose_option
+# All transfer syntaxes are taken, associations do not wait for each other, and bytes are kept as they come.
+@granted_option("+xa", "--accept-all", "--fork", "--single-process", "+B", "--bit-preserving", "+F", "--write-file")
+@granted_option("-uf", "--default-filenames", "-dhl", "--disable-host-lookup", "-ac", "--access-full")
 @click.pass_context
 def storescp(
     ctx: click.Context,
@@ -296,17 +330,30 @@ def storescp(
     ae_title: str,
     output_directory: str,
     ignore: bool,
-    sort_on_study_uid: bool,
+    sort_on_study_uid: str | None,
     unique_filenames: bool,
     filename_extension: str,
+    promiscuous: bool,
+    acse_timeout: float | None,
+    dimse_timeout: float | None,
+    socket_timeout: float | None,
     max_pdu: int,
+    tls: bool,
+    certificate: str | None,
+    key: str | None,
+    authorities: str | None,
+    key_and_certificate: tuple[str, str] | None,
     verbose: bool,
 ) -> None:
     """Take instances into a folder, on all addresses: `dicomwire receive` with familiar arguments.
 
     A file that is there is replaced, unless +uf is given.
     """
-    folders = "{StudyInstanceUID}/" if sort_on_study_uid else ""
+    if key_and_certificate is not None:
+        tls = True
+        key, certificate = key_and_certificate
+    prefix = (sort_on_study_uid or "").replace("{", "{{").replace("}", "}}")
+    folders = "" if sort_on_study_uid is None else f"{prefix}{'_' if prefix else ''}{{StudyInstanceUID}}/"
     ctx.invoke(
         receive,
         port=port,
@@ -316,6 +363,14 @@ def storescp(
         ignore=ignore,
         template=f"{folders}{{SOPInstanceUID}}{filename_extension}",
         duplicates=(Duplicates.NUMBER if unique_filenames else Duplicates.REPLACE).value,
+        any_sop_class=promiscuous,
+        acse_timeout=acse_timeout,
+        dimse_timeout=dimse_timeout,
+        idle_timeout=socket_timeout,
         max_pdu=max_pdu,
+        tls=tls,
+        certificate=certificate,
+        key=key,
+        authorities=authorities,
         verbose=verbose,
     )

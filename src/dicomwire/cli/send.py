@@ -12,7 +12,18 @@ from time import perf_counter
 import click
 
 from dicomwire.cli.console import complain, error_message, safe, warn
-from dicomwire.cli.network_options import client_tls, pdu_option, say, title_option, tls_options
+from dicomwire.cli.network_options import (
+    client_tls,
+    granted_option,
+    key_and_certificate_option,
+    no_host_check_option,
+    pdu_option,
+    say,
+    timeout_option,
+    title_option,
+    tls_options,
+    verbose_option,
+)
 from dicomwire.cli.progress import progress_bar
 from dicomwire.errors import DicomWireError
 from dicomwire.net.ae import ApplicationEntity
@@ -42,8 +53,8 @@ ALIKE = 3  # of these, with the same reason; of others the reason is counted
 @click.argument("host")
 @click.argument("port", type=click.IntRange(1, 65535))
 @click.argument("paths", nargs=-1, metavar="FOLDER|FILE...", type=click.Path(exists=True))
-@title_option("--called-ae", "-aec", default="ANY-SCP", help="AE title of the peer.")
-@title_option("--calling-ae", "-aet", default="DICOMWIRE", help="AE title of ours.")
+@title_option("--called-ae", "-aec", "--call", default="ANY-SCP", help="AE title of the peer.")
+@title_option("--calling-ae", "-aet", "--aetitle", default="DICOMWIRE", help="AE title of ours.")
 @click.option(
     "--associations", type=click.IntRange(1, 1000), default=1, show_default=True, metavar="N", help="How many at once."
 )
@@ -68,12 +79,20 @@ ALIKE = 3  # of these, with the same reason; of others the reason is counted
     default=60.0,
     show_default=True,
     metavar="SECONDS",
-    help="To wait for the connection, and for each answer.",
+    help="To wait for each of these three:",
 )
+@timeout_option("--connect-timeout", "-to", help="The connection.")
+@timeout_option("--acse-timeout", "-ta", help="The answers to the requests for an association and for its release.")
+@timeout_option("--dimse-timeout", "-td", help="The answer to each file.")
 @pdu_option
 @tls_options
-@click.option("-v", "--verbose", is_flag=True, help="Print all PDUs and messages.")
-@click.option("+sd", "--scan-directories", "+r", "--recurse", is_flag=True, hidden=True, expose_value=False)
+@no_host_check_option
+@key_and_certificate_option
+@verbose_option
+@click.option("--quiet", "-q", is_flag=True, help="Print nothing: the exit status says it.")
+# Each file is proposed in its own transfer syntax, by itself; folders are walked, and one failure does not end it.
+@granted_option("+sd", "--scan-directories", "+r", "--recurse", "-nh", "--no-halt", "-R", "--required")
+@granted_option("-xe", "-xs", "-xy", "-xx", "-xv", "-xw", "-xt", "-xu", "-xm", "-xh", "-xn", "-xl", "-xr", "-xd")
 def send(
     host: str,
     port: int,
@@ -85,29 +104,40 @@ def send(
     failures: str | None,
     skip_foreign: bool,
     timeout: float,
+    connect_timeout: float | None,
+    acse_timeout: float | None,
+    dimse_timeout: float | None,
     max_pdu: int,
     tls: bool,
     certificate: str | None,
     key: str | None,
     authorities: str | None,
+    no_host_check: bool,
+    key_and_certificate: tuple[str, str] | None,
     verbose: bool,
+    quiet: bool,
 ) -> None:
     """Send files, and all files in folders and below, to the application entity at HOST PORT (C-STORE, PS3.4 Annex B).
 
-    Each file goes as it is encoded, or, unless its pixel data are compressed, in the transfer syntax that the peer
-    takes.  The exit status is 0 when every file was stored, 1 otherwise, 130 after Ctrl-C: then the files under way are
-    still answered.
+    Each file goes as it is encoded, or in the transfer syntax that the peer takes, compressed pixel data decoded if
+    need be.  The exit status is 0 when every file was stored, 1 otherwise, 130 after Ctrl-C: then the files under way
+    are still answered.
     """
     wanted = list({os.path.abspath(path): path for path in (*_listed(failures), *walk(paths))}.values())
     if not wanted:
         raise click.UsageError("nothing to send: name files or folders, or --failures with a list of an earlier run")
-    context = client_tls(tls, certificate, key, authorities)
+    if key_and_certificate is not None:
+        tls = no_host_check = True
+        key, certificate = key_and_certificate
+    context = client_tls(tls, certificate, key, authorities, check_host_name=not no_host_check)
     interrupted = False
-    with _Tally(wanted, skip_foreign) as tally:
+    with _Tally(wanted, skip_foreign, quiet) as tally:
         try:
             plan = contexts_for(wanted)
             tally.pass_over(plan)
-            timeouts = Timeouts(connect_s=timeout, artim_s=timeout, dimse_s=timeout)
+            timeouts = Timeouts(
+                connect_s=connect_timeout or timeout, artim_s=acse_timeout or timeout, dimse_s=dimse_timeout or timeout
+            )
             ae = ApplicationEntity(calling_ae, max_pdu_length=max_pdu, timeouts=timeouts)
             run(
                 _until_interrupted(
@@ -128,7 +158,7 @@ def send(
                 )
             )
         except (DicomWireError, OSError, ValueError) as error:
-            complain(f"{host} {port}", error_message(error))
+            tally.complain(f"{host} {port}", error_message(error))
             tally.leave(error_message(error))
         except KeyboardInterrupt:
             interrupted = True
@@ -155,7 +185,8 @@ async def _until_interrupted(sending: Coroutine[Any, Any, None]) -> None:
 class _Tally:
     """What became of the files; a progress bar while standard error is a terminal."""
 
-    def __init__(self, paths: Sequence[StrPath], skip_foreign: bool) -> None:
+    def __init__(self, paths: Sequence[StrPath], skip_foreign: bool, quiet: bool) -> None:
+        self._quiet = quiet
         self.failed: list[tuple[StrPath, str]] = []
         self._left = dict.fromkeys(paths)
         self._skip_foreign = skip_foreign
@@ -169,7 +200,7 @@ class _Tally:
         self._task: TaskID | None = None
 
     def __enter__(self) -> Self:
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and not self._quiet:
             self._progress = progress_bar()
             self._progress.start()
             self._task = self._progress.add_task("sending", total=len(self._left), rate="")
@@ -214,10 +245,17 @@ class _Tally:
         self._reasons[reason] += 1
         if self._reasons[reason] <= ALIKE and self._shown < SHOWN:
             self._shown += 1
-            complain(os.fsdecode(path), reason)
+            self.complain(os.fsdecode(path), reason)
+
+    def complain(self, place: str, reason: str) -> None:
+        """Say what failed."""
+        if not self._quiet:
+            complain(place, reason)
 
     def show(self, called_ae: str, host: str) -> None:
         """Print the counts, and the answers by status."""
+        if self._quiet:
+            return
         stored, seconds = self._stored(), perf_counter() - self._started
         rate = f"{self._bytes / seconds / 1e6:,.1f} MB/s"
         say(f"{safe(called_ae)} at {safe(host)}: {stored:,} stored, {self._bytes:,} bytes, {seconds:.2f} s, {rate}")

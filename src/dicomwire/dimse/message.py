@@ -35,6 +35,8 @@ NO_UID = UID("")
 CommandValue = int | str | bytes | tuple[int, ...]
 """Values of command elements: numbers, text, tags; bytes where the element is unknown or has a wrong length."""
 
+_ATTRIBUTES = {description.keyword: description.attribute for description in FIELDS.values()}
+
 Departure = tuple[str, int, str]
 """Kind, tag and message of what is not as the standard has it."""
 
@@ -48,6 +50,15 @@ class CommandMessage:
     command_data_set_type: int = NO_DATA_SET
     extra_elements: dict[int, CommandValue] | None = None
     deviations: tuple[Deviation, ...] = field(default=(), compare=False, repr=False)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, keyword: str) -> object:
+            """Return a field by the keyword of its element: `AffectedSOPInstanceUID`, as handlers elsewhere have it."""
+            attribute = _ATTRIBUTES.get(keyword)
+            if attribute is None or not hasattr(type(self), attribute):
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {keyword!r}")
+            return getattr(self, attribute)
 
     @property
     def has_data_set(self) -> bool:

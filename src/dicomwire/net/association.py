@@ -250,6 +250,12 @@ class Association:
         return (address[0], address[1]) if address else None
 
     @property
+    def own_address(self) -> tuple[str, int] | None:
+        """Host and port of this side, None when the connection is gone."""
+        address = self._transport_info("sockname")
+        return (address[0], address[1]) if address else None
+
+    @property
     def peer_certificate(self) -> dict[str, Any] | None:
         """The peer's verified TLS certificate as `ssl.SSLSocket.getpeercert` has it, None without one."""
         return self._transport_info("peercert") or None

@@ -20,8 +20,8 @@ import logging
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from enum import Enum
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from _dicomwire.part10 import dcmread
 from dicomwire.dictionary import UID
@@ -42,11 +42,14 @@ from dicomwire.errors import (
     UnsupportedError,
 )
 from dicomwire.file.instance_file import file_meta_information
+from dicomwire.net import evt
 from dicomwire.net.ae import ApplicationEntity
 from dicomwire.net.association import VERIFICATION
 from dicomwire.net.association import Association as AsyncAssociation
+from dicomwire.net.evt import EVT_ABORTED, EVT_C_ECHO, EVT_C_STORE, EVT_ESTABLISHED, EVT_RELEASED, Event
 from dicomwire.net.server import Server
 from dicomwire.net.settings import Limits, Timeouts
+from dicomwire.net.storage.sop_classes import storage_sop_classes
 from dicomwire.net.threads import LoopThread
 from dicomwire.ul.items import (
     ProposedContext,
@@ -72,6 +75,27 @@ if TYPE_CHECKING:
     )
     EventHandler = tuple["Event", Callable[..., Any]] | tuple["Event", Callable[..., Any], Sequence[Any]]
 
+__all__ = [
+    "AE",
+    "EVT_ABORTED",
+    "EVT_C_ECHO",
+    "EVT_C_STORE",
+    "EVT_ESTABLISHED",
+    "EVT_RELEASED",
+    "AllStoragePresentationContexts",
+    "Association",
+    "Event",
+    "Occurrence",
+    "Party",
+    "PresentationContext",
+    "StatusSet",
+    "ThreadedServer",
+    "VerificationPresentationContexts",
+    "build_context",
+    "build_role",
+    "evt",
+]
+
 NEVER_S = 365 * 86400.0  # what scripts that set a time-out to None mean, where there has to be one
 
 _log = logging.getLogger("dicomwire.net")
@@ -84,29 +108,12 @@ DEFAULT_TRANSFER_SYNTAXES = (
 )
 
 
-class Event(Enum):
-    """What a handler can be bound to: requests of the peer, and what happens to associations."""
-
-    C_ECHO = CommandField.C_ECHO_RQ
-    C_STORE = CommandField.C_STORE_RQ
-    ESTABLISHED = "established"
-    RELEASED = "released"
-    ABORTED = "aborted"
-
-
-EVT_C_ECHO = Event.C_ECHO
-EVT_C_STORE = Event.C_STORE
-EVT_ESTABLISHED = Event.ESTABLISHED
-EVT_RELEASED = Event.RELEASED
-EVT_ABORTED = Event.ABORTED
-
-
 @dataclass(frozen=True, slots=True)
 class Occurrence:
     """What a handler is called with: the event, the association, and the request with its data set where there is one.
 
     `dataset`, `file_meta` and `encoded_dataset` are for EVT_C_STORE, whose handler returns a status: a number, or an
-    object with an attribute `Status`.
+    object with an attribute `Status`.  `request` has its elements by keyword too, `AffectedSOPInstanceUID` say.
     """
 
     event: Event
@@ -114,6 +121,12 @@ class Occurrence:
     request: RequestMessage[Any] | None = None
     context: AcceptedContext | None = None
     data: bytes | None = field(default=None, repr=False)
+    timestamp: datetime = field(default_factory=datetime.now)
+
+    @property
+    def message_id(self) -> int | None:
+        """Message ID of the request, None for what is no request."""
+        return None if self.request is None else self.request.message_id
 
     def encoded_dataset(self, include_meta: bool = True) -> bytes:
         """Return the data set as it came; with `include_meta` as a file with preamble and File Meta Information."""
@@ -186,16 +199,39 @@ def build_context(abstract_syntax: str, transfer_syntax: str | Iterable[str] | N
     return PresentationContext(UID(abstract_syntax), tuple(map(UID, syntaxes)))
 
 
+AllStoragePresentationContexts = [build_context(uid) for uid in storage_sop_classes()]
+VerificationPresentationContexts = [build_context(VERIFICATION)]
+
+
 def build_role(uid: str, scu_role: bool = False, scp_role: bool = False) -> RoleSelection:
     """Return a role selection for `ext_neg`."""
     return RoleSelection(UID(uid), scu_role, scp_role)
 
 
+class Party(NamedTuple):
+    """One side of an association: its AE title, and its end of the connection while there is one."""
+
+    ae_title: str
+    address: str
+    port: int
+
+
+# What pynetdicom has besides: whoever asks for it learns where it is to be had.
+_ELSEWHERE = ("send_c_find", "send_c_get", "send_c_move", "send_n_")
+
+
 class Association:
     """An association of a script."""
 
-    def __init__(self, ae: AE, loop: LoopThread, association: AsyncAssociation | None = None) -> None:
+    def __init__(
+        self,
+        ae: AE,
+        loop: LoopThread,
+        association: AsyncAssociation | None = None,
+        proposed: Sequence[PresentationContext] = (),
+    ) -> None:
         self.ae = ae
+        self._proposed = tuple(proposed)
         self._error: DicomWireError | OSError | None = None
         self._loop = loop
         self._association = association
@@ -225,6 +261,39 @@ class Association:
         """The presentation contexts that can be used."""
         negotiated = self._association.negotiated if self._association is not None else None
         return list(negotiated.contexts.values()) if negotiated is not None else []
+
+    @property
+    def rejected_contexts(self) -> list[PresentationContext]:
+        """The presentation contexts that were proposed here, and cannot be used."""
+        if self._association is None:
+            return []
+        accepted = self._association.contexts
+        return [context for number, context in enumerate(self._proposed) if 2 * number + 1 not in accepted]
+
+    @property
+    def requestor(self) -> Party:
+        """Who asked for the association; AE title "" when it never came to be."""
+        return self._party(is_requestor=True)
+
+    @property
+    def acceptor(self) -> Party:
+        """Who was asked for the association; AE title "" when it never came to be."""
+        return self._party(is_requestor=False)
+
+    def _party(self, *, is_requestor: bool) -> Party:
+        association = self._association
+        if association is None:
+            return Party("", "", 0)
+        is_ours = association.is_requestor == is_requestor
+        title = association.calling_ae_title if is_requestor else association.called_ae_title
+        address = (association.own_address if is_ours else association.peer_address) or ("", 0)
+        return Party(title, *address)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> object:
+            hint = ": dicomwire.net sends any request, see docs/network.md" if name.startswith(_ELSEWHERE) else ""
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}")
 
     @property
     def error(self) -> DicomWireError | OSError | None:
@@ -412,7 +481,7 @@ class AE:
         ae = self._entity(self.maximum_pdu_size if max_pdu is None else max_pdu)
         items = list(ext_neg or ())
         bound = _Bound(self, self._loop, evt_handlers)
-        association = Association(self, self._loop)
+        association = Association(self, self._loop, proposed=wanted)
         request = ae.associate(
             addr,
             port,

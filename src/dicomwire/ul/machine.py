@@ -310,6 +310,11 @@ class Machine:
 
     def _aa_4(self, _: None, effects: list[Effect]) -> None:
         message = f"transport connection closed: {self.state.meaning}"
+        if self.state is State.STA5:
+            message = (
+                "transport connection closed where the answer to A-ASSOCIATE-RQ was due "
+                "(does the peer expect TLS, or a certificate?)"
+            )
         effects.append(Indicate(Aborted(None, AbortReason.NOT_SPECIFIED, True, message)))
 
     def _aa_5(self, _: None, effects: list[Effect]) -> None:

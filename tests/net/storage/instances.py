@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from pathlib import Path
 
+import dicomwire
 from dicomwire.dictionary import UID
 from dicomwire.dictionary.uids import (
     DeflatedExplicitVRLittleEndian,
@@ -17,6 +18,20 @@ from tests.encoding import explicit, implicit, item
 CT = UID("1.2.840.10008.5.1.4.1.1.2")
 MR = UID("1.2.840.10008.5.1.4.1.1.4")
 PATIENT = "Instance^Test"
+
+
+def image(instance: str = "1.2.3.4", *, transfer_syntax: str | None = None, frames: int = 3) -> dicomwire.DataSet:
+    """An image of 12 bits with all that its pixel data need, compressed where a transfer syntax is named."""
+    made = dicomwire.DataSet()
+    made.SOPClassUID, made.SOPInstanceUID, made.PatientName = CT, instance, PATIENT
+    made.StudyInstanceUID, made.SeriesInstanceUID = "1.2.3", "1.2.3.1"
+    made.SamplesPerPixel, made.PhotometricInterpretation, made.NumberOfFrames = 1, "MONOCHROME2", str(frames)
+    made.Rows, made.Columns, made.PixelRepresentation = 20, 30, 0
+    made.BitsAllocated, made.BitsStored, made.HighBit = 16, 12, 11
+    made.PixelData = b"".join((i * 7 % 4096).to_bytes(2, "little") for i in range(20 * 30 * frames))
+    if transfer_syntax is not None:
+        made.compress(transfer_syntax)
+    return made
 
 
 def even(text: str, padding: bytes = b"\0") -> bytes:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
+import socket
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +15,13 @@ import pytest
 
 import dicomwire
 from dicomwire.dictionary import UID
-from dicomwire.dictionary.uids import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from dicomwire.dictionary.uids import ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 from dicomwire.file.instance_file import file_meta_information
 from dicomwire.net import AE, Association, Limits, Server
 from dicomwire.net.storage import Sent, Storage, contexts_for, send_files, walk
+from dicomwire.net.storage.outgoing import said
 from dicomwire.net.storage.sop_classes import storage_sop_classes
-from tests.net.storage.instances import CT, MR, PATIENT, data_set, files_in
+from tests.net.storage.instances import CT, MR, PATIENT, data_set, files_in, image
 
 
 def write(folder: Path, count: int, **options: Any) -> list[Path]:
@@ -132,6 +136,23 @@ def test_a_peer_that_takes_one_transfer_syntax_gets_it(tmp_path: Path, accepted:
         assert (stored["PixelData"].length, stored.PatientName) == (100_002, PATIENT)
 
 
+@pytest.mark.parametrize("accepted", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_compressed_files_are_decoded_for_a_peer_that_takes_no_others(tmp_path: Path, accepted: UID) -> None:
+    paths = write(tmp_path, 2)
+    for number in range(3):
+        paths.append(tmp_path / f"rle{number}.dcm")
+        image(f"1.2.9.{number}", transfer_syntax=RLELossless).save_as(paths[-1])
+    paths.append(tmp_path / "cut.dcm")
+    paths[-1].write_bytes(paths[2].read_bytes()[:-40])
+    sent = asyncio.run(send(contexts_for(paths), tmp_path / "to", transfer_syntaxes=[accepted]))
+    assert [one.path for one in sent if not one.is_stored] == [paths[-1]]
+    assert len(files_in(tmp_path / "to")) == 5
+    for number in range(3):
+        stored = dicomwire.dcmread(tmp_path / "to" / f"1.2.9.{number}.dcm", policy="strict")
+        assert stored.file_meta.TransferSyntaxUID == accepted
+        assert bytes(stored.PixelData) == bytes(image().PixelData)
+
+
 def test_files_that_fail_do_not_stop_the_others(tmp_path: Path) -> None:
     paths = write(tmp_path, 6)
     plan = contexts_for(paths)
@@ -195,6 +216,14 @@ def test_an_unknown_host(tmp_path: Path) -> None:
         assert one.error is not None
         assert one.error.startswith("no connection: ")
         assert "Unknown error" not in one.error
+
+
+def test_what_is_said_of_errors() -> None:
+    refused = ConnectionRefusedError(errno.ECONNREFUSED, "Connect call failed ('192.0.2.1', 104)")
+    assert said(refused) == "Connection refused"
+    assert said(socket.gaierror(-2, "Name or service not known")) == "Name or service not known"
+    untrusted = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed")
+    assert "certificate verify failed" in said(untrusted)
 
 
 def test_a_cancellation_gives_up_an_association_that_is_being_asked_for(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import threading
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -16,11 +17,12 @@ import pytest
 import dicomwire
 from dicomwire.dictionary import UID
 from dicomwire.dictionary.uids import (
+    MPEG2MPML,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
-    JPEG2000Lossless,
+    RLELossless,
 )
 from dicomwire.dimse.messages import CStoreRQ
 from dicomwire.errors import AssociationAborted, DecodeError, LocalProtocolError, UnsupportedError
@@ -29,7 +31,7 @@ from dicomwire.net import AE, AcceptorPolicy, Association, Handlers, Limits, Pro
 from dicomwire.net.storage import Storage, Stored, user
 from dicomwire.net.storage.source import PIECE, open_instance
 from tests.encoding import explicit
-from tests.net.storage.instances import CT, MR, data_set, files_in
+from tests.net.storage.instances import CT, MR, data_set, files_in, image
 
 SYNTAXES = [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian]
 
@@ -137,11 +139,78 @@ def test_another_transfer_syntax_where_the_file_s_own_was_not_accepted(
     assert bytes(stored["PixelData"].raw) == words
 
 
+@pytest.mark.parametrize("accepted", [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian])
+@pytest.mark.parametrize("kind", ["path", "bytes", "stream", "data set"])
+def test_compressed_pixel_data_are_decoded_for_a_peer_that_takes_no_others(
+    tmp_path: Path, kind: str, accepted: UID
+) -> None:
+    path = tmp_path / "sent.dcm"
+    image(transfer_syntax=RLELossless).save_as(path)
+    sources = {"path": path, "bytes": path.read_bytes(), "stream": path.open("rb"), "data set": dicomwire.dcmread(path)}
+
+    async def store() -> None:
+        async with connected(tmp_path / "to", ProposedContext(1, CT, (accepted,))) as association:
+            answer = await association.c_store(sources[kind])
+            assert (answer.status.code, answer.context.transfer_syntax) == (0, accepted)
+
+    asyncio.run(store())
+    sources["stream"].close()
+    stored, made = dicomwire.dcmread(tmp_path / "to" / "1.2.3.4.dcm", policy="strict"), image()
+    assert stored.file_meta.TransferSyntaxUID == accepted
+    assert [element.tag for element in stored] == [element.tag for element in made]
+    words = bytes(stored["PixelData"].raw)
+    if accepted == ExplicitVRBigEndian:
+        words = bytes(byte for pair in zip(words[1::2], words[::2], strict=True) for byte in pair)
+    assert words == bytes(made.PixelData)
+
+
+def test_compressed_pixel_data_stay_where_the_peer_takes_them(tmp_path: Path) -> None:
+    path = tmp_path / "sent.dcm"
+    image(transfer_syntax=RLELossless).save_as(path)
+
+    async def store() -> UID:
+        contexts = [ProposedContext(1, CT, (ExplicitVRLittleEndian,)), ProposedContext(3, CT, (RLELossless,))]
+        async with connected(tmp_path / "to", *contexts) as association:
+            return (await association.c_store(path)).context.transfer_syntax
+
+    assert asyncio.run(store()) == RLELossless
+    sent, stored = dicomwire.dcmread(path), dicomwire.dcmread(tmp_path / "to" / "1.2.3.4.dcm")
+    assert list(stored.PixelData) == list(sent.PixelData)
+
+
+def test_a_cancelled_decoding_leaves_the_association(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "sent.dcm"
+    image(transfer_syntax=RLELossless).save_as(path)
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def decoded(*arguments: object) -> bytes:
+        begun.set()
+        assert goes_on.wait(20)
+        return b""
+
+    monkeypatch.setattr(user, "_decoded", decoded)
+
+    async def store() -> int:
+        async with connected(tmp_path / "to") as association:
+            storing = asyncio.ensure_future(association.c_store(path))
+            await asyncio.to_thread(begun.wait, 20)
+            storing.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await storing
+            goes_on.set()
+            return (await association.c_store(file_of("9.9"))).status.code
+
+    assert asyncio.run(store()) == 0
+    assert files_in(tmp_path / "to") == ["9.9.dcm"]
+
+
 def test_what_was_not_accepted(tmp_path: Path) -> None:
     async def store() -> None:
         async with connected(tmp_path) as association:
-            with pytest.raises(UnsupportedError, match=r"JPEG 2000.*Explicit VR Little Endian"):
-                await association.c_store(file_of(syntax=JPEG2000Lossless))
+            with pytest.raises(UnsupportedError, match="MPEG2"):
+                await association.c_store(file_of(syntax=MPEG2MPML))
+            with pytest.raises(UnsupportedError, match=r"1\.2\.3\.99.*Explicit VR Little Endian"):
+                await association.c_store(file_of(syntax="1.2.3.99"))
             with pytest.raises(LocalProtocolError, match="MR Image Storage"):
                 await association.c_store(file_of(sop_class=MR))
             with pytest.raises(FileNotFoundError):

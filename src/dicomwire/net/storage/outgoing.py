@@ -13,6 +13,7 @@ import contextlib
 import logging
 import os
 import signal
+import ssl
 from collections import deque
 from dataclasses import dataclass
 from functools import partial
@@ -69,8 +70,9 @@ class Sent:
 def said(error: BaseException) -> str:
     """Return what a report says of an error."""
     if isinstance(error, OSError) and error.strerror:
-        # asyncio's own text names addresses; what a host name lacks is no number of the system.
-        return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        # asyncio's own text names addresses; what a host name or a certificate lacks is no number of the system.
+        is_of_system = error.errno is not None and error.errno > 0 and not isinstance(error, ssl.SSLError)
+        return os.strerror(error.errno) if is_of_system else error.strerror  # type: ignore[arg-type]
     return str(error) or type(error).__name__
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from dicomwire.dictionary.uids import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from dicomwire.errors import DicomWireError, UnsupportedError
 from dicomwire.file import can_reencode
+from dicomwire.net.storage.decoding import can_decode
 from dicomwire.net.storage.source import glance
 from dicomwire.ul.items import ProposedContext
 from dicomwire.ul.policy import MAX_CONTEXTS
@@ -55,9 +56,8 @@ class Plan:
 def contexts_for(paths: Iterable[StrPath], *, max_contexts: int = MAX_CONTEXTS) -> Plan:
     """Look at the first bytes of each file and return what to propose for them.
 
-    Files that need more than `max_contexts` contexts make further batches.  Within a batch they keep their order.  What
-    is not encapsulated can be encoded anew: Explicit or Implicit VR Little Endian are proposed besides, where there is
-    room.
+    Files that need more than `max_contexts` contexts make further batches.  Within a batch they keep their order.
+    Where there is room, Explicit and Implicit VR Little Endian are proposed besides, to encode files anew in.
     """
     plan = Plan([], [])
     batch_of: dict[tuple[UID, UID], Batch] = {}
@@ -96,7 +96,7 @@ def _propose_others(batch: Batch, max_contexts: int) -> None:
         others = [
             syntax
             for syntax in (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
-            if syntax not in syntaxes and any(can_reencode(own, syntax) for own in syntaxes)
+            if syntax not in syntaxes and any(can_reencode(own, syntax) or can_decode(own, syntax) for own in syntaxes)
         ]
         if others:
             batch.propose(sop_class_uid, tuple(others))

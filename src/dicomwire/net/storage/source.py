@@ -14,12 +14,13 @@ from _dicomwire.part10 import dcmread, restore
 from dicomwire.dataset.pydicom import from_pydicom, is_pydicom
 from dicomwire.dictionary import UID
 from dicomwire.errors import DecodeError, DicomWireError, UnsupportedError
-from dicomwire.file import reencode
+from dicomwire.file import can_reencode, reencode
 from dicomwire.file.writer import file_bytes
+from dicomwire.net.storage.decoding import decoded
 from dicomwire.net.storage.header import SOP_CLASS_UID, SOP_INSTANCE_UID, HeaderReader, rules_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import Self
 
     from typing_extensions import Buffer
@@ -134,13 +135,13 @@ class FileToSend:
         self.length = size - self.offset
 
     def reencode(self, transfer_syntax: UID) -> None:
-        """Encode the data set anew, in a file without a name that takes the place of this one.
+        """Encode the data set anew, in a file without a name that takes the place of this one; see `reencoded`.
 
-        A DecodeError, and an OSError, come before anything is sent.
+        Errors come before anything is sent.
         """
         with tempfile.TemporaryFile(buffering=0) as other:
             self.length = 0
-            for piece in reencode(self._pieces(), self.transfer_syntax, transfer_syntax):
+            for piece in reencoded(self, self._pieces(), transfer_syntax):
                 view = memoryview(piece)
                 self.length += len(view)
                 while view:
@@ -160,6 +161,19 @@ class FileToSend:
         descriptor, self.descriptor = self.descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
+
+
+def reencoded(
+    source: Instance | FileToSend, pieces: Iterable[Buffer], transfer_syntax: UID
+) -> Iterator[bytes | memoryview]:
+    """Yield the data set of a source in another transfer syntax; compressed pixel data are decoded.
+
+    DecodeError, and UnsupportedError where pixel data cannot be decoded.
+    """
+    own = source.transfer_syntax
+    if can_reencode(own, transfer_syntax):
+        return reencode(pieces, own, transfer_syntax)
+    return decoded(pieces, source.sop_class_uid, source.sop_instance_uid, own, transfer_syntax)
 
 
 def open_file(path: str | os.PathLike[str]) -> FileToSend:

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, TypedDict
 
 from dicomwire.dictionary.uids import (
@@ -14,12 +16,14 @@ from dicomwire.dictionary.uids import (
 )
 from dicomwire.dimse.messages import CStoreRQ
 from dicomwire.errors import LocalProtocolError, UnsupportedError
-from dicomwire.file import can_reencode, reencode
-from dicomwire.net.storage.source import open_instance
+from dicomwire.file import can_reencode
+from dicomwire.net.storage.decoding import can_decode
+from dicomwire.net.storage.source import open_instance, reencoded
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
+    from typing_extensions import Buffer, Unpack
 
+    from dicomwire.dictionary import UID
     from dicomwire.net.association import Association
     from dicomwire.net.invoking import Answer
     from dicomwire.net.storage.source import FileToSend, Instance, StorageSource
@@ -53,7 +57,7 @@ async def c_store(association: Association, source: StorageSource, **options: Un
     The data set goes in its own transfer syntax, in the context that was accepted for it and its SOP class; where the
     peer accepted only others, in one of those in which it can be encoded anew (docs/reencoding.md).  Of a file that is
     larger than a mebibyte only a piece is in memory at a time; reading it holds up the event loop as long as the disk
-    takes for a piece.
+    takes for a piece.  Compressed pixel data are decoded, in memory and in a thread, for a peer that takes no others.
 
     UnsupportedError when that is impossible, LocalProtocolError when the peer accepted no context for the SOP class,
     AssociationAborted when the association ends first, errors of reading as of `open_instance`.  All but the third
@@ -73,7 +77,12 @@ async def c_store(association: Association, source: StorageSource, **options: Un
         )
         whole, timeout_s = instance.whole, options.get("timeout_s")
         if context.transfer_syntax != instance.transfer_syntax:
-            pieces = reencode(instance.pieces(), instance.transfer_syntax, context.transfer_syntax)
+            if not can_reencode(instance.transfer_syntax, context.transfer_syntax):
+                # All is read here: whoever is cancelled closes the source, and the thread would go on to read from it.
+                decoding = partial(_decoded, instance, list(instance.pieces()), context.transfer_syntax)
+                data = await asyncio.get_running_loop().run_in_executor(None, decoding)
+                return await association.request(message, data, context_id=context.context_id, timeout_s=timeout_s)
+            pieces = reencoded(instance, instance.pieces(), context.transfer_syntax)
             return await association.request_in_parts(
                 message, pieces, context_id=context.context_id, timeout_s=timeout_s
             )
@@ -82,6 +91,10 @@ async def c_store(association: Association, source: StorageSource, **options: Un
         return await association.request_in_parts(
             message, instance.pieces(), context_id=context.context_id, timeout_s=timeout_s
         )
+
+
+def _decoded(instance: Instance, pieces: list[Buffer], transfer_syntax: UID) -> bytes:
+    return b"".join(reencoded(instance, pieces, transfer_syntax))
 
 
 def context_for(association: Association, instance: Instance | FileToSend) -> AcceptedContext:
@@ -94,13 +107,12 @@ def context_for(association: Association, instance: Instance | FileToSend) -> Ac
     others = [context for context in association.negotiated.contexts_of(instance.sop_class_uid) if context.is_scu]
     for syntax in REENCODED:
         for context in others:
-            if context.transfer_syntax == syntax and can_reencode(own, syntax):
+            if context.transfer_syntax == syntax and (can_reencode(own, syntax) or can_decode(own, syntax)):
                 return context
     if others:
         accepted = ", ".join(context.transfer_syntax.name for context in others)
         raise UnsupportedError(
-            f"the instance is in {own.name}, the peer accepted {accepted} for its SOP class; compressed pixel data are "
-            "sent as they are",
+            f"the instance is in {own.name}, the peer accepted {accepted} for its SOP class",
             what="transfer syntax",
         )
     raise LocalProtocolError(
