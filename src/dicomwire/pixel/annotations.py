@@ -62,9 +62,10 @@ class Annotation:
 
     layer           its name
     kind            "POINT", "POLYLINE", "INTERPOLATED", "CIRCLE", "ELLIPSE"; "TEXT"
-    units           of its points: "PIXEL", of the image from its top left corner, or "DISPLAY", parts of the displayed area
-    points          float64 (points, 2), x and y: of a graphic, or the top left and bottom right corners of a text's box;
-                    none for text without a box
+    units           of its points: "PIXEL", of the image from its top left corner, or "DISPLAY", parts of the displayed
+                    area
+    points          float64 (points, 2), x and y: of a graphic, or the top left and bottom right corners of a text's
+                    box; none for text without a box
     is_filled       an area, and not its outline alone
     text            of a text, which may be data of the patient, or ""
     anchor, anchor_units    the point (x, y) that a text belongs to, and its units; None where there is none
@@ -73,8 +74,8 @@ class Annotation:
     """
 
     __slots__ = (
-        "_style", "anchor", "anchor_units", "is_anchor_visible", "is_filled", "justification", "kind", "layer", "points",
-        "text", "units",
+        "_style", "anchor", "anchor_units", "is_anchor_visible", "is_filled", "justification", "kind", "layer",
+        "points", "text", "units",
     )  # fmt: skip
 
     def __init__(self, layer: str, kind: str, units: str, points: Points, style: DataSet) -> None:
@@ -199,7 +200,7 @@ def _text(layer: str, item: DataSet) -> Annotation:
     points, units = np.zeros((0, 2)), ""
     if not is_empty(item, "BoundingBoxTopLeftHandCorner"):
         corners = [
-            numbers(item, f"BoundingBox{corner}HandCorner", 2, section=_SECTION) for corner in ("TopLeft", "BottomRight")
+            numbers(item, f"BoundingBox{each}HandCorner", 2, section=_SECTION) for each in ("TopLeft", "BottomRight")
         ]
         points, units = np.array(corners), _units(item, "BoundingBoxAnnotationUnits")
     found = Annotation(layer, "TEXT", units, points, item)

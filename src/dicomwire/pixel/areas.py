@@ -47,6 +47,10 @@ class Turn:
     def is_sideways(self) -> bool:
         return self.rotation in (90, 270)
 
+    def shape(self, shape: tuple[int, int]) -> tuple[int, int]:
+        """Rows and columns of an image of this shape as it is turned."""
+        return (shape[1], shape[0]) if self.is_sideways else shape
+
     def array(self, array: Array) -> Array:
         """A view of an array (rows, columns[, samples]) as it is turned."""
         if self.rotation:
@@ -99,17 +103,23 @@ class Area:
     def of_display(self, points: Points) -> Points:
         """Where points given as fractions of the Specified Displayed Area are in the picture."""
         left, top, right, bottom = self._specified
-        return self._scaled(np.array([left, top]) + points * np.array([right - left, bottom - top]))
+        inside: Points = np.array([left, top]) + points * np.array([right - left, bottom - top])
+        return self._scaled(inside)
 
     def _scaled(self, points: Points) -> Points:
         left, top, right, bottom = self._box
         scale = np.array([self.columns / (right - left), self.rows / (bottom - top)])
-        return (points - np.array([left, top])) * scale
+        result: Points = (points - np.array([left, top])) * scale
+        return result
 
     @property
     def _is_whole(self) -> bool:
-        rows, columns = self.shape[::-1] if self._turn.is_sideways else self.shape
-        return self._box == (0, 0, columns, rows) and (self.rows, self.columns) == (rows, columns)
+        rows, columns = self._turn.shape(self.shape)
+        return self._box == _whole(rows, columns) and (self.rows, self.columns) == (rows, columns)
+
+
+def _whole(rows: int, columns: int) -> Box:
+    return 0.0, 0.0, float(columns), float(rows)
 
 
 def pixel_aspect(data_set: DataSet) -> float:
@@ -141,8 +151,8 @@ def read_area(
     Raises PixelError for areas that make no sense or would be too large, ValueError for such a size.
     """
     turn = Turn(presentation_state)
-    rows, columns = shape[::-1] if turn.is_sideways else shape
-    whole: Box = (0.0, 0.0, float(columns), float(rows))
+    rows, columns = turn.shape(shape)
+    whole = _whole(rows, columns)
     item = None
     if presentation_state is not None:
         item = next(meant(presentation_state, "DisplayedAreaSelectionSequence", data_set, frame), None)
@@ -192,11 +202,10 @@ def _specified(item: DataSet, turn: Turn, shape: tuple[int, int]) -> Box:
             f"a displayed area of the Total Pixel Matrix: expected one of a frame; {_SECTION}",
             what="PixelOriginInterpretation",
         )
-    corners = [
-        numbers(item, f"DisplayedArea{corner}HandCorner", 2, section=_SECTION) for corner in ("TopLeft", "BottomRight")
-    ]
-    low = np.minimum(*corners) - 1
-    placed = turn.points(np.stack([low, np.maximum(*corners)]), *shape)
+    corners = np.array(
+        [numbers(item, f"DisplayedArea{each}HandCorner", 2, section=_SECTION) for each in ("TopLeft", "BottomRight")]
+    )
+    placed = turn.points(np.stack([corners.min(axis=0) - 1, corners.max(axis=0)]), *shape)
     left, top = placed.min(axis=0).tolist()
     right, bottom = placed.max(axis=0).tolist()
     return left, top, right, bottom
