@@ -130,6 +130,10 @@ def test_styles_of_their_own():
     assert found[15, 15].tolist() == [0, 0, 0]
     assert found[10, 15, 1] == found[9, 15, 1] == found[11, 15, 1] > 200
     assert found[12, 15].tolist() == [0, 0, 0]
+    half = [made(PatternOnColorCIELabValue=[0, 32896, 32896], PatternOnOpacity=0.5)]
+    through = show(box(10.5, 20.5, GraphicFilled="Y", FillStyleSequence=half))
+    assert through[15, 15] == 50
+    assert through[10, 15] == 255
 
 
 def test_which_annotations_are_meant():
@@ -290,7 +294,7 @@ def test_text_without_pillow(monkeypatch):
         (graphic("STAR", [1, 2, 3, 4]), "does not have"),
         (graphic("POLYLINE", [float("nan"), 2, 3, 4]), "finite"),
         (graphic("POLYLINE", [1, 2, float("inf"), 4]), "finite"),
-        (graphic("POLYLINE", [1, 2, 3, 4], units="INCH"), "neither PIXEL nor DISPLAY"),
+        (graphic("POLYLINE", [1, 2, 3, 4], units="INCH"), "none of PIXEL"),
         (graphic("POLYLINE", [1, 2, 3, 4], GraphicDimensions=3), "GraphicDimensions"),
         (made(GraphicType="POLYLINE", GraphicAnnotationUnits="PIXEL"), "GraphicData is missing"),
         (graphic("POLYLINE", [1, 2, 3, 4], LineStyleSequence=[made(LineThickness=float("nan"))]), "finite"),
@@ -332,10 +336,23 @@ def test_huge_coordinates_and_counts(monkeypatch):
     assert "refused" in deviations[0].message
 
 
-def test_units_of_the_total_pixel_matrix_are_not_drawn():
-    with pytest.raises(UnsupportedError, match="Total Pixel Matrix"):
-        show(graphic("POLYLINE", [1, 2, 3, 4], units="MATRIX"))
-    assert (show(graphic("POLYLINE", [1, 2, 3, 4], units="MATRIX"), annotations=False) == 100).all()
+def test_units_of_the_total_pixel_matrix():
+    whole = graphic("POLYLINE", [10.5, 10.5, 20.5, 10.5, 20.5, 20.5, 10.5, 20.5, 10.5, 10.5], units="MATRIX")
+    assert places(whole) == OUTLINE  # without one it is the image
+    tiled = image(PIXELS.tobytes() * 6, rows=SIDE, columns=SIDE, frames="6")
+    tiled.update({"TotalPixelMatrixRows": 100, "TotalPixelMatrixColumns": 150, "DimensionOrganizationType": "TILED_FULL"})
+    there = graphic("POLYLINE", [128 + 1.5, 64 + 2.5, 128 + 9.5, 64 + 2.5], units="MATRIX")
+    assert places(there, ds=tiled, frame=5) == {(2, column) for column in range(1, 10)}
+    assert places(there, ds=tiled, frame=4) == set()
+    position = made(ColumnPositionInTotalImagePixelMatrix=129, RowPositionInTotalImagePixelMatrix=66)
+    tiled.SharedFunctionalGroupsSequence = [made(PlanePositionSlideSequence=[position])]
+    assert places(there, ds=tiled) == {(1, column) for column in range(1, 10)}
+    for change in ({"SharedFunctionalGroupsSequence": [], "DimensionOrganizationType": "TILED_SPARSE"},
+                   {"DimensionOrganizationType": "TILED_FULL", "TotalPixelMatrixRows": 0}):  # fmt: skip
+        tiled.update(change)
+        deviations = []
+        assert places(there, ds=tiled, deviations=deviations) == set()
+        assert "Total Pixel Matrix" in deviations[0].message
 
 
 def test_layers_that_make_no_sense_are_white():

@@ -1,9 +1,11 @@
 """Presentation states as a whole: beside DCMTK's dcmp2pgm; kinds, colours, pseudo-colours."""
 
+import io
 import shutil
 import subprocess
 
 import numpy as np
+import pydicom
 import pytest
 
 import dicomwire
@@ -104,6 +106,51 @@ def test_a_bitmap_shutter_is_turned():  # DCMTK loses it
     assert np.array_equal(plain[1:6, 2:8] == 255, BITS == 1)
     own.ImageRotation, own.ImageHorizontalFlip = 270, "Y"
     assert np.array_equal(render(ds, presentation_state=own), np.rot90(plain)[:, ::-1])
+
+
+@pytest.mark.peers
+def test_what_highdicom_writes(pydicom_files):
+    hd = pytest.importorskip("highdicom")
+    path = pydicom_files.get("CT_small.dcm") or missing("CT_small.dcm of pydicom is not here")
+    source = pydicom.dcmread(path)
+    common = {
+        "referenced_images": [source], "series_instance_uid": "1.2.3", "series_number": 1, "instance_number": 1,
+        "sop_instance_uid": "1.2.3.4", "manufacturer": "M", "manufacturer_model_name": "M", "software_versions": "1",
+        "device_serial_number": "1", "content_label": "LABEL",
+    }  # fmt: skip
+    layer = hd.pr.GraphicLayer("L", order=1, description="d", display_color=hd.color.CIELabColor(87.7, -79.3, 81))
+    triangle = hd.pr.GraphicObject("POLYLINE", np.array([[0.1, 0.1], [0.9, 0.1], [0.9, 0.9], [0.1, 0.1]]), "DISPLAY",
+                                   is_filled=True)  # fmt: skip
+    circle = hd.pr.GraphicObject("CIRCLE", np.array([[64.0, 64.0], [94.0, 64.0]]), "PIXEL")
+    annotation = hd.pr.GraphicAnnotation([source], layer, graphic_objects=[triangle, circle])
+    window = hd.pr.SoftcopyVOILUTTransformation(window_center=40.0, window_width=400.0)
+    grey = hd.pr.GrayscaleSoftcopyPresentationState(
+        **common, graphic_layers=[layer], graphic_annotations=[annotation], voi_lut_transformations=[window]
+    )
+    ds = dicomwire.dcmread(path)
+    plain = render(ds, window=(40, 400))
+    deviations = []
+    found = render(ds, presentation_state=reencoded(grey), deviations=deviations)
+    assert deviations == []
+    green = np.abs(found.astype(int) - [0, 255, 0]).max(axis=2) <= 20
+    assert green.sum() == pytest.approx(0.32 * 128 * 128 + np.pi * 60 * 0.55, rel=0.05)
+    assert green[13, 20]
+    assert green[64, 34]
+    assert np.array_equal(found[~green], np.repeat(plain[~green][:, None], 3, axis=1))
+    colours = np.random.default_rng(6).integers(0, 65536, (3, 256)).astype(np.uint16)
+    names = ("red", "green", "blue")
+    luts = [hd.PaletteColorLUT(0, values, name) for values, name in zip(colours, names, strict=True)]
+    pseudo = hd.pr.PseudoColorSoftcopyPresentationState(
+        **common, palette_color_lut_transformation=hd.PaletteColorLUTTransformation(*luts)
+    )
+    found = render(ds, presentation_state=reencoded(pseudo), window=(40, 400))
+    assert np.abs(found.astype(int) - (colours.T / 257)[plain]).max() <= 1
+
+
+def reencoded(state):
+    file = io.BytesIO()
+    state.save_as(file)
+    return dicomwire.dcmread(file.getvalue(), policy="strict")
 
 
 # ------------------------------------------------------------------------------------------------------------ kinds
