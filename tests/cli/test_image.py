@@ -11,6 +11,7 @@ from dicomwire.cli.__main__ import cli
 from dicomwire.pixel import render
 from tests.builders import element, part10
 from tests.pixel.images import native, number
+from tests.pixel.states import annotated, displayed, graphic, state
 from tests.pixel.test_grey import VALUES, grey, window
 from tests.pixel.test_overlays import overlay
 
@@ -68,6 +69,44 @@ def test_colours_and_a_presentation_state(file, tmp_path):
     assert np.array_equal(picture(tmp_path / "s.png")[::-1, ::-1], np.floor(VALUES * (255 / 4095) + 0.5))
 
 
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        ([], {}),
+        (["--no-annotations"], {"annotations": False}),
+        (["--no-area"], {"area": False}),
+        (["--no-shutters"], {"shutters": False}),
+        (["--size", "20,30"], {"size": (20, 30)}),
+        (["--display-spacing", "0.25"], {"display_spacing_mm": 0.25}),
+    ],
+)
+def test_what_a_presentation_state_says(file, tmp_path, arguments, options):
+    own = state(
+        ShutterShape="CIRCULAR", CenterOfCircularShutter=[2, 2], RadiusOfCircularShutter=1, ShutterPresentationValue=0,
+        GraphicAnnotationSequence=[annotated(graphic("POLYLINE", [0, 0, 4, 4]), graphic("CIRCLE", [1, 2, 3]))],
+        DisplayedAreaSelectionSequence=[displayed((1, 1), (3, 4), "TRUE SIZE", PresentationPixelSpacing=[1.0, 1.0])],
+    )  # fmt: skip
+    own.save_as(tmp_path / "state.dcm")
+    result = run(file, "-o", tmp_path / "s.png", "--presentation-state", tmp_path / "state.dcm", *arguments)
+    assert result.exit_code == 0
+    expected = render(dicomwire.dcmread(file), presentation_state=own, **options)
+    assert np.array_equal(picture(tmp_path / "s.png"), expected)
+    assert ("left out: GraphicData has 3 values" in result.stderr) == ("annotations" not in options)
+
+
+def test_profiles_go_into_the_picture_or_are_applied(tmp_path):
+    cms = pytest.importorskip("PIL.ImageCms")
+    profile = cms.ImageCmsProfile(cms.createProfile("sRGB")).tobytes()
+    ds = dicomwire.dcmread(native(bytes(range(48)), samples=3, photometric="RGB"))
+    ds.ICCProfile = profile
+    ds.save_as(tmp_path / "colour.dcm")
+    for name, arguments, has_profile in (("a.png", [], True), ("b.png", ["--srgb"], False), ("c.bmp", [], False)):
+        assert run(tmp_path / "colour.dcm", "-o", tmp_path / name, *arguments).exit_code == 0
+        with Image.open(tmp_path / name) as shown:
+            assert (shown.info.get("icc_profile", b"").rstrip(b"\0") == profile.rstrip(b"\0")) == has_profile
+            assert np.abs(np.asarray(shown).ravel().astype(int) - range(48)).max() <= 1
+
+
 def test_a_contact_sheet_of_a_folder(file, tmp_path):
     folder = tmp_path / "series"
     folder.mkdir()
@@ -94,12 +133,14 @@ def test_a_contact_sheet_of_a_folder(file, tmp_path):
 def test_what_cannot_be_shown(file, tmp_path, monkeypatch):
     for arguments in ([file, "-o", tmp_path / "x.gif"], [file, file, "-o", tmp_path / "x.png"],
                       [tmp_path, "-o", tmp_path / "x.png"],
-                      [file, "-o", tmp_path / "x.png", "--window", "5"]):  # fmt: skip
+                      [file, "-o", tmp_path / "x.png", "--window", "5"],
+                      [file, "-o", tmp_path / "x.png", "--size", "5"]):  # fmt: skip
         assert run(*arguments).exit_code == 2
     for arguments, text in (
         (["--frame", "2"], "there are 2 frames"),
         (["--voi", "9"], "VOI 9"),
         (["--window", "5,0"], "width"),
+        (["--size", "5,0"], "size=(5, 0)"),
     ):
         result = run(file, "-o", tmp_path / "x.png", *arguments)
         assert result.exit_code == 1

@@ -35,15 +35,15 @@ def box(first, last, **more):
     return graphic("POLYLINE", [first, first, last, first, last, last, first, last, first, first], **more)
 
 
-OUTLINE = {(row, column) for row in range(10, 21) for column in range(10, 21) if 10 in (row, column) or 20 in (row, column)}
+FILLED = {(row, column) for row in range(10, 21) for column in range(10, 21)}
+OUTLINE = {place for place in FILLED if {10, 20} & set(place)}
 
 
 def test_a_polyline_is_where_it_is_said_to_be():
     # 10.5 is the middle of the eleventh pixel: PIXEL counts from the corner of the first one.
     assert places(box(10.5, 20.5)) == OUTLINE
     assert places(box(10.5, 20.5, GraphicFilled="N")) == OUTLINE
-    filled = places(box(10.5, 20.5, GraphicFilled="Y"))
-    assert filled == {(row, column) for row in range(10, 21) for column in range(10, 21)}
+    assert places(box(10.5, 20.5, GraphicFilled="Y")) == FILLED
     open_one = graphic("POLYLINE", [10.5, 10.5, 20.5, 10.5, 20.5, 20.5], GraphicFilled="Y")
     assert len(places(open_one)) == 21
     assert (show(box(10.5, 20.5), annotations=False) == 100).all()
@@ -130,6 +130,10 @@ def test_styles_of_their_own():
     assert found[15, 15].tolist() == [0, 0, 0]
     assert found[10, 15, 1] == found[9, 15, 1] == found[11, 15, 1] > 200
     assert found[12, 15].tolist() == [0, 0, 0]
+    half = [made(PatternOnColorCIELabValue=[0, 32896, 32896], PatternOnOpacity=0.5)]
+    through = show(box(10.5, 20.5, GraphicFilled="Y", FillStyleSequence=half))
+    assert through[15, 15] == 50
+    assert through[10, 15] == 255
 
 
 def test_which_annotations_are_meant():
@@ -151,8 +155,9 @@ def test_overlays_are_drawn_where_a_state_activates_them():
 
     def plane(group, at, activation=None):
         more = b"" if activation is None else string(group << 16 | 0x1001, activation, "CS")
-        head, tail = overlay(group, 4, 4, packed(bits), origin=(at, at)).split(element(group << 16 | 0x3000, "OW")[:6], 1)
-        return head + more + element(group << 16 | 0x3000, "OW")[:6] + tail
+        data = element(group << 16 | 0x3000, "OW")[:6]
+        head, tail = overlay(group, 4, 4, packed(bits), origin=(at, at)).split(data, 1)
+        return head + more + data + tail
 
     def added(ds, *planes):
         for each in image(b"", b"".join(planes)):
@@ -170,7 +175,8 @@ def test_overlays_are_drawn_where_a_state_activates_them():
     assert np.argwhere(found == 0).tolist() == [[row, column] for row in range(40, 44) for column in range(40, 44)]
     assert (render(ds, presentation_state=own, overlays=False) == 100).all()
     # They are magnified with the image.
-    own.DisplayedAreaSelectionSequence = [displayed((1, 1), (32, 32), "MAGNIFY", PresentationPixelMagnificationRatio=2.0)]
+    doubled = displayed((1, 1), (32, 32), "MAGNIFY", PresentationPixelMagnificationRatio=2.0)
+    own.DisplayedAreaSelectionSequence = [doubled]
     large = render(ds, presentation_state=own)
     assert np.count_nonzero(large == 255) == 64
 
@@ -205,7 +211,7 @@ def test_text_is_in_its_box():
     for just, where in (("LEFT", 5), ("CENTER", 32), ("RIGHT", 59)):
         found = show(writing("ab", (5, 10, 59, 30), BoundingBoxTextHorizontalJustification=just))
         top, left, bottom, right = extent(found)
-        assert 9 <= top
+        assert top >= 9
         assert bottom <= 30
         middle = {"LEFT": left, "RIGHT": right, "CENTER": (left + right) / 2}[just]
         assert abs(middle - where) <= 2
@@ -231,7 +237,7 @@ def test_text_stays_upright_and_follows_the_image():
 @pytest.mark.usefixtures("_pillow")
 def test_anchors():
     hidden = show(writing("a", anchor=(30.5, 30.5), AnchorPointVisibility="N"))
-    top, left, bottom, right = extent(hidden)
+    top, left, _, _ = extent(hidden)
     assert 30 < top < 40
     assert 30 < left < 40
     shown = show(writing("a", anchor=(30.5, 30.5), AnchorPointVisibility="Y"))
@@ -288,7 +294,7 @@ def test_text_without_pillow(monkeypatch):
         (graphic("STAR", [1, 2, 3, 4]), "does not have"),
         (graphic("POLYLINE", [float("nan"), 2, 3, 4]), "finite"),
         (graphic("POLYLINE", [1, 2, float("inf"), 4]), "finite"),
-        (graphic("POLYLINE", [1, 2, 3, 4], units="INCH"), "neither PIXEL nor DISPLAY"),
+        (graphic("POLYLINE", [1, 2, 3, 4], units="INCH"), "none of PIXEL"),
         (graphic("POLYLINE", [1, 2, 3, 4], GraphicDimensions=3), "GraphicDimensions"),
         (made(GraphicType="POLYLINE", GraphicAnnotationUnits="PIXEL"), "GraphicData is missing"),
         (graphic("POLYLINE", [1, 2, 3, 4], LineStyleSequence=[made(LineThickness=float("nan"))]), "finite"),
@@ -304,7 +310,7 @@ def test_what_makes_no_sense_is_left_out_and_told(bad, reason):
     if "characters" in reason:
         pytest.importorskip("PIL")
     deviations = []
-    assert {place for place in places(bad, box(10.5, 20.5), deviations=deviations)} >= OUTLINE
+    assert places(bad, box(10.5, 20.5), deviations=deviations) >= OUTLINE
     assert [(each.kind, each.path) for each in deviations] == [("annotation", "00700001")]
     assert reason in deviations[0].message
     assert "PRIVATE" not in deviations[0].message
@@ -330,10 +336,23 @@ def test_huge_coordinates_and_counts(monkeypatch):
     assert "refused" in deviations[0].message
 
 
-def test_units_of_the_total_pixel_matrix_are_not_drawn():
-    with pytest.raises(UnsupportedError, match="Total Pixel Matrix"):
-        show(graphic("POLYLINE", [1, 2, 3, 4], units="MATRIX"))
-    assert (show(graphic("POLYLINE", [1, 2, 3, 4], units="MATRIX"), annotations=False) == 100).all()
+def test_units_of_the_total_pixel_matrix():
+    whole = graphic("POLYLINE", [10.5, 10.5, 20.5, 10.5, 20.5, 20.5, 10.5, 20.5, 10.5, 10.5], units="MATRIX")
+    assert places(whole) == OUTLINE  # without one it is the image
+    tiled = image(PIXELS.tobytes() * 6, rows=SIDE, columns=SIDE, frames="6")
+    tiled.update({"TotalPixelMatrixRows": 100, "TotalPixelMatrixColumns": 150, "DimensionOrganizationType": "TILED_FULL"})
+    there = graphic("POLYLINE", [128 + 1.5, 64 + 2.5, 128 + 9.5, 64 + 2.5], units="MATRIX")
+    assert places(there, ds=tiled, frame=5) == {(2, column) for column in range(1, 10)}
+    assert places(there, ds=tiled, frame=4) == set()
+    position = made(ColumnPositionInTotalImagePixelMatrix=129, RowPositionInTotalImagePixelMatrix=66)
+    tiled.SharedFunctionalGroupsSequence = [made(PlanePositionSlideSequence=[position])]
+    assert places(there, ds=tiled) == {(1, column) for column in range(1, 10)}
+    for change in ({"SharedFunctionalGroupsSequence": [], "DimensionOrganizationType": "TILED_SPARSE"},
+                   {"DimensionOrganizationType": "TILED_FULL", "TotalPixelMatrixRows": 0}):  # fmt: skip
+        tiled.update(change)
+        deviations = []
+        assert places(there, ds=tiled, deviations=deviations) == set()
+        assert "Total Pixel Matrix" in deviations[0].message
 
 
 def test_layers_that_make_no_sense_are_white():

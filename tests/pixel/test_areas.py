@@ -163,8 +163,13 @@ def test_a_huge_area_is_small_on_a_display():
 
 
 def test_areas_of_total_pixel_matrices_are_not_shown():
+    volume = displayed((1, 1), (2, 2), PixelOriginInterpretation="VOLUME")
+    assert show(volume).shape == (2, 2)  # of an image without one it is the image
+    tiled = image(PIXELS.tobytes(), rows=ROWS, columns=COLUMNS)
+    tiled.update({"TotalPixelMatrixRows": 100, "TotalPixelMatrixColumns": 100})
     with pytest.raises(UnsupportedError, match="Total Pixel Matrix"):
-        show(displayed((1, 1), (2, 2), PixelOriginInterpretation="VOLUME"))
+        show(volume, ds=tiled)
+    assert show(volume, ds=tiled, area=False).shape == (ROWS, COLUMNS)
 
 
 def test_display_spacing_is_a_number_above_0():

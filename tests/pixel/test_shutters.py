@@ -117,9 +117,8 @@ def test_colours_of_shutters():
 
 
 def shuttered(shape="RECTANGULAR", left=3):
-    edges = b"".join(
-        text(tag, str(value), "IS") for tag, value in zip(range(0x00181602, 0x0018160A, 2), (left, 10, 2, 8), strict=True)
-    )
+    values = zip(range(0x00181602, 0x0018160A, 2), (left, 10, 2, 8), strict=True)
+    edges = b"".join(text(tag, str(value), "IS") for tag, value in values)
     return text(0x00181600, shape, "CS") + edges + element(0x00181622, "US", words(0x4000))
 
 

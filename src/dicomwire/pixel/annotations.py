@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dicomwire.errors import Deviation, PixelError, UnsupportedError
+from dicomwire.errors import Deviation, PixelError
 from dicomwire.pixel.attributes import is_empty, items, number, numbers, text
 from dicomwire.pixel.drawing import curve, ellipse, fill, line
 from dicomwire.pixel.lettering import Lettering
@@ -62,9 +62,10 @@ class Annotation:
 
     layer           its name
     kind            "POINT", "POLYLINE", "INTERPOLATED", "CIRCLE", "ELLIPSE"; "TEXT"
-    units           of its points: "PIXEL", of the image from its top left corner, or "DISPLAY", parts of the displayed area
-    points          float64 (points, 2), x and y: of a graphic, or the top left and bottom right corners of a text's box;
-                    none for text without a box
+    units           of its points: "PIXEL", of the image from its top left corner, "MATRIX", of the Total Pixel Matrix,
+                    or "DISPLAY", parts of the displayed area
+    points          float64 (points, 2), x and y: of a graphic, or the top left and bottom right corners of a text's
+                    box; none for text without a box
     is_filled       an area, and not its outline alone
     text            of a text, which may be data of the patient, or ""
     anchor, anchor_units    the point (x, y) that a text belongs to, and its units; None where there is none
@@ -73,8 +74,8 @@ class Annotation:
     """
 
     __slots__ = (
-        "_style", "anchor", "anchor_units", "is_anchor_visible", "is_filled", "justification", "kind", "layer", "points",
-        "text", "units",
+        "_style", "anchor", "anchor_units", "is_anchor_visible", "is_filled", "justification", "kind", "layer",
+        "points", "text", "units",
     )  # fmt: skip
 
     def __init__(self, layer: str, kind: str, units: str, points: Points, style: DataSet) -> None:
@@ -95,8 +96,7 @@ class Annotation:
             return
         style = _style(self._style, "LineStyleSequence")
         shown = _colour(style, "PatternOnColorCIELabValue", canvas) or layer_colour
-        thickness = 1.0 if style is None or is_empty(style, "LineThickness") else number(
-            style, "LineThickness", section="PS3.3 C.10.5.1.2")  # fmt: skip
+        thickness = _number(style, "LineThickness")
         points = _placed(self.points, self.units, area)
         if self.kind == "POINT":
             x, y = points[0]
@@ -106,7 +106,8 @@ class Annotation:
         outline = self._outline(points)
         if self.is_filled:
             inside = _style(self._style, "FillStyleSequence")
-            fill(canvas, outline, _colour(inside, "PatternOnColorCIELabValue", canvas) or shown)
+            opacity = _number(inside, "PatternOnOpacity")
+            fill(canvas, outline, _colour(inside, "PatternOnColorCIELabValue", canvas) or shown, min(max(opacity, 0), 1))
         line(canvas, outline, shown, thickness)
 
     def _outline(self, points: Points) -> Points:
@@ -159,7 +160,6 @@ def read_annotations(
 
     Compound graphics are passed over: what they look like stands beside them as graphics and texts (PS3.3 section
     C.10.5.2).  deviations: a list to which is added which annotations make no sense, and were left out.
-    UnsupportedError for units of the Total Pixel Matrix.
     """
     layers = read_layers(presentation_state)
     found = []
@@ -199,7 +199,7 @@ def _text(layer: str, item: DataSet) -> Annotation:
     points, units = np.zeros((0, 2)), ""
     if not is_empty(item, "BoundingBoxTopLeftHandCorner"):
         corners = [
-            numbers(item, f"BoundingBox{corner}HandCorner", 2, section=_SECTION) for corner in ("TopLeft", "BottomRight")
+            numbers(item, f"BoundingBox{each}HandCorner", 2, section=_SECTION) for each in ("TopLeft", "BottomRight")
         ]
         points, units = np.array(corners), _units(item, "BoundingBoxAnnotationUnits")
     found = Annotation(layer, "TEXT", units, points, item)
@@ -222,22 +222,25 @@ def _text(layer: str, item: DataSet) -> Annotation:
 
 def _units(item: DataSet, keyword: str) -> str:
     units = text(item, keyword)
-    if units == "MATRIX":
-        raise UnsupportedError(
-            f"an annotation of the Total Pixel Matrix: expected one of a frame, or annotations=False; {_SECTION}",
-            what=keyword,
-        )
-    if units not in ("PIXEL", "DISPLAY"):
-        raise PixelError(f"{keyword} is neither PIXEL nor DISPLAY; {_SECTION}")
+    if units not in ("PIXEL", "DISPLAY", "MATRIX"):
+        raise PixelError(f"{keyword} is none of PIXEL, DISPLAY and MATRIX; {_SECTION}")
     return units
 
 
 def _placed(points: Points, units: str, area: Area) -> Points:
-    return area.of_image(points) if units == "PIXEL" else area.of_display(points)
+    if units == "DISPLAY":
+        return area.of_display(points)
+    return area.of_image(points) if units == "PIXEL" else area.of_matrix(points)
 
 
 def _style(item: DataSet, keyword: str) -> DataSet | None:
     return next(iter(items(item, keyword)), None)
+
+
+def _number(style: DataSet | None, keyword: str) -> float:
+    if style is None or is_empty(style, keyword):
+        return 1.0
+    return number(style, keyword, section="PS3.3 C.10.5.1")
 
 
 def _colour(style: DataSet | None, keyword: str, canvas: Canvas) -> Colour | None:

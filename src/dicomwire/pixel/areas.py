@@ -12,6 +12,7 @@ import numpy as np
 
 from dicomwire.errors import PixelError, UnsupportedError
 from dicomwire.pixel.attributes import is_empty, number, numbers, text
+from dicomwire.pixel.grey import functional_group
 from dicomwire.pixel.presentation import meant
 from dicomwire.pixel.resampling import nearest, resampled
 
@@ -47,6 +48,10 @@ class Turn:
     def is_sideways(self) -> bool:
         return self.rotation in (90, 270)
 
+    def shape(self, shape: tuple[int, int]) -> tuple[int, int]:
+        """Rows and columns of an image of this shape as it is turned."""
+        return (shape[1], shape[0]) if self.is_sideways else shape
+
     def array(self, array: Array) -> Array:
         """A view of an array (rows, columns[, samples]) as it is turned."""
         if self.rotation:
@@ -71,16 +76,24 @@ class Area:
     """The part of a turned image that a picture shows, and in which size.
 
     shape           rows and columns of the image
+    origin          (x, y) of the image in its Total Pixel Matrix; None where it is not known
     rows, columns   of the picture
     """
 
-    __slots__ = ("_box", "_specified", "_turn", "columns", "rows", "shape")
+    __slots__ = ("_box", "_specified", "_turn", "columns", "origin", "rows", "shape")
 
     def __init__(
-        self, shape: tuple[int, int], turn: Turn, box: Box, specified: Box, size: tuple[int, int]
+        self,
+        shape: tuple[int, int],
+        turn: Turn,
+        box: Box,
+        specified: Box,
+        size: tuple[int, int],
+        origin: tuple[int, int] | None = (0, 0),
     ) -> None:
         self.shape, self._turn, self._box, self._specified = shape, turn, box, specified
         self.rows, self.columns = size
+        self.origin = origin
 
     def picture(self, array: Array) -> Array:
         """The picture of an image (rows, columns[, samples]) of uint8; what lies beyond the image is black."""
@@ -96,20 +109,33 @@ class Area:
         """Where points (x, y) of the image are in the picture."""
         return self._scaled(self._turn.points(points, *self.shape))
 
+    def of_matrix(self, points: Points) -> Points:
+        """Where points (x, y) of the Total Pixel Matrix are in the picture; PixelError where that is not known."""
+        if self.origin is None:
+            raise PixelError("where the frame lies in the Total Pixel Matrix is not said; PS3.3 C.8.12.6.1")
+        moved: Points = points - np.array(self.origin)
+        return self.of_image(moved)
+
     def of_display(self, points: Points) -> Points:
         """Where points given as fractions of the Specified Displayed Area are in the picture."""
         left, top, right, bottom = self._specified
-        return self._scaled(np.array([left, top]) + points * np.array([right - left, bottom - top]))
+        inside: Points = np.array([left, top]) + points * np.array([right - left, bottom - top])
+        return self._scaled(inside)
 
     def _scaled(self, points: Points) -> Points:
         left, top, right, bottom = self._box
         scale = np.array([self.columns / (right - left), self.rows / (bottom - top)])
-        return (points - np.array([left, top])) * scale
+        result: Points = (points - np.array([left, top])) * scale
+        return result
 
     @property
     def _is_whole(self) -> bool:
-        rows, columns = self.shape[::-1] if self._turn.is_sideways else self.shape
-        return self._box == (0, 0, columns, rows) and (self.rows, self.columns) == (rows, columns)
+        rows, columns = self._turn.shape(self.shape)
+        return self._box == _whole(rows, columns) and (self.rows, self.columns) == (rows, columns)
+
+
+def _whole(rows: int, columns: int) -> Box:
+    return 0.0, 0.0, float(columns), float(rows)
 
 
 def pixel_aspect(data_set: DataSet) -> float:
@@ -120,6 +146,29 @@ def pixel_aspect(data_set: DataSet) -> float:
             aspect = value[0] / value[1] if value[1] else 0
             return float(aspect) if 0.001 <= aspect <= 1000 else 1.0
     return 1.0
+
+
+def _is_tiled(data_set: DataSet, shape: tuple[int, int]) -> bool:
+    matrix = data_set.get("TotalPixelMatrixRows"), data_set.get("TotalPixelMatrixColumns")
+    return matrix != (None, None) and matrix != shape
+
+
+def _matrix_origin(data_set: DataSet, frame: int, shape: tuple[int, int]) -> tuple[int, int] | None:
+    """Where a frame's first pixel is in the Total Pixel Matrix, (x, y) from 0 (PS3.3 sections C.8.12.6.1, C.7.6.17.3)."""
+    if not _is_tiled(data_set, shape):
+        return 0, 0
+    position = functional_group(data_set, frame, "PlanePositionSlideSequence")
+    if position is not None:
+        x, y = (position.get(f"{axis}PositionInTotalImagePixelMatrix") for axis in ("Column", "Row"))
+        return (x - 1, y - 1) if isinstance(x, int) and isinstance(y, int) else None
+    rows, columns = data_set.get("TotalPixelMatrixRows"), data_set.get("TotalPixelMatrixColumns")
+    if data_set.get("DimensionOrganizationType") != "TILED_FULL" or not isinstance(rows, int):
+        return None
+    if not isinstance(columns, int) or rows < 1 or columns < 1:
+        return None
+    across, down = -(-columns // shape[1]), -(-rows // shape[0])
+    tile = frame % (across * down)
+    return tile % across * shape[1], tile // across * shape[0]
 
 
 def read_area(
@@ -141,21 +190,22 @@ def read_area(
     Raises PixelError for areas that make no sense or would be too large, ValueError for such a size.
     """
     turn = Turn(presentation_state)
-    rows, columns = shape[::-1] if turn.is_sideways else shape
-    whole: Box = (0.0, 0.0, float(columns), float(rows))
+    rows, columns = turn.shape(shape)
+    whole = _whole(rows, columns)
     item = None
     if presentation_state is not None:
         item = next(meant(presentation_state, "DisplayedAreaSelectionSequence", data_set, frame), None)
     specified = whole
+    origin = _matrix_origin(data_set, frame, shape)
     if item is not None:
         try:
-            specified = _specified(item, turn, shape)
+            specified = _specified(item, turn, shape, is_tiled=_is_tiled(data_set, shape))
         except (PixelError, UnsupportedError):
             if area:
                 raise  # without it, annotations of the display have the whole image to go by
     if item is None or not area:
         if size is None:
-            return Area(shape, turn, whole, specified, (rows, columns))
+            return Area(shape, turn, whole, specified, (rows, columns), origin)
         aspect = pixel_aspect(data_set)
         item, box = None, whole
     else:
@@ -175,7 +225,7 @@ def read_area(
         middle = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
         half = (wide * shown[1] / full[1] / 2, high * shown[0] / full[0] / 2)
         box = (middle[0] - half[0], middle[1] - half[1], middle[0] + half[0], middle[1] + half[1])
-    return Area(shape, turn, box, specified, (shown[0], shown[1]))
+    return Area(shape, turn, box, specified, (shown[0], shown[1]), origin)
 
 
 def _checked(size: tuple[int, int]) -> tuple[int, int]:
@@ -185,18 +235,17 @@ def _checked(size: tuple[int, int]) -> tuple[int, int]:
     return rows, columns
 
 
-def _specified(item: DataSet, turn: Turn, shape: tuple[int, int]) -> Box:
+def _specified(item: DataSet, turn: Turn, shape: tuple[int, int], *, is_tiled: bool) -> Box:
     """The Specified Displayed Area in the turned image; its corners are pixels, counted from 1."""
-    if text(item, "PixelOriginInterpretation") == "VOLUME":
+    if is_tiled and text(item, "PixelOriginInterpretation") == "VOLUME":
         raise UnsupportedError(
             f"a displayed area of the Total Pixel Matrix: expected one of a frame; {_SECTION}",
             what="PixelOriginInterpretation",
         )
-    corners = [
-        numbers(item, f"DisplayedArea{corner}HandCorner", 2, section=_SECTION) for corner in ("TopLeft", "BottomRight")
-    ]
-    low = np.minimum(*corners) - 1
-    placed = turn.points(np.stack([low, np.maximum(*corners)]), *shape)
+    corners = np.array(
+        [numbers(item, f"DisplayedArea{each}HandCorner", 2, section=_SECTION) for each in ("TopLeft", "BottomRight")]
+    )
+    placed = turn.points(np.stack([corners.min(axis=0) - 1, corners.max(axis=0)]), *shape)
     left, top = placed.min(axis=0).tolist()
     right, bottom = placed.max(axis=0).tolist()
     return left, top, right, bottom

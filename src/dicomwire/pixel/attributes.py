@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from _dicomwire.dataset import DataSet
 
 
-def items(data_set: DataSet, keyword: str) -> Sequence | tuple[()]:
+def items(data_set: DataSet, keyword: str) -> Sequence:
     """The items of a sequence; none where it is missing, or another value is in its place."""
     value = data_set.get(keyword)
-    return value if isinstance(value, Sequence) else ()
+    return value if isinstance(value, Sequence) else Sequence()
 
 
 def is_empty(data_set: DataSet, keyword: str) -> bool:
@@ -28,11 +28,12 @@ def numbers(data_set: DataSet, keyword: str, count: int | None = None, *, sectio
     """The finite numbers of an attribute; PixelError where they are none, or not so many."""
     value = data_set.get(keyword)
     values = value if isinstance(value, list) else [value]
-    if not all(isinstance(each, (int, float)) and math.isfinite(each) for each in values):
+    found = [float(each) for each in values if isinstance(each, (int, float)) and math.isfinite(each)]
+    if len(found) != len(values):
         raise PixelError(f"{keyword} is missing or holds what is no finite number; {section}")
-    if count is not None and len(values) != count:
-        raise PixelError(f"{keyword} has {len(values)} values: expected {count}; {section}")
-    return [float(each) for each in values]
+    if count is not None and len(found) != count:
+        raise PixelError(f"{keyword} has {len(found)} values: expected {count}; {section}")
+    return found
 
 
 def number(data_set: DataSet, keyword: str, *, section: str) -> float:

@@ -102,7 +102,7 @@ def _code(value: str, meaning: str) -> DataSet:
 
 
 def _append(data_set: DataSet, keyword: str, item: DataSet) -> None:
-    found = items(data_set, keyword)
+    found = data_set.get(keyword)
     if isinstance(found, Sequence):
         found.append(item)
     else:

@@ -62,9 +62,13 @@ class Canvas:
             raise PixelError(f"more than {_MOST_STEPS} pixels to draw: refused; PS3.3 C.10.5")
         self._left -= steps
 
-    def paint(self, mask: NDArray[np.bool_], colour: Colour) -> None:
+    def paint(self, mask: NDArray[np.bool_], colour: Colour, opacity: float = 1.0) -> None:
         """Give pixels a colour; a grey picture becomes one of colours where it must."""
-        self.array[mask] = self._prepared(colour)
+        shown = self._prepared(colour)
+        if opacity < 1:
+            below = self.array[mask]
+            shown = np.floor(below + opacity * (shown.astype(np.float32) - below) + 0.5).astype(np.uint8)
+        self.array[mask] = shown
 
     def plot(self, x: Array, y: Array, colour: Colour) -> None:
         """Give the pixels at integer places a colour; those outside are passed over."""
@@ -159,11 +163,11 @@ def _places(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.arange(int(counts.sum()), dtype=np.int64) - np.repeat(starts, counts)
 
 
-def fill(canvas: Canvas, points: Points, colour: Colour) -> None:
-    """Fill a polygon."""
+def fill(canvas: Canvas, points: Points, colour: Colour, opacity: float = 1.0) -> None:
+    """Fill a polygon; opacity: 0, which lets all through, to 1."""
     points = np.clip(points, -_FAR, _FAR)
     canvas.spend(crossings(points, canvas.rows))
-    canvas.paint(polygon_mask(points, canvas.rows, canvas.columns), colour)
+    canvas.paint(polygon_mask(points, canvas.rows, canvas.columns), colour, opacity)
 
 
 def line(canvas: Canvas, points: Points, colour: Colour, thickness: float = 1.0) -> None:

@@ -61,7 +61,7 @@ def to_srgb(picture: Array, profile: bytes) -> Array:
         raise PixelError("ICC Profile is none of RGB colours; PS3.3 C.11.15")
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        intent = ImageCms.getDefaultIntent(source)
+        intent = ImageCms.Intent(ImageCms.getDefaultIntent(source))
         shown = ImageCms.profileToProfile(
             Image.fromarray(picture), source, ImageCms.createProfile("sRGB"), renderingIntent=intent
         )

@@ -122,7 +122,7 @@ def render(
     if shutters:
         result = _shuttered(result, data_set, number, presentation_state, deviations)
     canvas = Canvas(placed.picture(result), font)
-    drawings = []
+    drawings: list[Annotation | _LayeredOverlay] = []
     if overlays:
         drawings += _overlays(data_set, number, presentation_state, deviations)
     if annotations and presentation_state is not None:

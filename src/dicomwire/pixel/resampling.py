@@ -51,7 +51,7 @@ class _Taps:
         return result
 
 
-def _centres(begin: float, end: float, count: int) -> NDArray[np.float64]:
+def _centres(begin: float, end: float, count: int) -> Array:
     return begin + (np.arange(count) + 0.5) * ((end - begin) / count)
 
 

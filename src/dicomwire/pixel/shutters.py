@@ -120,7 +120,9 @@ def _circle(source: DataSet, shape: tuple[int, int], data_set: DataSet, frame: i
 def _polygon(source: DataSet, shape: tuple[int, int], data_set: DataSet, frame: int) -> Mask:
     values = numbers(source, "VerticesOfThePolygonalShutter", section=_SECTION)
     if len(values) < 6 or len(values) % 2 or len(values) > _MOST_VALUES:
-        raise PixelError(f"{len(values)} values of vertices: expected an even number from 6 to {_MOST_VALUES}; {_SECTION}")
+        raise PixelError(
+            f"{len(values)} values of vertices: expected an even number from 6 to {_MOST_VALUES}; {_SECTION}"
+        )
     points = np.array(values).reshape(-1, 2)[:, ::-1] - 0.5
     if crossings(points, shape[0]) > _MOST_CROSSINGS:
         raise PixelError(f"a polygon whose edges cross more than {_MOST_CROSSINGS} rows: refused; {_SECTION}")
