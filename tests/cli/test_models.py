@@ -112,3 +112,11 @@ def test_sr(tmp_path):
     result = run("sr", path)
     assert result.exit_code == 1
     assert "no structured report" in result.stderr
+
+
+def test_files_that_are_not_dicom_are_passed_over(folder, tmp_path):
+    for arguments in (("json", folder), ("json", folder, "--to", tmp_path / "j"), ("xml", folder, "--to", tmp_path / "x")):
+        assert run(*arguments).exit_code == 1
+        result = run(*arguments, "--skip-foreign")
+        assert result.exit_code == 0
+        assert "c.txt" not in result.stderr

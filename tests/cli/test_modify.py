@@ -162,3 +162,25 @@ def test_pixels_are_decoded_and_encoded(folder, pydicom_files, word, uid):
         ds = dicomwire.dcmread(path)
         assert ds.transfer_syntax == uid
         assert (ds.pixel_array == before).all()
+
+
+def test_an_interrupted_command_says_what_it_did(folder, monkeypatch):
+    from dicomwire.cli import rewriting
+
+    real, calls = rewriting.wait, []
+
+    def interrupted(*arguments, **options):
+        if calls:
+            raise KeyboardInterrupt
+        calls.append(1)
+        return real(*arguments, **options)
+
+    for number in range(30):
+        (folder / f"{number}.dcm").write_bytes(file_data())
+    monkeypatch.setattr(rewriting, "wait", interrupted)
+    result = run("modify", "--set", "PatientID=NEW", folder)
+    assert result.exit_code == 130
+    done = sum(dicomwire.dcmread(path).PatientID == "NEW" for path in folder.rglob("*.dcm"))
+    assert 1 <= done < 32
+    assert facts(result)["written"] == str(done)
+    assert f"interrupted, {32 - done} files left" in result.stderr

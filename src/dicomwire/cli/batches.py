@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 from itertools import islice
 
 import click
 
 from dicomwire.cli.console import error_message, safe
 from dicomwire.cli.progress import Tally
+from dicomwire.cli.scan import NOT_DICOM
 from dicomwire.errors import DicomWireError
 from dicomwire.scanning.scanner import walk
 
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
     Command = Callable[..., Any]
     Work = Callable[..., int]
+
+INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
 
 
 def workers_option(command: Command) -> Command:
@@ -45,27 +50,59 @@ def jobs(paths: Iterable[str], folder: str, ending: str) -> Iterator[tuple[str, 
             yield name, target
 
 
-def run(label: str, work: Work, todo: Iterable[tuple[str, str]], workers: int, options: dict[str, Any]) -> int:
+def is_foreign(error: BaseException) -> bool:
+    """Whether what went wrong with a file is that it is not DICOM."""
+    return NOT_DICOM.match(f"{type(error).__name__}: {error}") is not None
+
+
+def foreign_option(command: Command) -> Command:
+    """The option ``--skip-foreign``."""
+    return click.option("--skip-foreign", is_flag=True, help="Pass over files that are not DICOM.")(command)
+
+
+def run(
+    label: str,
+    work: Work,
+    todo: Iterable[tuple[str, str]],
+    workers: int,
+    options: dict[str, Any],
+    *,
+    skip_foreign: bool = False,
+) -> int:
     """Call ``work(source, target, **options)`` for each pair, which returns the bytes written; how many failed.
 
-    Failures are lines on standard error, and so is the summary at the end.  ``work`` must be a function of a module.
+    Failures are lines on standard error, and so is the summary at the end, which comes after Ctrl-C, too; then the
+    process ends with INTERRUPTED.  ``work`` must be a function of a module.
     """
     pairs = list(todo)
-    total = 0
+    total = foreign = 0
+    interrupted = False
     with Tally(label, len(pairs)) as tally:
-        for source, size, message in _results(work, pairs, workers, options):
-            tally.count(source, message)
-            total += size
+        try:
+            for source, size, message, no_dicom in _results(work, pairs, workers, options):
+                total += size
+                if no_dicom and skip_foreign:
+                    foreign += 1
+                else:
+                    tally.count(source, message)
+        except KeyboardInterrupt:
+            interrupted = True
+    notes = [f"{foreign:,} not DICOM"] if foreign else []
+    notes += [f"interrupted, {len(pairs) - tally.done - tally.failed - foreign:,} left"] if interrupted else []
     click.echo(
-        f"{label}: {tally.done:,} files, {total:,} bytes, {tally.failed:,} failed, {tally.seconds:.2f} s", err=True
+        ", ".join([f"{label}: {tally.done:,} files", f"{total:,} bytes", f"{tally.failed:,} failed", *notes])
+        + f", {tally.seconds:.2f} s",
+        err=True,
     )
+    if interrupted:
+        sys.exit(INTERRUPTED)
     return tally.failed
 
 
 def _results(
     work: Work, pairs: list[tuple[str, str]], workers: int, options: dict[str, Any]
-) -> Iterator[tuple[str, int, str | None]]:
-    """Source, bytes written and what went wrong, in the order of the pairs."""
+) -> Iterator[tuple[str, int, str | None, bool]]:
+    """Source, bytes written, what went wrong, and whether it is no DICOM, in the order of the pairs."""
     if workers == 1:
         for source, target in pairs:
             yield _one(work, source, target, options)
@@ -73,16 +110,28 @@ def _results(
     from collections import deque
     from concurrent.futures import ProcessPoolExecutor
 
-    with ProcessPoolExecutor(workers) as pool:
+    with ProcessPoolExecutor(workers, initializer=_ignore_interrupts) as pool:
         left = iter(pairs)
         pending = deque(pool.submit(_one, work, *pair, options) for pair in islice(left, workers * 4))
-        while pending:
-            yield pending.popleft().result()
-            pending.extend(pool.submit(_one, work, *pair, options) for pair in islice(left, 1))
+        try:
+            while pending:
+                result = pending[0].result()
+                pending.popleft()
+                pending.extend(pool.submit(_one, work, *pair, options) for pair in islice(left, 1))
+                yield result
+        except KeyboardInterrupt:
+            for future in [future for future in pending if not future.cancel()]:
+                yield future.result()
+            raise
 
 
-def _one(work: Work, source: str, target: str, options: dict[str, Any]) -> tuple[str, int, str | None]:
+def _ignore_interrupts() -> None:
+    """Let Ctrl-C, which all processes of a terminal get, end what the command hands out and not what is under way."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _one(work: Work, source: str, target: str, options: dict[str, Any]) -> tuple[str, int, str | None, bool]:
     try:
-        return source, work(source, target, **options), None
+        return source, work(source, target, **options), None, False
     except (DicomWireError, OSError, MemoryError) as error:
-        return source, 0, error_message(error)
+        return source, 0, error_message(error), is_foreign(error)

@@ -10,9 +10,9 @@ from itertools import islice
 
 import click
 
-from dicomwire.cli.console import error_message, output
+from dicomwire.cli.batches import INTERRUPTED, foreign_option, is_foreign
+from dicomwire.cli.console import complain, error_message, output
 from dicomwire.cli.progress import Tally
-from dicomwire.cli.scan import NOT_DICOM
 from dicomwire.errors import DicomWireError
 from dicomwire.scanning.scanner import walk
 
@@ -36,7 +36,7 @@ def rewriting_options(command: Command) -> Command:
         ),
         click.option("--overwrite", is_flag=True, help="With --to: replace files that are there."),
         click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Threads."),
-        click.option("--skip-foreign", is_flag=True, help="Pass over files that are not DICOM."),
+        foreign_option,
         click.option("--synchronize", is_flag=True, help="Have each file on the disk before an older one is replaced."),
     ):  # fmt: skip
         command = option(command)
@@ -67,9 +67,13 @@ class Rewriting:
         self.counts: Counter[str] = Counter()
 
     def run(self) -> None:
-        """Rewrite all files, print a summary, and end with status 1 where a file failed."""
+        """Rewrite all files, print a summary, and end with status 1 where a file failed, INTERRUPTED after Ctrl-C."""
+        interrupted = False
         with Tally(self._verb, len(self._places)) as tally:
-            self._run_all(tally)
+            try:
+                self._run_all(tally)
+            except KeyboardInterrupt:
+                interrupted = True
         seconds = tally.seconds
         stream = output()
         total = sum(self.counts.values())
@@ -78,6 +82,9 @@ class Rewriting:
         facts += [("seconds", f"{seconds:.3f}"), ("files per second", f"{total / seconds if seconds else 0:,.0f}")]
         for name, value in facts:
             stream.write(f"{name:<18}{value}\n")
+        if interrupted:
+            complain(self._verb, f"interrupted, {len(self._places) - total:,} files left")
+            sys.exit(INTERRUPTED)
         if self.counts[FAILED] or (self.counts[FOREIGN] and not self._skip_foreign):
             sys.exit(1)
 
@@ -94,8 +101,9 @@ class Rewriting:
                     more = islice(left, len(finished))
                     pending.update((pool.submit(self._one, *place), place) for place in more)
             except BaseException:
-                for future in pending:
-                    future.cancel()
+                under_way = [(future, place) for future, place in pending.items() if not future.cancel()]
+                for future, (path, _) in under_way:
+                    tally.count(path, self._judge(future.result()))
                 raise
 
     def _one(self, path: str, target: str) -> str | BaseException:
@@ -109,9 +117,9 @@ class Rewriting:
         if isinstance(outcome, str):
             self.counts[outcome] += 1
             return None
-        is_foreign = NOT_DICOM.match(f"{type(outcome).__name__}: {outcome}") is not None
-        self.counts[FOREIGN if is_foreign else FAILED] += 1
-        return None if is_foreign and self._skip_foreign else error_message(outcome)
+        no_dicom = is_foreign(outcome)
+        self.counts[FOREIGN if no_dicom else FAILED] += 1
+        return None if no_dicom and self._skip_foreign else error_message(outcome)
 
 
 def _places(paths: Sequence[str], folder: str | None) -> Iterator[tuple[str, str]]:

@@ -134,11 +134,13 @@ class Deidentifier:
         self._names = self.options.names()
         self._private = {(creator.strip(), group, element) for creator, group, element in self.options.retain_private}
 
-    def file(self, source: Path, target: Path | None = None, *, folder: Path | None = None) -> tuple[str, Outcome]:
+    def file(
+        self, source: Path, target: Path | None = None, *, folder: Path | None = None, overwrite: bool = False
+    ) -> tuple[str, Outcome]:
         """De-identify a file into another one; its path, and what was done.
 
         Without ``target`` it is named by its new SOP Instance UID, in ``folder``.  Pixel data are copied as they are.
-        A file of that name is a FileExistsError.  Errors as of dcmread and dcmwrite; nothing is left half done.
+        A file of that name is a FileExistsError unless ``overwrite``.  Errors as of dcmread and dcmwrite; nothing is left half done.
         """
         data_set = dcmread(source)
         outcome = self.apply(data_set)
@@ -149,7 +151,7 @@ class Deidentifier:
                     "an object without SOP Instance UID has no name to be written under", what="name"
                 )
             target = os.path.join(os.fspath(folder or "."), f"{uid}.dcm")
-        dcmwrite(target, data_set)
+        dcmwrite(target, data_set, overwrite=overwrite)
         return os.fspath(target), outcome
 
     def apply(self, data_set: DataSet) -> Outcome:
