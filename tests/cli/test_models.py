@@ -115,7 +115,8 @@ def test_sr(tmp_path):
 
 
 def test_files_that_are_not_dicom_are_passed_over(folder, tmp_path):
-    for arguments in (("json", folder), ("json", folder, "--to", tmp_path / "j"), ("xml", folder, "--to", tmp_path / "x")):
+    for command, *where in (("json",), ("json", "--to", tmp_path / "j"), ("xml", "--to", tmp_path / "x")):
+        arguments = (command, folder, *where)
         assert run(*arguments).exit_code == 1
         result = run(*arguments, "--skip-foreign")
         assert result.exit_code == 0

@@ -86,7 +86,7 @@ def test_keys_that_are_none():
         ds["Rowz"] = 1
     with pytest.raises(KeyError, match="did you mean Rows"):
         ds["Rowz"]
-    with pytest.raises(AttributeError, match="file_meta.TransferSyntaxUID"):
+    with pytest.raises(AttributeError, match=r"file_meta\.TransferSyntaxUID"):
         ds.is_little_endian = True
     with pytest.raises(AttributeError):
         ds.something = 1
@@ -229,8 +229,8 @@ def test_sequences_are_ordered_and_searched_like_lists():
             items.remove(DataSet())
         assert numbers(items) == [3, 2, 1]
         assert numbers(copied) == [3, 2, 1, 1]
-        assert numbers(items + [wanted]) == [3, 2, 1, 1]
-        assert numbers([wanted] + items) == [1, 3, 2, 1]
+        assert numbers(items + [wanted]) == [3, 2, 1, 1]  # noqa: RUF005
+        assert numbers([wanted] + items) == [1, 3, 2, 1]  # noqa: RUF005
         assert numbers(items + copied) == [3, 2, 1, 3, 2, 1, 1]
     ds = read(data)
     ds.RequestAttributesSequence.sort(key=lambda one: one.InstanceNumber)
@@ -294,7 +294,7 @@ def test_a_list_with_a_value_that_is_no_number_is_not_taken_for_a_changed_one():
 def test_what_belongs_to_file_meta_information_is_refused_in_a_data_set(tmp_path):
     for ds in (read(one()), DataSet({"PatientID": "1"})):
         ds.TransferSyntaxUID = "1.2.840.10008.1.2"
-        with pytest.raises(EncodeError, match="^TransferSyntaxUID: .*file_meta.*PS3.10 7.1"):
+        with pytest.raises(EncodeError, match=r"^TransferSyntaxUID: .*file_meta.*PS3\.10 7\.1"):
             ds.save_as(tmp_path / "wrong.dcm")
         assert list(tmp_path.iterdir()) == []
         del ds.TransferSyntaxUID

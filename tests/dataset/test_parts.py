@@ -81,11 +81,11 @@ def test_groups():
 def test_walks_call_back_with_the_item():
     for ds in both():
         seen = []
-        ds.walk(lambda where, one: seen.append((len(where), int(one.tag))))
+        ds.walk(lambda where, one, seen=seen: seen.append((len(where), int(one.tag))))
         assert [size for size, _ in seen] == [8] * 8 + [3] * 3
         assert [tag for _, tag in seen] == [int(one.tag) for one in ds.iterall()]
         flat = []
-        assert ds.walk(lambda where, one: flat.append(int(one.tag)), False) is None
+        assert ds.walk(lambda where, one, flat=flat: flat.append(int(one.tag)), False) is None
         assert flat == tags(ds)
         assert [int(one.tag) for one in ds.walk()] == [tag for _, tag in seen]
         assert [int(one.tag) for one in ds.walk(None, False)] == flat

@@ -127,5 +127,5 @@ def test_names_from_components():
     assert made(**full) == "Yamada^Tarou=山田^太郎=やまだ^たろう"
     assert made(family_name_phonetic="p") == "==p"
     for wrong in ("a^b", "a=b", "a\\b"):
-        with pytest.raises(ValueError, match="PS3.5 6.2.1"):
+        with pytest.raises(ValueError, match=r"PS3\.5 6\.2\.1"):
             made(wrong)

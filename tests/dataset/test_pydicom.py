@@ -176,7 +176,7 @@ def test_items_and_elements_of_pydicom_are_taken():
         assert (again.PatientName, again.Rows, again.ContentSequence[0].PatientID) == ("Doe^John", 5, "1")
         with pytest.raises(EncodeError, match="items are data sets, not dict"):
             ds.ContentSequence = [{}]
-        with pytest.raises(TypeError, match="expected a DataElement, not builtins.int"):
+        with pytest.raises(TypeError, match=r"expected a DataElement, not builtins\.int"):
             ds.add(5)
 
 

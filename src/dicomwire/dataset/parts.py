@@ -19,7 +19,11 @@ _END = 1 << 32  # behind the highest tag
 def tags_in(data_set: DataSet, wanted: slice) -> list[int]:
     """The tags that a slice means, in its order: from a tag or keyword up to another one, which is left out."""
     first, stop = _border(wanted.start, 0), _border(wanted.stop, _END)
-    return [int(tag) for tag in data_set.keys() if first <= tag < stop][:: wanted.step]
+    return [tag for tag in _tags(data_set) if first <= tag < stop][:: wanted.step]
+
+
+def _tags(data_set: DataSet) -> list[int]:
+    return [int(element.tag) for element in data_set]
 
 
 def _border(key: Key | None, default: int) -> int:
@@ -38,7 +42,7 @@ def part(data_set: DataSet, wanted: slice) -> DataSet:
     """A data set with the elements that a slice means, which can be changed without changing the other one."""
     tags = set(tags_in(data_set, wanted))
     made = copy(data_set)
-    for tag in made.keys():
+    for tag in _tags(made):
         if tag not in tags:
             del made[tag]
     return made
@@ -59,20 +63,20 @@ def group(data_set: DataSet, number: int) -> DataSet:
 
 def walk(data_set: DataSet, callback: Callable[[DataSet, DataElement], object], recursive: bool) -> None:
     """Call back for each element with the data set or item that it is in; what is deleted meanwhile is passed over."""
-    stack = [(data_set, iter(data_set.keys()))]
+    stack = [(data_set, iter(_tags(data_set)))]
     while stack:
         item, tags = stack[-1]
         tag = next(tags, None)
         if tag is None:
             stack.pop()
             continue
-        element = item.get(int(tag))
+        element = item.get(tag)
         if element is None:
             continue
         callback(item, element)
-        element = item.get(int(tag))
+        element = item.get(tag)
         if recursive and element is not None and element.VR == "SQ" and isinstance(element.value, Sequence):
-            stack += [(inner, iter(inner.keys())) for inner in reversed(list(element.value))]
+            stack += [(inner, iter(_tags(inner))) for inner in reversed(list(element.value))]
 
 
 def remove_private(data_set: DataSet) -> None:

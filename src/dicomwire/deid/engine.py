@@ -140,7 +140,8 @@ class Deidentifier:
         """De-identify a file into another one; its path, and what was done.
 
         Without ``target`` it is named by its new SOP Instance UID, in ``folder``.  Pixel data are copied as they are.
-        A file of that name is a FileExistsError unless ``overwrite``.  Errors as of dcmread and dcmwrite; nothing is left half done.
+        A file of that name is a FileExistsError unless ``overwrite``.  Errors as of dcmread and dcmwrite; nothing is
+        left half done.
         """
         data_set = dcmread(source)
         outcome = self.apply(data_set)

@@ -276,7 +276,7 @@ def _syntaxes(data_set: DataSet, wanted: str | None) -> tuple[str | None, str | 
     """UIDs of the transfer syntax that a data set was read in, and of the one that it is to have."""
     if not was_read(data_set):
         return None, wanted or named_syntax(data_set) or str(ExplicitVRLittleEndian)
-    source = data_set.transfer_syntax or None
+    source: str | None = data_set.transfer_syntax or None
     declared = contradicted_syntax(data_set)
     if declared is not None:
         element = data_set.get(_PIXEL_DATA)
