@@ -821,3 +821,13 @@ def test_a_file_may_be_asked_to_conform(tmp_path):
         with pytest.raises(EncodeError, match="no SOP Class UID"):
             ds.save_as(tmp_path / "none", enforce_file_format=True)
     assert not (tmp_path / "none").exists()
+
+
+def test_text_without_a_declared_character_set_is_an_error_that_says_what_to_declare():
+    ds = DataSet(PatientID="ü")
+    with pytest.raises(EncodeError, match=r"^PatientID: .*SpecificCharacterSet of ISO_IR 192.*PS3\.5 6\.1$"):
+        file_bytes(ds)
+    ds.SpecificCharacterSet = "ISO_IR 101"
+    ds.PatientID = "山"
+    with pytest.raises(EncodeError, match=r"^PatientID: .*declared character sets; PS3\.5 6\.1$"):
+        file_bytes(ds)

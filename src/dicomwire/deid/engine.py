@@ -161,6 +161,11 @@ class Deidentifier:
         Text that is burned into pixel data stays, unless ``clean_pixel_data`` takes it away.  UnsupportedError for a
         DICOMDIR, whose offsets would not be true any more: make a new one.
         """
+        if not isinstance(data_set, DataSet):
+            raise TypeError(
+                f"a DataSet is changed in place, not {type(data_set).__module__}.{type(data_set).__name__}: "
+                "DataSet.from_pydicom makes one of pydicom's"
+            )
         if "DirectoryRecordSequence" in data_set:
             raise UnsupportedError("a DICOMDIR is made anew, and not de-identified", what="DICOMDIR")
         return _Run(self, data_set).run()
