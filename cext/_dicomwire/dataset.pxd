@@ -38,7 +38,7 @@ cdef class Root:
 
 cdef class Sequence:
     cdef Block block
-    cdef uint32_t index         # of the element's entry, 0 for the root of a block
+    cdef uint32_t entry         # of the element, 0 for the root of a block
     cdef int _touch(self) except -1
     cdef object _tape_items(self)
 

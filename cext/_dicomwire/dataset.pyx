@@ -42,6 +42,7 @@ cdef extern from "Python.h":
 
 # Set once by dicomwire/__init__.py (bind), read-only afterwards.
 cdef dict _KEYWORDS = {}
+cdef str _LINE = "%(tag)s %(name)-35.35s %(VR)s: %(repval)s"
 cdef str _VALUE = "value"       # interned, as attribute names in code are
 
 cdef enum:
@@ -126,6 +127,14 @@ cdef object parse_key(object key):
         if isinstance(group, int) and isinstance(element, int) and 0 <= group <= 0xFFFF and 0 <= element <= 0xFFFF:
             return group << 16 | element
     return None
+
+
+cdef object _no_key(object key):
+    """The error for what is no key; with keywords that may have been meant."""
+    cdef object mark = "", hint = ""
+    if isinstance(key, str) and (<str>key).isidentifier():
+        _, mark, hint = hook("unknown_attribute")(key).partition("; ")
+    return KeyError(f"{key!r} is no tag, keyword or path{mark}{hint}")
 
 
 cdef str _tag_text(object tag):
@@ -299,6 +308,14 @@ cdef class DataElement:
         """A short text of the value, as used in listings."""
         return hook("value_text")(self)
 
+    def __getitem__(self, key):
+        """One of several values, or an item of a sequence."""
+        return self.value[key]
+
+    def clear(self):
+        """Take the value away: the element stays, empty."""
+        self.value = None
+
     def as_datetime(self):
         """The value of a DA, TM or DT as date, time or datetime; a list of them when there are several.
 
@@ -425,7 +442,10 @@ cdef Block _item_block(object item, Block holder):
     """The block of an item to be put into a sequence: a data set that was made itself, of one that was read a copy."""
     cdef DataSet data_set
     if not isinstance(item, DataSet):
-        raise EncodeError(f"items are data sets, not {type(item).__name__}", section="PS3.5 7.5")
+        other = hook("item_from_pydicom")(item)
+        if other is None:
+            raise EncodeError(f"items are data sets, not {type(item).__name__}", section="PS3.5 7.5")
+        item = other
     data_set = <DataSet>item
     if not data_set.block.is_own or data_set.block.kind != DATA_SET:
         adopt_lists(data_set.block, data_set.index)
@@ -435,6 +455,16 @@ cdef Block _item_block(object item, Block holder):
         raise ValueError("a data set cannot be an item of itself")
     edits_for(data_set.block, 0).is_held = True
     return data_set.block
+
+
+cdef DataElement _own_element(object element):
+    """A DataElement that was given, or one of pydicom's as ours."""
+    if not isinstance(element, DataElement):
+        made = hook("element_from_pydicom")(element)
+        if made is None:
+            raise TypeError(f"expected a DataElement, not {type(element).__module__}.{type(element).__name__}")
+        return made
+    return <DataElement>element
 
 
 cdef Block _walked(Block block, uint32_t index):
@@ -454,9 +484,9 @@ cdef Block sequence_block(object value, Block holder, bint copied):
     cdef Sequence sequence
     if isinstance(value, Sequence):
         sequence = <Sequence>value
-        if copied or not sequence.block.is_own or sequence.index:
-            adopt_lists(sequence.block, sequence.index)
-            return clone(_walked(sequence.block, sequence.index), sequence.index)
+        if copied or not sequence.block.is_own or sequence.entry:
+            adopt_lists(sequence.block, sequence.entry)
+            return clone(_walked(sequence.block, sequence.entry), sequence.entry)
         if holder is not None and holder.edits is not None and holder.edits.is_held and holds(sequence.block, holder):
             raise ValueError("a data set cannot be an item of itself")
         edits_for(sequence.block, 0).is_held = True
@@ -638,9 +668,10 @@ cdef class DataSet:
     beneath the changes, so that writing copies all else as it was.
     """
 
-    def __init__(self, elements=None, *, policy="report"):
+    def __init__(self, elements=None, *, policy="report", **values):
         """A data set with the elements of another one, or of a mapping from keys to values; empty without.
 
+        values      values by keyword: ``DataSet(PatientID="1", Rows=512)``
         policy      what happens to values that can be encoded but depart from their VR: "strict" raises EncodeError,
                     "report" lists them in ``deviations``, "ignore" does neither
         """
@@ -649,6 +680,8 @@ cdef class DataSet:
         edits_for(self.block, 0)
         if elements is not None:
             self.update(elements)
+        for name, value in values.items():
+            setattr(self, name, value)
 
     def __getattribute__(self, name):
         cdef PyObject* found
@@ -700,6 +733,9 @@ cdef class DataSet:
                     self._root().new_meta = True
                 else:
                     raise TypeError("an item cannot be file_meta")
+            elif name == "is_little_endian" or name == "is_implicit_VR":
+                raise AttributeError(f"{name} tells how a data set was read; it is written as "
+                                     "file_meta.TransferSyntaxUID, or the argument transfer_syntax, says")
             else:
                 raise AttributeError(f"a DataSet has no attribute {name} that can be set")
             return
@@ -744,7 +780,9 @@ cdef class DataSet:
             return
         tag = parse_key(key)
         if tag is None:
-            raise KeyError(f"{key!r} is no tag, keyword or path")
+            raise _no_key(key)
+        if not isinstance(value, DataElement) and hasattr(value, "VR"):
+            value = _own_element(value)
         if isinstance(value, DataElement):
             element = <DataElement>value
             if element.block.entries[element.index].tag != tag:
@@ -764,6 +802,9 @@ cdef class DataSet:
 
     def __delitem__(self, key):
         cdef object tag
+        if isinstance(key, slice):
+            hook("delete_part")(self, key)
+            return
         if isinstance(key, str) and "." in <str>key:
             around, _, last = (<str>key).rpartition(".")
             item = self._by_path(around)
@@ -773,15 +814,13 @@ cdef class DataSet:
             return
         tag = parse_key(key)
         if tag is None:
-            raise KeyError(f"{key!r} is no tag, keyword or path")
+            raise _no_key(key)
         if not remove(self.block, self.index, <uint32_t>tag):
             raise KeyError(f"the data set has no {key if isinstance(key, str) else _tag_text(tag)}")
 
     def add(self, element):
         """Take over an element."""
-        if not isinstance(element, DataElement):
-            raise TypeError(f"add takes a DataElement, not {type(element).__name__}")
-        self._take(<DataElement>element)
+        self._take(_own_element(element))
 
     def add_new(self, tag, VR, value):
         """Set an element with a VR that the caller chooses."""
@@ -840,8 +879,10 @@ cdef class DataSet:
         else:
             index = self._index_of(key)
         if index == 0:
+            if isinstance(key, slice):
+                return hook("part")(self, key)
             if parse_key(key) is None:
-                raise KeyError(f"{key!r} is no tag, keyword or path")
+                raise _no_key(key)
             raise KeyError(f"the data set has no {key if isinstance(key, str) else _tag_text(parse_key(key))}")
         return new_element(self.block, index)
 
@@ -940,9 +981,42 @@ cdef class DataSet:
             return _walk_ordered(self)
         return elements
 
-    def walk(self):
-        """Same as iterall."""
-        return self.iterall()
+    def walk(self, callback=None, recursive=True):
+        """Call ``callback(data_set, element)`` for each element, with the item that it is in; it may change both.
+
+        ``recursive``: elements of items, too.  Without a callback the same as iterall, or as iter.
+        """
+        if callback is None:
+            return self.iterall() if recursive else iter(self)
+        hook("walk")(self, callback, recursive)
+
+    def elements(self):
+        """The elements, in tag order; an iterator."""
+        return iter(self)
+
+    def data_element(self, name):
+        """The element with this keyword, or None."""
+        return self[name] if name in self else None
+
+    def get_item(self, key):
+        """The element for a key; same as subscripts."""
+        return self[key]
+
+    def group_dataset(self, group):
+        """A data set with the elements of one group, a copy like ``ds[first:stop]``."""
+        return hook("group")(self, group)
+
+    def remove_private_tags(self):
+        """Delete all private elements, in items too."""
+        hook("remove_private")(self)
+
+    def formatted_lines(self, element_format=_LINE, sequence_element_format=_LINE):
+        """A line for each element, nested ones too, from formats that name attributes of DataElement; an iterator."""
+        return hook("data_set_lines")(self, element_format, sequence_element_format)
+
+    def top(self):
+        """The elements as text, without those in items."""
+        return hook("data_set_text")(self, is_nested=False)
 
     def to_dict(self):
         """The values as plain Python objects by keyword, nested ones too; see dicomwire.dataset.plain."""
@@ -1011,6 +1085,14 @@ cdef class DataSet:
             self[<uint32_t>group << 16 | free] = creator
             return hook("private_block")(self, group, creator, free)
         raise KeyError(f"no private block of this creator in group {group:04X}")
+
+    def private_creators(self, group):
+        """The creators that reserved blocks of an odd group."""
+        return hook("private_creators")(self, group)
+
+    def get_private_item(self, group, element_offset, private_creator):
+        """The element of a creator's block, by the last two digits of its tag; KeyError where there is none."""
+        return self.private_block(group, private_creator)[element_offset]
 
     # ------------------------------------------------------------------------------------------- the whole data set
 
@@ -1421,17 +1503,17 @@ cdef class Sequence:
     def __init__(self, items=()):
         """A sequence that belongs to no data set yet; data sets that were read are copied, others are the items."""
         self.block = sequence_block(items if not isinstance(items, Sequence) else list(items), None, False)
-        self.index = 0
+        self.entry = 0
 
     def __len__(self):
-        cdef uint32_t i = self.index + 1, n = 0
+        cdef uint32_t i = self.entry + 1, n = 0
         if self.block.edits is not None:
-            members = members_of(self.block, self.index)
+            members = members_of(self.block, self.entry)
             if members is not None:
                 return len(members)
-        if self.block.entries[self.index].flags & END_UNKNOWN:
+        if self.block.entries[self.entry].flags & END_UNKNOWN:
             self.block.go_on(ALL, True)
-        while i < self.block.entries[self.index].next:
+        while i < self.block.entries[self.entry].next:
             i = self.block.entries[i].next
             n += 1
         return n
@@ -1444,17 +1526,17 @@ cdef class Sequence:
             return items[key]
         wanted = key
         if self.block.edits is not None:
-            members = members_of(self.block, self.index)
+            members = members_of(self.block, self.entry)
             if members is not None:
                 if not -len(members) <= wanted < len(members):
                     raise IndexError("item number out of range")
                 return _member(self.block, (<list>members)[wanted + (len(members) if wanted < 0 else 0)])
         if wanted < 0:
             wanted += len(self)
-        i = self.index + 1
-        stop = self.block.entries[self.index].next
+        i = self.entry + 1
+        stop = self.block.entries[self.entry].next
         if self.block.counted_item and self.block.counted <= wanted and (
-                self.block.entries[self.block.counted_item].parent == self.index):
+                self.block.entries[self.block.counted_item].parent == self.entry):
             i = self.block.counted_item
             n = self.block.counted
         while wanted >= 0:
@@ -1465,11 +1547,11 @@ cdef class Sequence:
                     return _item_at(self.block, i)
                 i = self.block.entries[i].next
                 n += 1
-            if not self.block.entries[self.index].flags & END_UNKNOWN:
+            if not self.block.entries[self.entry].flags & END_UNKNOWN:
                 break
             # Who takes one after the other wants what is inside, too; those before a distant one may not be wanted.
             self.block.go_on(<uint32_t>min(wanted - n + 1, <Py_ssize_t>ALL - 1), wanted - n >= FAR)
-            stop = self.block.entries[self.index].next
+            stop = self.block.entries[self.entry].next
         raise IndexError("item number out of range")
 
     def offsets(self):
@@ -1478,7 +1560,7 @@ cdef class Sequence:
         cdef uint32_t i
         cdef object part
         if self.block.edits is not None:
-            members = members_of(self.block, self.index)
+            members = members_of(self.block, self.entry)
             if members is not None:
                 for part in members:
                     if isinstance(part, int):
@@ -1487,16 +1569,16 @@ cdef class Sequence:
                     else:
                         found.append(-1)
                 return found
-        if self.block.entries[self.index].flags & END_UNKNOWN:
+        if self.block.entries[self.entry].flags & END_UNKNOWN:
             self.block.go_on(ALL, True)
-        i = self.index + 1
-        while i < self.block.entries[self.index].next:
+        i = self.entry + 1
+        while i < self.block.entries[self.entry].next:
             found.append(self.block.entries[i].offset - self.block.entries[i].header_size)
             i = self.block.entries[i].next
         return found
 
     def __setitem__(self, key, value):
-        cdef list members = own_members(self.block, self.index)
+        cdef list members = own_members(self.block, self.entry)
         self._touch()
         if isinstance(key, slice):
             members[key] = [_item_block(item, self.block) for item in value]
@@ -1506,7 +1588,7 @@ cdef class Sequence:
             members[key + (len(members) if key < 0 else 0)] = _item_block(value, self.block)
 
     def __delitem__(self, key):
-        cdef list members = own_members(self.block, self.index)
+        cdef list members = own_members(self.block, self.entry)
         self._touch()
         if not isinstance(key, slice):
             if not -len(members) <= key < len(members):
@@ -1521,18 +1603,18 @@ cdef class Sequence:
 
     def append(self, item):
         """Put an item at the end: a data set that was made, or a copy of one that was read."""
-        own_members(self.block, self.index).append(_item_block(item, self.block))
+        own_members(self.block, self.entry).append(_item_block(item, self.block))
         self._touch()
 
     def insert(self, Py_ssize_t position, item):
         """Put an item before the one at a position, as lists do."""
-        own_members(self.block, self.index).insert(position, _item_block(item, self.block))
+        own_members(self.block, self.entry).insert(position, _item_block(item, self.block))
         self._touch()
 
     def extend(self, items):
         """Put items at the end."""
         made = [_item_block(item, self.block) for item in items]
-        own_members(self.block, self.index).extend(made)
+        own_members(self.block, self.entry).extend(made)
         self._touch()
 
     def __iadd__(self, items):
@@ -1545,19 +1627,56 @@ cdef class Sequence:
         del self[position]
         return item
 
+    def remove(self, item):
+        """Take out the first item that is equal; ValueError where there is none."""
+        del self[self.index(item)]
+
+    def index(self, item, start=0, stop=None):
+        """The position of the first item that is equal; ValueError where there is none."""
+        items = list(self)
+        for position in range(*slice(start, stop).indices(len(items))):
+            if items[position] == item:
+                return position
+        raise ValueError("no item is equal to this one")
+
+    def count(self, item):
+        """How many items are equal."""
+        return sum(1 for found in self if found == item)
+
+    def sort(self, *, key, reverse=False):
+        """Order the items by what ``key`` says of each."""
+        order = sorted(range(len(self)), key=[key(item) for item in self].__getitem__, reverse=reverse)
+        members = own_members(self.block, self.entry)
+        members[:] = [members[at] for at in order]
+        self._touch()
+
+    def copy(self):
+        """A sequence that belongs to no data set, with copies of the items."""
+        return self.__copy__()
+
+    def __add__(self, items):
+        if not isinstance(items, (Sequence, list, tuple)):
+            return NotImplemented
+        return [*self, *items]
+
+    def __radd__(self, items):
+        if not isinstance(items, (list, tuple)):
+            return NotImplemented
+        return [*items, *self]
+
     def clear(self):
         """Take all items out."""
-        own_members(self.block, self.index).clear()
+        own_members(self.block, self.entry).clear()
         self._touch()
 
     def reverse(self):
         """Turn the order of the items around."""
-        own_members(self.block, self.index).reverse()
+        own_members(self.block, self.entry).reverse()
         self._touch()
 
     def __iter__(self):
         if self.block.edits is not None:
-            members = members_of(self.block, self.index)
+            members = members_of(self.block, self.entry)
             if members is not None:
                 return iter([_member(self.block, part) for part in members])
         return self._tape_items()
@@ -1565,9 +1684,9 @@ cdef class Sequence:
     cdef object _tape_items(self):
         cdef _Items items = _Items.__new__(_Items)
         items.block = self.block
-        items.sequence = self.index
-        items.next = self.index + 1
-        items.stop = self.block.entries[self.index].next
+        items.sequence = self.entry
+        items.next = self.entry + 1
+        items.stop = self.block.entries[self.entry].next
         return items
 
     def __eq__(self, other):
@@ -1581,14 +1700,14 @@ cdef class Sequence:
         return hook("sequence_text")(self)
 
     def __reduce__(self):
-        adopt_lists(self.block, self.index)
+        adopt_lists(self.block, self.entry)
         if self.block.source.edited:
             return Sequence, (list(self),)
-        return reduce_inside(self.block, self.index, ITEMS)
+        return reduce_inside(self.block, self.entry, ITEMS)
 
     def __copy__(self):
-        adopt_lists(self.block, self.index)
-        return new_sequence(clone(_walked(self.block, self.index), self.index), 0)
+        adopt_lists(self.block, self.entry)
+        return new_sequence(clone(_walked(self.block, self.entry), self.entry), 0)
 
     def __deepcopy__(self, memo):
         return self.__copy__()
@@ -1633,7 +1752,7 @@ cdef class _Items:
 cdef Sequence new_sequence(Block block, uint32_t index):
     cdef Sequence sequence = Sequence.__new__(Sequence)
     sequence.block = block
-    sequence.index = index
+    sequence.entry = index
     return sequence
 
 

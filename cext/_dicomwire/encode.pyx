@@ -84,12 +84,25 @@ cdef int _number_fault(const uint8_t* p, uint64_t n, bint whole) noexcept nogil:
     return FINE if i == n else BAD_FORM
 
 
+cdef int _date_range_fault(const uint8_t* p, uint64_t n, uint64_t dash) noexcept nogil:
+    """Two dates with a dash between them, of which one may be missing; no date with dashes of its own."""
+    cdef uint64_t i
+    if not (dash == 0 or dash == 8) or not (n == dash + 1 or n == dash + 9) or n == 1:
+        return BAD_FORM
+    for i in range(dash + 1, n):
+        if not _is_digit(p[i]):
+            return BAD_FORM
+    return FINE
+
+
 cdef int _instant_fault(const uint8_t* p, uint64_t n, uint16_t vr) noexcept nogil:
     """A date, a time or both: digits in the right number; ranges and wild cards of queries pass (PS3.4 C.2.2.2.5)."""
     cdef uint64_t i, digits = 0
     for i in range(n):
         if _is_digit(p[i]):
             digits += 1
+        elif vr == DW_VR_DA and p[i] == 0x2D:
+            return _date_range_fault(p, n, i)
         elif p[i] == 0x2D or p[i] == 0x2A or p[i] == 0x3F or p[i] == 0x22:
             return FINE                         # a range, an offset west of Greenwich, a wild card, a missing value
         elif vr == DW_VR_DA or p[i] != 0x2E and p[i] != 0x2B and p[i] != 0x20:

@@ -15,6 +15,7 @@ def dcmread(
     force: bool = False,
     charset: str | Iterable[str] | None = None,
     policy: Literal["strict", "report", "ignore"] | str = "report",
+    defer_size: object = None,
 ) -> DataSet: ...
 def restore(data: bytes, arguments: Mapping[str, object] | None, filename: object) -> DataSet: ...
 def restore_inside(

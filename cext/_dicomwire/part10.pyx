@@ -577,7 +577,7 @@ cdef uint32_t _tag_of(str option, object key) except? 0:
 
 
 def dcmread(source, *, stop_before_pixels=False, specific_tags=None, stop_at=None, force=False, charset=None,
-            policy="report"):
+            policy="report", defer_size=None):
     """Read a data set lazily and return it as a :class:`DataSet`.
 
     ``source`` is a path, a bytes-like object (kept and never copied) or a binary file object, read from its
@@ -592,6 +592,7 @@ def dcmread(source, *, stop_before_pixels=False, specific_tags=None, stop_at=Non
     policy: "strict" raises DecodeError where the source departs from the standard, "report" lists it in
     ``ds.deviations``,
         "ignore" does neither.
+    defer_size: taken for the sake of callers of pydicom; every value is read when it is asked for.
 
     Raises DecodeError for what cannot be read, OSError for the file.  PS3.10 section 7, PS3.5 section 7.
     """
@@ -623,8 +624,10 @@ def dcmread(source, *, stop_before_pixels=False, specific_tags=None, stop_at=Non
         opened = source_from_remote(source)
     elif hasattr(source, "read") and not PyObject_CheckBuffer(source):
         opened = source_from_file(source)
-    else:
+    elif PyObject_CheckBuffer(source):
         opened = source_from_buffer(source)
+    else:
+        raise TypeError(f"expected a path, a bytes-like object or a binary file object, not {type(source).__name__}")
     opened.policy = level
     if charset is not None:
         charset = (charset,) if isinstance(charset, str) else tuple(charset)

@@ -286,7 +286,8 @@ cdef class Plan:
             data = hook("encode_text")(text, charset, not dw_vr_traits(vr) & DW_VR_SINGLE, vr == DW_VR_PN,
                                        self.policy == IGNORE)
         except EncodeError as error:
-            raise EncodeError(error.message, path=self.path(), section=error.section) from None
+            hint = "" if terms else " (none is declared: SpecificCharacterSet of ISO_IR 192 has every character)"
+            raise EncodeError(error.message + hint, path=self.path(), section=error.section) from None
         if len(data) & 1:
             data += b" "
         return self._value(tag, vr, data, encoding)

@@ -2,11 +2,13 @@
 
 import io
 import os
+import re
 
 import pytest
 from click.testing import CliRunner
 
 import dicomwire
+from dicomwire.cli import deid
 from dicomwire.cli.__main__ import cli
 from tests.deid.test_deid import instance, text
 
@@ -101,3 +103,42 @@ def test_what_cannot_be(folder, tmp_path, arguments, status, words):
 def test_short_keys(folder, tmp_path):
     (tmp_path / "key").write_bytes(b"short")
     assert run(folder, "--to", tmp_path / "out", "--key-file", tmp_path / "key").exit_code == 2
+
+
+def test_files_that_are_there(folder, tmp_path):
+    arguments = (folder, "--to", tmp_path / "out", "--key-file", tmp_path / "key")
+    assert run(*arguments).exit_code == 0
+    before = {name: (tmp_path / "out" / name).read_bytes() for name in written(tmp_path / "out")}
+    again = run(*arguments)
+    assert again.exit_code == 1
+    for name in before:
+        assert f"{tmp_path / 'out' / name} is there already" in again.stderr
+    (tmp_path / "out" / next(iter(before))).write_bytes(b"other")
+    assert run(*arguments, "--overwrite").exit_code == 0
+    assert {name: (tmp_path / "out" / name).read_bytes() for name in written(tmp_path / "out")} == before
+
+
+def test_files_that_are_not_dicom(folder, tmp_path):
+    (folder / "notes.txt").write_text("nothing")
+    result = run(folder, "--to", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "notes.txt: this is not DICOM" in result.stderr
+    result = run(folder, "--to", tmp_path / "other", "--skip-foreign")
+    assert result.exit_code == 0
+    assert re.match(r"deid: 2 files, [\d,]+ bytes, 0 failed, 1 not DICOM, ", result.stderr)
+
+
+def test_an_interrupted_command_says_what_it_did(folder, tmp_path, monkeypatch):
+    real, calls = deid.deidentify_file, []
+
+    def interrupted(source, target, **options):
+        if calls:
+            raise KeyboardInterrupt
+        calls.append(source)
+        return real(source, target, **options)
+
+    monkeypatch.setattr(deid, "deidentify_file", interrupted)
+    result = run(folder, "--to", tmp_path / "out")
+    assert result.exit_code == 130
+    assert re.match(r"deid: 1 files, [\d,]+ bytes, 0 failed, interrupted, 1 left, ", result.stderr)
+    assert len(written(tmp_path / "out")) == 1

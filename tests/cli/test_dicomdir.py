@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from dicomwire.cli.__main__ import cli
+from dicomwire.file.file_set import FileSet
 from tests.builders import element, part10
 
 
@@ -72,3 +73,19 @@ def test_failures(folder, tmp_path):
     assert result.exit_code == 1
     assert len(result.stderr.splitlines()) == 2
     assert run("--create", tmp_path / "other", "--file-set-id", "small", folder).exit_code == 1
+
+
+def test_an_interrupted_command_leaves_a_whole_file_set(folder, tmp_path, monkeypatch):
+    real, calls = FileSet.add, []
+
+    def interrupted(self, path):
+        if calls:
+            raise KeyboardInterrupt
+        calls.append(path)
+        return real(self, path)
+
+    monkeypatch.setattr(FileSet, "add", interrupted)
+    result = run("--create", tmp_path / "set", folder)
+    assert result.exit_code == 130
+    assert result.stderr.startswith("dicomdir: 1 files, 0 failed, interrupted, 1 left, ")
+    assert run(tmp_path / "set", "--check").exit_code == 0

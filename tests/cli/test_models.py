@@ -112,3 +112,24 @@ def test_sr(tmp_path):
     result = run("sr", path)
     assert result.exit_code == 1
     assert "no structured report" in result.stderr
+    below = tmp_path / "below"
+    below.mkdir()
+    (below / "report.dcm").write_bytes(report)
+    (below / "notes.txt").write_bytes(b"nothing")
+    result = run("sr", tmp_path, "--no-header")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [f"# {below / 'report.dcm'}", "Ti&#27;tle", "  TEXT: x", "      y"]
+    assert result.stderr == ""
+    (below / "broken.dcm").write_bytes(part10(content)[:-12])
+    result = run("sr", tmp_path, "--no-header", "--policy", "strict")
+    assert result.exit_code == 1
+    assert "broken.dcm" in result.stderr
+
+
+def test_files_that_are_not_dicom_are_passed_over(folder, tmp_path):
+    for command, *where in (("json",), ("json", "--to", tmp_path / "j"), ("xml", "--to", tmp_path / "x")):
+        arguments = (command, folder, *where)
+        assert run(*arguments).exit_code == 1
+        result = run(*arguments, "--skip-foreign")
+        assert result.exit_code == 0
+        assert "c.txt" not in result.stderr

@@ -179,3 +179,25 @@ def test_a_file_named_twice_is_changed_once(folder):
     assert result.exit_code == 0
     assert facts(result)["files"] == "2"
     assert dicomwire.dcmread(folder / "a.dcm").PatientID == "X"
+
+
+def test_an_interrupted_command_says_what_it_did(folder, monkeypatch):
+    from concurrent import futures
+
+    real, calls = futures.wait, []
+
+    def interrupted(*arguments, **options):
+        if calls:
+            raise KeyboardInterrupt
+        calls.append(1)
+        return real(*arguments, **options)
+
+    for number in range(30):
+        (folder / f"{number}.dcm").write_bytes(file_data())
+    monkeypatch.setattr(futures, "wait", interrupted)
+    result = run("modify", "--set", "PatientID=NEW", folder)
+    assert result.exit_code == 130
+    done = sum(dicomwire.dcmread(path).PatientID == "NEW" for path in folder.rglob("*.dcm"))
+    assert 1 <= done < 32
+    assert facts(result)["written"] == str(done)
+    assert f"interrupted, {32 - done} files left" in result.stderr

@@ -58,12 +58,36 @@ def test_a_made_data_set_holds_what_is_set():
     assert ds.get(0x00280010).value == 512
 
 
+def test_a_data_set_is_made_of_keywords():
+    ds = DataSet({"PatientID": "0", "StudyID": "S"}, PatientID="1", Rows=512, policy="strict")
+    assert ds == DataSet({"PatientID": "1", "StudyID": "S", "Rows": 512})
+    with pytest.raises(EncodeError):
+        DataSet(Modality="ct", policy="strict")
+    for wrong in ("Rowz", "rows"):
+        with pytest.raises(AttributeError):
+            DataSet(**{wrong: 1})
+
+
+def test_elements_by_their_values():
+    ds = DataSet(ImageType=["A", "B"], ContentSequence=[DataSet(PatientID="1")])
+    assert ds["ImageType"][1] == "B"
+    assert list(ds["ImageType"]) == ["A", "B"]
+    assert ds["ContentSequence"][0].PatientID == "1"
+    ds["ImageType"].clear()
+    assert ds["ImageType"].is_empty
+    assert len(ds) == 2
+
+
 def test_keys_that_are_none():
     ds = DataSet()
     with pytest.raises(AttributeError, match="did you mean Rows"):
         ds.Rowz = 1
-    with pytest.raises(KeyError):
+    with pytest.raises(KeyError, match="did you mean Rows"):
         ds["Rowz"] = 1
+    with pytest.raises(KeyError, match="did you mean Rows"):
+        ds["Rowz"]
+    with pytest.raises(AttributeError, match=r"file_meta\.TransferSyntaxUID"):
+        ds.is_little_endian = True
     with pytest.raises(AttributeError):
         ds.something = 1
     for missing in (lambda: ds.PatientID, lambda: delattr(ds, "PatientID")):
@@ -182,6 +206,37 @@ def test_elements_are_taken_over_as_they_are():
     assert bytes(ds.PixelData) == b"\1\0\2\0"
 
 
+def test_sequences_are_ordered_and_searched_like_lists():
+    def numbers(items):
+        return [one.InstanceNumber for one in items]
+
+    data = sequence(0x00400275, *(item(element(0x00200013, "IS", text)) for text in (b"3 ", b"1 ", b"2 ", b"1 ")))
+    for items in (read(data).RequestAttributesSequence, Sequence([DataSet(InstanceNumber=n) for n in (3, 1, 2, 1)])):
+        wanted = DataSet(InstanceNumber=1)
+        assert items.index(wanted) == 1
+        assert items.index(wanted, 2) == 3
+        assert items.count(wanted) == 2
+        assert wanted in items
+        with pytest.raises(ValueError, match="no item is equal"):
+            items.index(wanted, 2, 3)
+        items.sort(key=lambda one: one.InstanceNumber)
+        assert numbers(items) == [1, 1, 2, 3]
+        items.sort(key=lambda one: one.InstanceNumber, reverse=True)
+        assert numbers(items) == [3, 2, 1, 1]
+        copied = items.copy()
+        items.remove(wanted)
+        with pytest.raises(ValueError, match="no item is equal"):
+            items.remove(DataSet())
+        assert numbers(items) == [3, 2, 1]
+        assert numbers(copied) == [3, 2, 1, 1]
+        assert numbers(items + [wanted]) == [3, 2, 1, 1]  # noqa: RUF005
+        assert numbers([wanted] + items) == [1, 3, 2, 1]  # noqa: RUF005
+        assert numbers(items + copied) == [3, 2, 1, 3, 2, 1, 1]
+    ds = read(data)
+    ds.RequestAttributesSequence.sort(key=lambda one: one.InstanceNumber)
+    assert numbers(dicomwire.dcmread(file_bytes(ds)).RequestAttributesSequence) == [1, 1, 2, 3]
+
+
 def test_a_list_of_values_that_is_nobodys_any_more_is_not_written():
     ds = read(one())
     kept, gone = ds.ImageType, read(one())
@@ -239,7 +294,7 @@ def test_a_list_with_a_value_that_is_no_number_is_not_taken_for_a_changed_one():
 def test_what_belongs_to_file_meta_information_is_refused_in_a_data_set(tmp_path):
     for ds in (read(one()), DataSet({"PatientID": "1"})):
         ds.TransferSyntaxUID = "1.2.840.10008.1.2"
-        with pytest.raises(EncodeError, match="^TransferSyntaxUID: .*file_meta.*PS3.10 7.1"):
+        with pytest.raises(EncodeError, match=r"^TransferSyntaxUID: .*file_meta.*PS3\.10 7\.1"):
             ds.save_as(tmp_path / "wrong.dcm")
         assert list(tmp_path.iterdir()) == []
         del ds.TransferSyntaxUID
@@ -355,6 +410,7 @@ BENDS = [
     ("PatientID", "x" * 65), ("PatientID", "a\nb"), ("Modality", "ct"), ("Modality", "X" * 17), ("StudyID", "x" * 17),
     ("StudyInstanceUID", "1.02"), ("StudyInstanceUID", "1." * 33), ("StudyInstanceUID", "1.2a"),
     ("StudyDate", "2020"), ("StudyDate", "yesterday"), ("StudyTime", "1"), ("PatientAge", "5"), ("PatientAge", "05XX"),
+    ("StudyDate", "2020-01-02"), ("StudyDate", "20200101-2021"), ("StudyDate", "-"), ("StudyDate", "2020-"),
     ("SliceThickness", "thin"), ("SliceThickness", "1.00000000000000000"), ("InstanceNumber", "1.5"),
     ("InstanceNumber", "1234567890123"), ("PatientName", "a^b^c^d^e^f"), ("PatientName", "a=b=c=d"),
     ("PatientName", "x" * 65), ("Modality", "CT\\MR"), ("PixelSpacing", "1"), ("ImageOrientationPatient", "1\\0\\0"),
@@ -386,6 +442,7 @@ def test_what_departs_from_its_vr_is_judged_by_policy(keyword, value):
     [
         ("PatientID", "x" * 64), ("PatientID", "ü" * 64), ("Modality", "CT"), ("StudyInstanceUID", "1." * 31 + "10"),
         ("StudyDate", "20200101-20201231"), ("StudyTime", "-1200"), ("StudyTime", "120000.5"), ("PatientAge", "005Y"),
+        ("StudyDate", "-20201231"), ("StudyDate", "20200101-"), ("StudyDate", "2020*"),
         ("SliceThickness", " -1.5E+3 "), ("InstanceNumber", "+12 "), ("PatientName", "a^b^c^d^e=f=g"),
         ("PatientName", "Do*"), ("ImageType", ["A"] * 5), ("PixelSpacing", [1, 2]), ("Modality", ""),
         ("PatientComments", "two\r\nlines\\one value"), ("AcquisitionDateTime", "202001"), ("Modality", "C?"),

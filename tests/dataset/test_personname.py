@@ -111,3 +111,21 @@ def test_pydicom_finds_the_same_parts(text):
     assert ours.formatted("%(family_name)s/%(phonetic)s") == theirs.formatted("%(family_name)s/%(phonetic)s")
     # Known difference: pydicom drops empty groups at the end of the text, here it stays as it was written.
     assert ours.rstrip("=") == str(theirs).rstrip("=")
+
+
+def test_names_from_components():
+    made = PersonName.from_named_components
+    assert made("Doe", "John") == "Doe^John"
+    assert made(family_name="Doe", name_suffix="Jr.") == "Doe^^^^Jr."
+    assert made() == ""
+    full = {
+        "family_name": "Yamada", "given_name": "Tarou", "family_name_ideographic": "山田",
+        "given_name_ideographic": "太郎", "family_name_phonetic": "やまだ", "given_name_phonetic": "たろう",
+    }  # fmt: skip
+    plain = {"family_name": "Doe", "middle_name": "M", "given_name_ideographic": "I", "name_suffix_phonetic": "P"}
+    assert made(**plain) == str(pydicom.valuerep.PersonName.from_named_components(**plain))
+    assert made(**full) == "Yamada^Tarou=山田^太郎=やまだ^たろう"
+    assert made(family_name_phonetic="p") == "==p"
+    for wrong in ("a^b", "a=b", "a\\b"):
+        with pytest.raises(ValueError, match=r"PS3\.5 6\.2\.1"):
+            made(wrong)

@@ -157,3 +157,51 @@ def test_datasets_are_written_read_as_frames_and_as_reports(tmp_path):
     assert bytes(dicomwire.FrameReader(dataset)[0]) == b"\1\2"
     dataset.ValueType = "CONTAINER"
     assert read_content(dataset).value_type == "CONTAINER"
+
+
+# --- wherever a data set is taken ---
+
+
+def test_items_and_elements_of_pydicom_are_taken():
+    theirs = made()
+    for ds in (DataSet(), dicomwire.dcmread(part10(plain()))):
+        ds.OtherPatientIDsSequence = [theirs, DataSet(PatientID="2")]
+        ds.OtherPatientIDsSequence.append(theirs.OtherPatientIDsSequence[0])
+        ds.add(theirs["Rows"])
+        ds["PatientName"] = theirs["PatientName"]
+        ds.ContentSequence = theirs.OtherPatientIDsSequence
+        again = dicomwire.dcmread(dicomwire.file.file_bytes(ds), force=True)
+        assert [one.get("PatientID") for one in again.OtherPatientIDsSequence] == [None, "2", "1"]
+        assert again.OtherPatientIDsSequence[0].OtherPatientIDsSequence[0].PatientID == "1"
+        assert (again.PatientName, again.Rows, again.ContentSequence[0].PatientID) == ("Doe^John", 5, "1")
+        with pytest.raises(EncodeError, match="items are data sets, not dict"):
+            ds.ContentSequence = [{}]
+        with pytest.raises(TypeError, match=r"expected a DataElement, not builtins\.int"):
+            ds.add(5)
+
+
+def test_a_data_set_is_made_from_and_updated_by_one_of_pydicom():
+    assert DataSet(made()) == DataSet.from_pydicom(made())
+    ds = DataSet(PatientID="kept", Rows=1)
+    ds.update(made())
+    assert (ds.PatientID, ds.Rows, ds.PatientName) == ("kept", 5, "Doe^John")
+
+
+def test_text_of_items_of_pydicom_is_written_in_the_character_set_around():
+    data = part10(
+        element(0x00080005, "CS", b"ISO_IR 100")
+        + sequence(0x00101002, item(element(0x00081030, "LO", "Müller".encode("latin-1"))))
+    )
+    theirs = pydicom.dcmread(io.BytesIO(data))
+    fresh = Dataset()
+    fresh.StudyDescription = "Müller"
+    for terms in ("ISO_IR 192", "ISO_IR 100"):
+        ds = DataSet(SpecificCharacterSet=terms)
+        ds.OtherPatientIDsSequence = [theirs.OtherPatientIDsSequence[0], fresh]
+        ds.add(fresh["StudyDescription"])
+        again = pydicom.dcmread(io.BytesIO(dicomwire.file.file_bytes(ds)), force=True)
+        assert [one.StudyDescription for one in again.OtherPatientIDsSequence] == ["Müller", "Müller"]
+        assert again.StudyDescription == "Müller"
+        assert "SpecificCharacterSet" not in again.OtherPatientIDsSequence[0]
+    assert "SpecificCharacterSet" not in fresh
+    assert "SpecificCharacterSet" not in theirs.OtherPatientIDsSequence[0]

@@ -223,7 +223,7 @@ def test_errors_of_the_file_system(tmp_path):
 
 @pytest.mark.parametrize("source", [None, 5, 1.5, object(), ["a.dcm"]])
 def test_what_is_no_source(source):
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match=f"path, a bytes-like object or a binary file.*not {type(source).__name__}"):
         dicomwire.dcmread(source)
 
 
@@ -240,7 +240,7 @@ def test_empty_sources(tmp_path):
 
 def test_unknown_arguments_are_refused():
     with pytest.raises(TypeError):
-        dicomwire.dcmread(SMALL, defer_size=5)
+        dicomwire.dcmread(SMALL, deferred=5)
     with pytest.raises(TypeError):
         dicomwire.dcmread(SMALL, True)
     with pytest.raises(TypeError):
@@ -679,3 +679,8 @@ def test_a_transfer_syntax_longer_than_what_was_read_is_reported_from_a_file_too
     path.write_bytes(data)
     for source in (data, path):
         assert [deviation.kind for deviation in dicomwire.dcmread(source).deviations] == ["transfer_syntax"]
+
+
+def test_values_are_deferred_whatever_the_size():
+    for size in (None, 0, "512 KB"):
+        assert dicomwire.dcmread(LARGE, defer_size=size) == dicomwire.dcmread(LARGE)

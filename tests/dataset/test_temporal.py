@@ -210,7 +210,7 @@ def test_other_text_is_refused_without_showing_it(parse, text):
     with pytest.raises(ValueDecodeError) as caught:
         parse(text, offset=1184, path="PatientBirthDate")
     assert (caught.value.offset, caught.value.path) == (1184, "PatientBirthDate")
-    assert caught.value.section == "PS3.5 section 6.2"
+    assert caught.value.section == "PS3.5 6.2"
     message = caught.value.message
     assert message.startswith(f"{parse.__name__[-2:].upper()}: expected ")
     assert ", found " in message

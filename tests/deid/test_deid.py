@@ -3,6 +3,7 @@
 import importlib.util
 from pathlib import Path
 
+import pydicom
 import pytest
 
 import dicomwire
@@ -392,3 +393,8 @@ def test_results_of_real_files_are_the_same_each_time(real_files):
         assert made[0] == made[1], path.name
         compared += 1
     assert compared > 20
+
+
+def test_only_what_can_be_changed_in_place_is_taken():
+    with pytest.raises(TypeError, match=r"not pydicom\.dataset\.Dataset: DataSet\.from_pydicom"):
+        Deidentifier(KEY).apply(pydicom.Dataset())

@@ -150,7 +150,7 @@ def test_file_ids_do_not_lead_away(root, file_id):
         resolve_file_id(root, file_id)
 
 
-# ------------------------------------------------------------------------------------------------- DICOMDIRs that change
+# ------------------------------------------------------------------------------------------------ DICOMDIRs that change
 
 
 @pytest.mark.parametrize("syntax", [None, "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"])

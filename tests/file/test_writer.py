@@ -822,3 +822,32 @@ def test_targets_that_are_none(tmp_path):
     with pytest.raises(FileNotFoundError) as caught:
         made().save_as(tmp_path / "missing" / "image.dcm")
     assert caught.value.filename == str(tmp_path / "missing" / "image.dcm")
+
+
+def test_a_file_may_be_asked_to_conform(tmp_path):
+    body = element(0x00080016, "UI", b"1.2.3.4\0") + element(0x00080018, "UI", b"1.2.3.5\0")
+    whole = file_bytes(dicomwire.dcmread(part10(body)), lengths="known")
+    for data, is_kept in ((body, False), (part10(body), False), (whole, True)):
+        ds = dicomwire.dcmread(data)
+        ds.save_as(tmp_path / "as_it_was", overwrite=True)
+        assert (tmp_path / "as_it_was").read_bytes() == data
+        ds.save_as(tmp_path / "conforming", overwrite=True, enforce_file_format=True)
+        again = (tmp_path / "conforming").read_bytes()
+        assert (again == data) is is_kept
+        found = dicomwire.dcmread(again, policy="strict")
+        assert [found.file_meta[tag].value for tag in (0x00020002, 0x00020003)] == ["1.2.3.4", "1.2.3.5"]
+        assert found.preamble == bytes(128)
+    for ds in (dicomwire.dcmread(element(0x00080060, "CS", b"CT") * 1 + element(0x00100020, "LO", b"1 ")), DataSet()):
+        with pytest.raises(EncodeError, match="no SOP Class UID"):
+            ds.save_as(tmp_path / "none", enforce_file_format=True)
+    assert not (tmp_path / "none").exists()
+
+
+def test_text_without_a_declared_character_set_is_an_error_that_says_what_to_declare():
+    ds = DataSet(PatientID="ü")
+    with pytest.raises(EncodeError, match=r"^PatientID: .*SpecificCharacterSet of ISO_IR 192.*PS3\.5 6\.1$"):
+        file_bytes(ds)
+    ds.SpecificCharacterSet = "ISO_IR 101"
+    ds.PatientID = "山"
+    with pytest.raises(EncodeError, match=r"^PatientID: .*declared character sets; PS3\.5 6\.1$"):
+        file_bytes(ds)

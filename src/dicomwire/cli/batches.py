@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import contextmanager
 from itertools import islice
 from typing import NamedTuple
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     Command = Callable[..., Any]
     Outcome = Any  # what work returned, or a Failure
 
+INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
 AHEAD = 4  # files for each worker that are handed out before the first is done
 
 
@@ -39,6 +41,16 @@ def workers_option(command: Command) -> Command:
     return click.option(
         "--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that work at once."
     )(command)
+
+
+def foreign_option(command: Command) -> Command:
+    """The option ``--skip-foreign``."""
+    return click.option("--skip-foreign", is_flag=True, help="Pass over files that are not DICOM.")(command)
+
+
+def is_foreign(error: BaseException) -> bool:
+    """Whether what went wrong with a file is that it is not DICOM."""
+    return NOT_DICOM.match(f"{type(error).__name__}: {error}") is not None
 
 
 def places(paths: Iterable[str], folder: str | None, ending: str = "") -> Iterator[tuple[str, str]]:
@@ -68,7 +80,8 @@ def outcomes(
 ) -> Iterator[tuple[str, Outcome]]:
     """Each source of ``pairs`` with what ``work(source, target)`` returned or a Failure, as they are done.
 
-    Without a pool the caller's thread works.
+    Without a pool the caller's thread works.  After Ctrl-C no file is begun, and the KeyboardInterrupt comes when those
+    under way are done.
     """
     if pool is None:
         for source, target in pairs:
@@ -79,14 +92,19 @@ def outcomes(
     left = iter(pairs)
     pending: dict[Future[Outcome], str] = {}
     free = workers * AHEAD
-    while True:
-        pending.update((pool.submit(_outcome, work, *pair), pair[0]) for pair in islice(left, free))
-        if not pending:
-            return
-        finished, _ = wait(pending, return_when=FIRST_COMPLETED)
-        for future in finished:
-            yield pending.pop(future), future.result()
-        free = len(finished)
+    try:
+        while True:
+            pending.update((pool.submit(_outcome, work, *pair), pair[0]) for pair in islice(left, free))
+            if not pending:
+                return
+            finished, _ = wait(pending, return_when=FIRST_COMPLETED)
+            for future in finished:
+                yield pending.pop(future), future.result()
+            free = len(finished)
+    except KeyboardInterrupt:
+        for future, source in [one for one in pending.items() if not one[0].cancel()]:
+            yield source, future.result()
+        raise
 
 
 @contextmanager
@@ -103,28 +121,47 @@ def _outcome(work: Callable[[str, str], Any], source: str, target: str) -> Outco
         return work(source, target)
     except (DicomWireError, OSError, MemoryError, ValueError, KeyError) as error:
         # A text and not the error, which another process may not be able to make again.
-        is_foreign = NOT_DICOM.match(f"{type(error).__name__}: {error}") is not None
-        return Failure(error_message(error), is_foreign)
+        return Failure(error_message(error), is_foreign(error))
 
 
-def run(label: str, work: Callable[[str, str], int], pairs: Sequence[tuple[str, str]], workers: int) -> int:
+def run(
+    label: str,
+    work: Callable[[str, str], int],
+    pairs: Sequence[tuple[str, str]],
+    workers: int,
+    *,
+    skip_foreign: bool = False,
+) -> int:
     """Call ``work(source, target)`` for each pair, which returns the bytes written; how many failed.
 
-    Failures are lines on standard error, and so is the summary at the end.  ``work`` is pickled.  The workers are
+    Failures are lines on standard error, and so is the summary at the end, which comes after Ctrl-C, too; then the
+    process ends with INTERRUPTED.  ``work`` is pickled.  The workers are
     processes and not threads: what is turned into text or de-identified is Python's work on each element, which threads
     do one after the other.
     """
-    total = 0
+    total = foreign = 0
+    interrupted = False
     with Tally(label, len(pairs)) as tally, _processes(workers) as pool:
-        for source, outcome in outcomes(pool, work, pairs, workers):
-            if isinstance(outcome, Failure):
-                tally.count(source, outcome.message)
-            else:
-                tally.count(source)
-                total += outcome
+        try:
+            for source, outcome in outcomes(pool, work, pairs, workers):
+                if not isinstance(outcome, Failure):
+                    tally.count(source)
+                    total += outcome
+                elif outcome.is_foreign and skip_foreign:
+                    foreign += 1
+                else:
+                    tally.count(source, outcome.message)
+        except KeyboardInterrupt:
+            interrupted = True
+    notes = [f"{foreign:,} not DICOM"] if foreign else []
+    notes += [f"interrupted, {len(pairs) - tally.done - tally.failed - foreign:,} left"] if interrupted else []
     click.echo(
-        f"{label}: {tally.done:,} files, {total:,} bytes, {tally.failed:,} failed, {tally.seconds:.2f} s", err=True
+        ", ".join([f"{label}: {tally.done:,} files", f"{total:,} bytes", f"{tally.failed:,} failed", *notes])
+        + f", {tally.seconds:.2f} s",
+        err=True,
     )
+    if interrupted:
+        sys.exit(INTERRUPTED)
     return tally.failed
 
 

@@ -38,6 +38,8 @@ def complain(place: str, message: str) -> None:
 
 def error_message(error: BaseException) -> str:
     """What went wrong, in one line without the class and, for files, without the path."""
+    if isinstance(error, FileExistsError) and isinstance(error.filename, str):
+        return f"{error.filename} is there already"  # the file that is meant is another one than was read
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     if isinstance(error, MemoryError):

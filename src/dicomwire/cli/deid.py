@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 
 import click
 
-from dicomwire.cli.batches import places, run, workers_option
+from dicomwire.cli.batches import foreign_option, places, run, workers_option
 from dicomwire.cli.console import complain, error_message
 from dicomwire.deid import Deidentifier, Options
 from dicomwire.errors import DicomWireError
@@ -72,10 +72,13 @@ def _private(ctx: click.Context, param: click.Parameter, given: tuple[str, ...])
     type=click.Choice(_CLEAN),
     help="Options that need judgement: refused here, see the documentation of dicomwire.deid.",
 )
+@click.option("--overwrite", is_flag=True, help="Replace files that are there.")
+@foreign_option
 @workers_option
 def deid(
     paths: tuple[str, ...], folder: str, keep_names: bool, key_file: str | None, retain: tuple[str, ...],
-    shift_days: int | None, private: list[tuple[str, int, int]], clean: tuple[str, ...], workers: int,
+    shift_days: int | None, private: list[tuple[str, int, int]], clean: tuple[str, ...], overwrite: bool,
+    skip_foreign: bool, workers: int,
 ) -> None:  # fmt: skip
     """De-identify files: the Basic Application Confidentiality Profile of PS3.15 Annex E.
 
@@ -89,9 +92,15 @@ def deid(
         options.update(shift_days=shift_days, retain_private=tuple(private))
         Options(**options)
         work = partial(
-            deidentify_file, folder=folder, keep_names=keep_names, key=key, options=tuple(options.items())
-        )  # fmt: skip
-        failed = run("deid", work, list(places(paths, folder if keep_names else None)), workers)
+            deidentify_file,
+            folder=folder,
+            keep_names=keep_names,
+            key=key,
+            options=tuple(options.items()),
+            overwrite=overwrite,
+        )
+        pairs = list(places(paths, folder if keep_names else None))
+        failed = run("deid", work, pairs, workers, skip_foreign=skip_foreign)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     except (DicomWireError, OSError) as error:
@@ -116,10 +125,17 @@ def _deidentifier(key: bytes, options: tuple[tuple[str, Any], ...]) -> Deidentif
 
 
 def deidentify_file(
-    source: str, target: str, *, folder: str, keep_names: bool, key: bytes, options: tuple[tuple[str, Any], ...]
+    source: str,
+    target: str,
+    *,
+    folder: str,
+    keep_names: bool,
+    key: bytes,
+    options: tuple[tuple[str, Any], ...],
+    overwrite: bool,
 ) -> int:
     """De-identify one file; bytes written."""
     os.makedirs(os.path.dirname(target) if keep_names else folder, exist_ok=True)
     owner = _deidentifier(key, options)
-    path, _ = owner.file(source, target) if keep_names else owner.file(source, folder=folder)
+    path, _ = owner.file(source, target if keep_names else None, folder=folder, overwrite=overwrite)
     return os.path.getsize(path)

@@ -9,7 +9,7 @@ from functools import partial
 import click
 
 from dicomwire import dcmread
-from dicomwire.cli.batches import places, run, workers_option
+from dicomwire.cli.batches import foreign_option, is_foreign, places, run, workers_option
 from dicomwire.cli.console import complain, error_message, policy_option
 from dicomwire.errors import DicomWireError
 from dicomwire.replacing import replacing
@@ -35,6 +35,7 @@ def _options(command: Command) -> Command:
         click.option("--stop-before-pixels", is_flag=True, help="Leave out Pixel Data and what follows."),
         click.option("--force", is_flag=True, help="Read bytes that do not look like DICOM."),
         policy_option,
+        foreign_option,
         workers_option,
     ):  # fmt: skip
         command = decorate(command)
@@ -46,13 +47,13 @@ def _options(command: Command) -> Command:
 @click.option("--strings", is_flag=True, help="IS, DS, SV and UV as strings, digit for digit.")
 def json_command(
     paths: tuple[str, ...], folder: str | None, bulk: str, threshold: int, stop_before_pixels: bool, force: bool,
-    policy: str, workers: int, strings: bool,
+    policy: str, skip_foreign: bool, workers: int, strings: bool,
 ) -> None:  # fmt: skip
     """Print files as objects of the DICOM JSON Model (PS3.18 Annex F), one a line.
 
     "-" reads standard input.  With --to, each becomes a file.  The exit status is 1 when one could not be read.
     """
-    _convert("json", paths, folder, workers, {
+    _convert("json", paths, folder, workers, skip_foreign, {
         "reading": {"stop_before_pixels": stop_before_pixels, "force": force, "policy": policy},
         "writing": {"bulk_data": bulk, "bulk_data_threshold": threshold, "number_strings": strings},
     })  # fmt: skip
@@ -62,7 +63,7 @@ def json_command(
 @_options
 def xml_command(
     paths: tuple[str, ...], folder: str | None, bulk: str, threshold: int, stop_before_pixels: bool, force: bool,
-    policy: str, workers: int,
+    policy: str, skip_foreign: bool, workers: int,
 ) -> None:  # fmt: skip
     """Print a file as a NativeDicomModel document (PS3.19 Annex A.1).
 
@@ -70,16 +71,18 @@ def xml_command(
     """
     if folder is None and (len(paths) > 1 or os.path.isdir(paths[0])):
         raise click.UsageError("several documents make no document: say where they go by --to FOLDER")
-    _convert("xml", paths, folder, workers, {
+    _convert("xml", paths, folder, workers, skip_foreign, {
         "reading": {"stop_before_pixels": stop_before_pixels, "force": force, "policy": policy},
         "writing": {"bulk_data": bulk, "bulk_data_threshold": threshold},
     })  # fmt: skip
 
 
-def _convert(form: str, paths: tuple[str, ...], folder: str | None, workers: int, options: dict[str, Any]) -> None:
+def _convert(
+    form: str, paths: tuple[str, ...], folder: str | None, workers: int, skip_foreign: bool, options: dict[str, Any]
+) -> None:
     if folder is not None:
         work = partial(convert_file, form=form, **options)
-        failed = run(form, work, list(places(paths, folder, f".{form}")), workers)
+        failed = run(form, work, list(places(paths, folder, f".{form}")), workers, skip_foreign=skip_foreign)
         sys.exit(1 if failed else 0)
     if workers > 1:
         raise click.UsageError("--workers goes with --to")
@@ -96,8 +99,9 @@ def _convert(form: str, paths: tuple[str, ...], folder: str | None, workers: int
         except (DicomWireError, OSError, MemoryError) as error:
             if isinstance(error, BrokenPipeError):
                 raise
-            failed += 1
-            complain(path, error_message(error))
+            if not (skip_foreign and is_foreign(error)):
+                failed += 1
+                complain(path, error_message(error))
         if started and form == "json":
             out.write(b"\n")
     out.flush()

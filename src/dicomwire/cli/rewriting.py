@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import click
 
-from dicomwire.cli.batches import Failure, outcomes, places, stopping
-from dicomwire.cli.console import output
+from dicomwire.cli.batches import INTERRUPTED, Failure, foreign_option, outcomes, places, stopping
+from dicomwire.cli.console import complain, output
 from dicomwire.cli.progress import Tally
 
 TYPE_CHECKING = False
@@ -32,7 +32,7 @@ def rewriting_options(command: Command) -> Command:
         ),
         click.option("--overwrite", is_flag=True, help="With --to: replace files that are there."),
         click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Threads."),
-        click.option("--skip-foreign", is_flag=True, help="Pass over files that are not DICOM."),
+        foreign_option,
         click.option("--synchronize", is_flag=True, help="Have each file on the disk before an older one is replaced."),
     ):  # fmt: skip
         command = option(command)
@@ -64,10 +64,14 @@ class Rewriting:
         self.counts: Counter[str] = Counter()
 
     def run(self) -> None:
-        """Rewrite all files, print a summary, and end with status 1 where a file failed."""
+        """Rewrite all files, print a summary, and end with status 1 where a file failed, INTERRUPTED after Ctrl-C."""
+        interrupted = False
         with Tally(self._verb, len(self._places)) as tally, stopping(ThreadPoolExecutor(self._workers)) as pool:
-            for path, outcome in outcomes(pool, self._work, self._places, self._workers):
-                tally.count(path, self._judge(outcome))
+            try:
+                for path, outcome in outcomes(pool, self._work, self._places, self._workers):
+                    tally.count(path, self._judge(outcome))
+            except KeyboardInterrupt:
+                interrupted = True
         seconds = tally.seconds
         stream = output()
         total = sum(self.counts.values())
@@ -76,6 +80,9 @@ class Rewriting:
         facts += [("seconds", f"{seconds:.3f}"), ("files per second", f"{total / seconds if seconds else 0:,.0f}")]
         for name, value in facts:
             stream.write(f"{name:<18}{value}\n")
+        if interrupted:
+            complain(self._verb, f"interrupted, {len(self._places) - total:,} files left")
+            sys.exit(INTERRUPTED)
         if self.counts[FAILED] or (self.counts[FOREIGN] and not self._skip_foreign):
             sys.exit(1)
 

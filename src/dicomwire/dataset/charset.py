@@ -645,4 +645,4 @@ def _encode_character(character: str, sets: tuple[_CodedSet | None, ...]) -> tup
 
 
 def _no_encoding(index: int, reason: str) -> EncodeError:
-    return EncodeError(f"character {index} of the text: {reason}", section="PS3.5 section 6.1")
+    return EncodeError(f"character {index} of the text: {reason}", section="PS3.5 6.1")

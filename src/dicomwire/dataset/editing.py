@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, time
 
 from _dicomwire.dataset import DataElement, DataSet
+from dicomwire.dataset.pydicom import from_pydicom, is_pydicom
 from dicomwire.dictionary import Tag, dictionary_vm
 from dicomwire.errors import EncodeError
 
@@ -21,6 +22,8 @@ _MISSING = object()
 
 def update(data_set: DataSet, elements: Elements) -> None:
     """Take over the elements of a data set, or set values by key from a mapping or from pairs."""
+    if is_pydicom(elements):
+        elements = from_pydicom(elements)
     if isinstance(elements, DataSet):
         for element in elements:
             data_set.add(element)

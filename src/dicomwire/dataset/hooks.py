@@ -9,6 +9,7 @@ from dicomwire.dictionary import keyword_for_tag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from _dicomwire.dataset import DataElement, DataSet, Sequence
@@ -25,10 +26,13 @@ def table() -> dict[str, Any]:
         "charset_from_terms": _charset_from_terms,
         "checked_preamble": _checked_preamble,
         "data_set_html": _data_set_html,
+        "data_set_lines": _data_set_lines,
         "data_set_text": _data_set_text,
         "decode_text": _decode_text,
+        "delete_part": _delete_part,
         "element_error": ElementError,
         "encode_text": _encode_text,
+        "element_from_pydicom": _element_from_pydicom,
         "element_name": _element_name,
         "element_text": _element_text,
         "implementation": _implementation,
@@ -37,12 +41,17 @@ def table() -> dict[str, Any]:
         "from_json": _from_json,
         "from_pydicom": _from_pydicom,
         "from_xml": _from_xml,
+        "group": _group,
+        "item_from_pydicom": _item_from_pydicom,
+        "part": _part,
         "pop": _pop,
         "private_block": _private_block,
+        "private_creators": _private_creators,
         "private_vrs": _private_vrs,
         "read_meta": read_meta,
         "read_syntax": read_syntax,
         "reduce_edited": _reduce_edited,
+        "remove_private": _remove_private,
         "restore": restore,
         "restore_inside": restore_inside,
         "sequence_text": _sequence_text,
@@ -60,6 +69,7 @@ def table() -> dict[str, Any]:
         "value_multiplicities": _Multiplicities(),
         "value_error": ValueDecodeError,
         "value_text": _value_text,
+        "walk": _walk,
     }
 
 
@@ -146,10 +156,16 @@ def _value_text(element: DataElement) -> str:
     return value_text(element)
 
 
-def _data_set_text(data_set: DataSet) -> str:
+def _data_set_text(data_set: DataSet, *, is_nested: bool = True) -> str:
     from dicomwire.dataset.text import data_set_text
 
-    return data_set_text(data_set)
+    return data_set_text(data_set, is_nested=is_nested)
+
+
+def _data_set_lines(data_set: DataSet, element_format: str, sequence_format: str) -> Iterator[str]:
+    from dicomwire.dataset.text import data_set_lines
+
+    return data_set_lines(data_set, element_format, sequence_format)
 
 
 def _sequence_text(sequence: Sequence) -> str:
@@ -208,6 +224,54 @@ def _from_pydicom(dataset: object) -> DataSet:
     from dicomwire.dataset.pydicom import from_pydicom
 
     return from_pydicom(dataset)
+
+
+def _item_from_pydicom(value: object) -> DataSet | None:
+    from dicomwire.dataset.pydicom import item_from_pydicom
+
+    return item_from_pydicom(value)
+
+
+def _element_from_pydicom(value: object) -> DataElement | None:
+    from dicomwire.dataset.pydicom import element_from_pydicom
+
+    return element_from_pydicom(value)
+
+
+def _part(data_set: DataSet, wanted: slice) -> DataSet:
+    from dicomwire.dataset.parts import part
+
+    return part(data_set, wanted)
+
+
+def _delete_part(data_set: DataSet, wanted: slice) -> None:
+    from dicomwire.dataset.parts import delete_part
+
+    delete_part(data_set, wanted)
+
+
+def _group(data_set: DataSet, number: int) -> DataSet:
+    from dicomwire.dataset.parts import group
+
+    return group(data_set, number)
+
+
+def _walk(data_set: DataSet, callback: Any, recursive: bool) -> None:
+    from dicomwire.dataset.parts import walk
+
+    walk(data_set, callback, recursive)
+
+
+def _remove_private(data_set: DataSet) -> None:
+    from dicomwire.dataset.parts import remove_private
+
+    remove_private(data_set)
+
+
+def _private_creators(data_set: DataSet, group: int) -> list[str]:
+    from dicomwire.dataset.parts import private_creators
+
+    return private_creators(data_set, group)
 
 
 def _private_block(data_set: DataSet, group: int, creator: str, block_number: int) -> PrivateBlock:

@@ -19,6 +19,42 @@ class PersonName(str):
 
     __slots__ = ()
 
+    @classmethod
+    def from_named_components(
+        cls,
+        family_name: str = "",
+        given_name: str = "",
+        middle_name: str = "",
+        name_prefix: str = "",
+        name_suffix: str = "",
+        *,
+        family_name_ideographic: str = "",
+        given_name_ideographic: str = "",
+        middle_name_ideographic: str = "",
+        name_prefix_ideographic: str = "",
+        name_suffix_ideographic: str = "",
+        family_name_phonetic: str = "",
+        given_name_phonetic: str = "",
+        middle_name_phonetic: str = "",
+        name_prefix_phonetic: str = "",
+        name_suffix_phonetic: str = "",
+    ) -> PersonName:
+        """A name from its components; ValueError for a component with a delimiter in it (PS3.5 section 6.2.1)."""
+        groups = (
+            (family_name, given_name, middle_name, name_prefix, name_suffix),
+            (
+                family_name_ideographic, given_name_ideographic, middle_name_ideographic, name_prefix_ideographic,
+                name_suffix_ideographic,
+            ),
+            (
+                family_name_phonetic, given_name_phonetic, middle_name_phonetic, name_prefix_phonetic,
+                name_suffix_phonetic,
+            ),
+        )  # fmt: skip
+        if any(delimiter in component for group in groups for component in group for delimiter in "^=\\"):
+            raise ValueError("a component of a name has no ^, = or backslash; PS3.5 6.2.1")
+        return cls("=".join("^".join(group).rstrip("^") for group in groups).rstrip("="))
+
     @property
     def components(self) -> tuple[str, ...]:
         """The component groups in order, without empty ones at the end; ``()`` for an empty name."""

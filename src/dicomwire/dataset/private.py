@@ -22,6 +22,11 @@ class PrivateBlock:
         self.creator = creator
         self.block_number = block_number
 
+    @property
+    def private_creator(self) -> str:
+        """Same as ``creator``."""
+        return self.creator
+
     def get_tag(self, offset: int) -> Tag:
         """The tag of an element of the block; ``offset`` is 0x00 to 0xFF."""
         if not 0 <= offset <= 0xFF:

@@ -56,6 +56,36 @@ def from_pydicom(dataset: Any) -> DataSet:
     return dcmread(buffer.getvalue(), force=True)
 
 
+def item_from_pydicom(value: Any) -> DataSet | None:
+    """An item of a pydicom Dataset, whose text is written in the character set of what it is put into; else None."""
+    if not is_pydicom(value):
+        return None
+    if "SpecificCharacterSet" in value:
+        return from_pydicom(value)
+    from copy import deepcopy
+
+    made = deepcopy(value)  # a shallow one shares its elements
+    made.SpecificCharacterSet = "ISO_IR 192"
+    item = from_pydicom(made)
+    del item.SpecificCharacterSet
+    return item
+
+
+def element_from_pydicom(value: Any) -> DataElement | None:
+    """The DataElement of one of pydicom's; None for anything else."""
+    module = sys.modules.get("pydicom.dataelem")
+    if module is None or not isinstance(value, module.DataElement):
+        return None
+    from copy import deepcopy
+
+    from pydicom.dataset import Dataset
+
+    alone = Dataset()
+    alone.add(deepcopy(value))
+    item = item_from_pydicom(alone)
+    return None if item is None else item.get(int(value.tag))
+
+
 def to_pydicom(data_set: DataSet) -> Any:
     """A pydicom Dataset with the same elements; a FileDataset for a data set that was read.
 

@@ -32,7 +32,7 @@ class _Place:
         self.offset = offset
         self.path = path
 
-    def refuse(self, expected: str, found: str, section: str = "PS3.5 section 6.2") -> NoReturn:
+    def refuse(self, expected: str, found: str, section: str = "PS3.5 6.2") -> NoReturn:
         message = f"{self.vr}: expected {expected}, found {found}"
         raise ValueDecodeError(message, offset=self.offset, path=self.path, section=section)
 

@@ -168,14 +168,17 @@ def element_line(element: DataElement) -> str:
     return f"{element.tag!s} {element.name[:NAME_WIDTH]:<{NAME_WIDTH}} {element.VR}: {safe_value_text(element)}"
 
 
-def data_set_text(data_set: DataSet) -> str:
-    """All elements, those of nested items indented below their sequence; File Meta Information first."""
+def data_set_text(data_set: DataSet, *, is_nested: bool = True) -> str:
+    """All elements, those of nested items indented below their sequence; File Meta Information first.
+
+    ``is_nested``: False leaves out what is in sequences.
+    """
     lines: list[str] = []
     if data_set.transfer_syntax is not None and len(data_set.file_meta):
         lines.append(f"{'Dataset.file_meta ':-<49}")
         lines += [element_line(element) for element in data_set.file_meta]
         lines.append("-" * 49)
-    for kind, subject, depth, detail in walk(data_set):
+    for kind, subject, depth, detail in walk(data_set, max_depth=None if is_nested else 0):
         if kind == "element":
             lines.append("   " * depth + element_line(subject))
         elif kind == "sequence":
@@ -185,6 +188,32 @@ def data_set_text(data_set: DataSet) -> str:
         elif kind == "error":
             lines.append("   " * depth + error_text(detail))
     return "\n".join(lines)
+
+
+class _Fields(dict[str, object]):
+    """The attributes of an element by name, as the operator % asks for them."""
+
+    def __init__(self, element: DataElement) -> None:
+        self._element = element
+
+    def __missing__(self, name: str) -> object:
+        if name == "repval":
+            return safe_value_text(self._element)
+        try:
+            return getattr(self._element, name)
+        except DicomWireError as error:
+            return error_text(error)
+
+
+def data_set_lines(data_set: DataSet, element_format: str, sequence_format: str) -> Iterator[str]:
+    """Yield a line for each element, nested ones too, from formats that name attributes of DataElement."""
+    for kind, subject, _, detail in walk(data_set):
+        if kind == "element":
+            yield element_format % _Fields(subject)
+        elif kind == "sequence":
+            yield sequence_format % _Fields(subject)
+        elif kind == "error":
+            yield error_text(detail)
 
 
 # ---------------------------------------------------------------------------------------------------------------- HTML

@@ -134,11 +134,14 @@ class Deidentifier:
         self._names = self.options.names()
         self._private = {(creator.strip(), group, element) for creator, group, element in self.options.retain_private}
 
-    def file(self, source: Path, target: Path | None = None, *, folder: Path | None = None) -> tuple[str, Outcome]:
+    def file(
+        self, source: Path, target: Path | None = None, *, folder: Path | None = None, overwrite: bool = False
+    ) -> tuple[str, Outcome]:
         """De-identify a file into another one; its path, and what was done.
 
         Without ``target`` it is named by its new SOP Instance UID, in ``folder``.  Pixel data are copied as they are.
-        A file of that name is a FileExistsError.  Errors as of dcmread and dcmwrite; nothing is left half done.
+        A file of that name is a FileExistsError unless ``overwrite``.  Errors as of dcmread and dcmwrite; nothing is
+        left half done.
         """
         data_set = dcmread(source)
         outcome = self.apply(data_set)
@@ -149,7 +152,7 @@ class Deidentifier:
                     "an object without SOP Instance UID has no name to be written under", what="name"
                 )
             target = os.path.join(os.fspath(folder or "."), f"{uid}.dcm")
-        dcmwrite(target, data_set)
+        dcmwrite(target, data_set, overwrite=overwrite)
         return os.fspath(target), outcome
 
     def apply(self, data_set: DataSet) -> Outcome:
@@ -158,6 +161,11 @@ class Deidentifier:
         Text that is burned into pixel data stays, unless ``clean_pixel_data`` takes it away.  UnsupportedError for a
         DICOMDIR, whose offsets would not be true any more: make a new one.
         """
+        if not isinstance(data_set, DataSet):
+            raise TypeError(
+                f"a DataSet is changed in place, not {type(data_set).__module__}.{type(data_set).__name__}: "
+                "DataSet.from_pydicom makes one of pydicom's"
+            )
         if "DirectoryRecordSequence" in data_set:
             raise UnsupportedError("a DICOMDIR is made anew, and not de-identified", what="DICOMDIR")
         return _Run(self, data_set).run()

@@ -47,6 +47,7 @@ _LENGTHS = {"keep": 0, "known": 1, "undefined": 2}
 _POLICIES = {"strict": 0, "report": 1, "ignore": 2}
 _PREAMBLE = bytes(128)
 _PIXEL_DATA, _RECORDS = 0x7FE00010, 0x00041220
+_WHOLE_META = (0x00020001, 0x00020002, 0x00020003, 0x00020010, 0x00020012)  # of Type 1 (PS3.10 section 7.1)
 
 
 class Writable(Protocol):
@@ -64,6 +65,7 @@ def dcmwrite(
     lengths: str = "keep",
     policy: str = "report",
     synchronize: bool = False,
+    enforce_file_format: bool = False,
 ) -> None:
     """Write a data set, or a Dataset of pydicom, as a file, to a path or to a binary file object.
 
@@ -75,6 +77,8 @@ def dcmwrite(
     policy              "strict" refuses a file whose SOP class or instance nothing names, "ignore" writes a question
                         mark for a character that the declared character sets do not have, which else is an error
     synchronize         return when the file is on the disk, and not only with the system
+    enforce_file_format     what comes out has a preamble and all of the File Meta Information, whatever was read, or is
+                        an EncodeError; else what was not changed is written as it was
 
     The file has its name when it is complete, and an older one's mode; what fails leaves the older one as it was.  The
     data set is not changed: File Meta Information is made right in the file.
@@ -83,7 +87,7 @@ def dcmwrite(
     that it was read from and lack what was not read of that; UnsupportedError where another transfer syntax
     would take a codec; TruncatedError where the source has become shorter since it was read; OSError of the system.
     """
-    output = _Output(data_set, transfer_syntax, lengths, policy)
+    output = _Output(data_set, transfer_syntax, lengths, policy, is_to_conform=enforce_file_format)
     if not isinstance(target, (str, os.PathLike)):
         if not hasattr(target, "write"):
             raise TypeError(f"expected a path or a binary file object, not {type(target).__name__}")
@@ -182,19 +186,32 @@ class _Output:
     __slots__ = ("_content", "_plan")
 
     def __init__(
-        self, data_set: DataSet, syntax: str | None, lengths: str, policy: str, *, has_offsets: bool = True
+        self,
+        data_set: DataSet,
+        syntax: str | None,
+        lengths: str,
+        policy: str,
+        *,
+        has_offsets: bool = True,
+        is_to_conform: bool = False,
     ) -> None:
         self._content: _Content | None = None
         data_set = as_data_set(data_set)
         level, number = policy_number(policy), lengths_number(lengths)
-        if number == 0 and is_unchanged(data_set) and (syntax is None or syntax == data_set.transfer_syntax):
+        is_whole = not is_to_conform or _has_whole_meta(data_set)
+        if (
+            number == 0
+            and is_whole
+            and is_unchanged(data_set)
+            and (syntax is None or syntax == data_set.transfer_syntax)
+        ):
             self._plan = source_plan(data_set)
             return
         if has_offsets and _RECORDS in data_set and was_read(data_set):
             data_set = _relocated(data_set, syntax, lengths, policy)
         source, target_uid = _syntaxes(data_set, syntax)
         preamble = data_set.preamble or _PREAMBLE
-        meta = complete_meta(data_set, target_uid, level)
+        meta = complete_meta(data_set, target_uid, 0 if is_to_conform else level)
         if was_read(data_set) and source == target_uid and not is_deflated(data_set):  # as most are
             encoding = encoding_of(data_set)
         else:
@@ -227,6 +244,14 @@ class _Output:
                     view = view[os.write(descriptor, view) :]
 
 
+def _has_whole_meta(data_set: DataSet) -> bool:
+    """Whether there is a preamble, and File Meta Information with all elements that it needs (PS3.10 section 7.1)."""
+    if not was_read(data_set) or data_set.preamble is None:
+        return False
+    meta = data_set.file_meta
+    return all(tag in meta and not meta[tag].is_empty for tag in _WHOLE_META)
+
+
 def _relocated(data_set: DataSet, syntax: str | None, lengths: str, policy: str) -> DataSet:
     """A DICOMDIR that was changed, with the offsets of the file that it becomes."""
     from dicomwire.file.dicomdir import relocated
@@ -254,7 +279,7 @@ def _syntaxes(data_set: DataSet, wanted: str | None) -> tuple[str | None, str | 
     """UIDs of the transfer syntax that a data set was read in, and of the one that it is to have."""
     if not was_read(data_set):
         return None, wanted or named_syntax(data_set) or str(ExplicitVRLittleEndian)
-    source = data_set.transfer_syntax or None
+    source: str | None = data_set.transfer_syntax or None
     declared = contradicted_syntax(data_set)
     if declared is not None:
         element = data_set.get(_PIXEL_DATA)
