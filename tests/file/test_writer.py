@@ -34,6 +34,7 @@ from tests.builders import (
     sequence,
     sequence_end,
 )  # fmt: skip
+from tests.hostile.reading import SANITIZED
 
 SYNTAXES = {"explicit": EXPLICIT, "implicit": IMPLICIT, "big endian": BIG_ENDIAN, "deflated": DEFLATED}
 
@@ -697,6 +698,7 @@ def test_copies_between_file_systems(tmp_path):
         target.unlink(missing_ok=True)
 
 
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer takes its share of memory")
 def test_memory_does_not_follow_the_file(tmp_path):
     source = tmp_path / "x.dcm"
     size = 1 << 28
