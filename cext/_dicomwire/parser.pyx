@@ -196,8 +196,8 @@ cdef class StreamParser(Walker):
 
     cdef EventBatch more(self, EventBatch after):
         cdef list batches = []
-        if after.serial != self.serial:
-            return None                 # a later batch goes on
+        if after.serial != self.serial or self.closed:
+            return None                 # a later batch goes on, or did
         after.producer = None
         if self.error is not None:
             raise copy(self.error)

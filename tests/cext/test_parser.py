@@ -522,6 +522,20 @@ def test_a_data_set_that_is_not_deflated_after_all() -> None:
     assert len(found.deviations) == 1
 
 
+@pytest.mark.parametrize(
+    ("body", "behind"), [(bytes(200), 2000), (TEXT, 0), (TEXT, 2000), (plain() * 50, 0)],
+    ids=["padding", "short", "followed", "long"],
+)
+def test_a_stream_can_be_closed_before_its_events_are_taken(body: bytes, behind: int) -> None:
+    """Where the last chunk showed nothing but the end, it was reached twice, and the process crashed (padding)."""
+    data = part10(deflate(body) + bytes(behind), DEFLATED)
+    parser = StreamParser()
+    batches = [parser.feed(data), parser.close()]
+    kinds = [event.kind.name for batch in batches for event in batch]
+    assert kinds == [row[0] for row in outcome([data]).rows]
+    assert kinds.count("END") == 1
+
+
 def test_a_deflated_stream_that_is_cut_damaged_or_followed() -> None:
     data = deflate(encoded(explicit))
     cut = assert_same_however_cut(part10(data[: len(data) // 2], DEFLATED), rounds=3)
