@@ -298,6 +298,7 @@ def in_child(name: str) -> Callable[[], float]:
 
 BARE = """
 import gc
+import io
 import sys
 import dicomwire
 KEYWORDS, (operation, ct, report, times) = {keywords!r}, sys.argv[1:]
@@ -388,7 +389,25 @@ def monitor_1500():
 def monitor_small():
     monitor("small")
 
-runs = header10, values, report_open, report_values, feed_window, feed_echo, message
+def coded_file():
+    ds = dcmread(ct)
+    ds.Rows = ds.Columns = 16
+    ds.NumberOfFrames = 64
+    ds.PixelData = bytes(64 * 16 * 16 * ds.BitsAllocated // 8)
+    ds.compress("1.2.840.10008.1.2.5")
+    file = io.BytesIO()
+    ds.save_as(file)
+    return file.getvalue()
+
+CODED = coded_file()
+
+def pixels_plain():
+    dcmread(ct).pixel_array
+
+def pixels_coded():
+    dcmread(CODED).decode()
+
+runs = header10, values, report_open, report_values, feed_window, feed_echo, message, pixels_plain, pixels_coded
 runs += monitor_store, monitor_1500, monitor_small
 for run in (*runs, stream_batches, stream_events, stream_bulk):
     run()
@@ -404,6 +423,8 @@ REPEATED = {
     "feed_window": 50,
     "feed_echo": 500,
     "message": 50,
+    "pixels_plain": 50,
+    "pixels_coded": 20,
     "stream_batches": 4,
     "stream_events": 2,
     "stream_bulk": 2,
@@ -495,6 +516,8 @@ def guards() -> list[Guard]:
         "feed_window": f"views of {PDVS} PDVs of 16 KiB",
         "feed_echo": "a message of one PDV of 68 bytes",
         "message": "buffers of a C-STORE request of 525,312 bytes in PDUs of 16 KiB",
+        "pixels_plain": "open a CT file, and its pixels as an array",
+        "pixels_coded": "64 small frames of RLE: what a frame costs beside its decoding",
         "stream_batches": "feed it to a parser in chunks of 64 KiB",
         "stream_events": "make its 41,265 events",
         "stream_bulk": "feed 1,000 chunks of one long value, and take their pieces",
