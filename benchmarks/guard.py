@@ -298,6 +298,7 @@ def in_child(name: str) -> Callable[[], float]:
 
 BARE = """
 import gc
+import io
 import sys
 import dicomwire
 KEYWORDS, (operation, ct, report, times) = {keywords!r}, sys.argv[1:]
@@ -388,9 +389,29 @@ def monitor_1500():
 def monitor_small():
     monitor("small")
 
+def coded_file():
+    ds = dcmread(ct)
+    ds.Rows = ds.Columns = 16
+    ds.NumberOfFrames = 64
+    ds.PixelData = bytes(64 * 16 * 16 * ds.BitsAllocated // 8)
+    ds.compress("1.2.840.10008.1.2.5")
+    file = io.BytesIO()
+    ds.save_as(file)
+    return file.getvalue()
+
+def pixels_plain():
+    dcmread(ct).pixel_array
+
+def pixels_coded():
+    dcmread(CODED).decode()
+
 runs = header10, values, report_open, report_values, feed_window, feed_echo, message
 runs += monitor_store, monitor_1500, monitor_small
-for run in (*runs, stream_batches, stream_events, stream_bulk):
+runs += stream_batches, stream_events, stream_bulk
+if operation.startswith("pixels"):  # by itself: NumPy moves the objects of all others in memory
+    CODED = coded_file()
+    runs = pixels_plain, pixels_coded
+for run in runs:
     run()
     run()
 for _ in range(int(times)):
@@ -404,6 +425,8 @@ REPEATED = {
     "feed_window": 50,
     "feed_echo": 500,
     "message": 50,
+    "pixels_plain": 50,
+    "pixels_coded": 20,
     "stream_batches": 4,
     "stream_events": 2,
     "stream_bulk": 2,
@@ -442,17 +465,18 @@ def instructions(operation: str, times: int) -> int:
 
 
 class Instructions:
-    """Counts instructions of one operation as a difference to a run without it, which all operations share."""
+    """Counts instructions of one operation as a difference to a run without it, which operations of a kind share."""
 
     def __init__(self) -> None:
-        self.base: int | None = None
+        self.bases: dict[str, int] = {}
 
     def of(self, operation: str) -> Callable[[], float]:
         def measure() -> float:
-            if self.base is None:
-                self.base = instructions("header10", 0)
+            kind = "pixels_plain" if operation.startswith("pixels") else "header10"
+            if kind not in self.bases:
+                self.bases[kind] = instructions(kind, 0)
             times = REPEATED[operation]
-            return (instructions(operation, times) - self.base) / times
+            return (instructions(operation, times) - self.bases[kind]) / times
 
         return measure
 
@@ -495,6 +519,8 @@ def guards() -> list[Guard]:
         "feed_window": f"views of {PDVS} PDVs of 16 KiB",
         "feed_echo": "a message of one PDV of 68 bytes",
         "message": "buffers of a C-STORE request of 525,312 bytes in PDUs of 16 KiB",
+        "pixels_plain": "open a CT file, and its pixels as an array",
+        "pixels_coded": "64 small frames of RLE: what a frame costs beside its decoding",
         "stream_batches": "feed it to a parser in chunks of 64 KiB",
         "stream_events": "make its 41,265 events",
         "stream_bulk": "feed 1,000 chunks of one long value, and take their pieces",

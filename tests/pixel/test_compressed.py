@@ -172,7 +172,7 @@ def test_frames_that_are_deflated_or_as_they_are():
 def test_deflated_frames_are_bounded_and_damage_is_told():
     """Row 25: what a frame inflates to beyond its size is not inflated."""
     bomb = zlib.compress(bytes(50_000_000), wbits=-15)
-    assert len(inflate(bomb, 1000)) == 1000
+    assert len(inflate(bomb, 1000, 0)) == 1000
     assert read(compressed([bomb], (5, 6), DEFLATED_FRAMES)).pixel_array.sum() == 0
     with pytest.raises(PixelError, match="damaged"):
         _ = read(compressed([b"\xff" * 40], (5, 6), DEFLATED_FRAMES)).pixel_array

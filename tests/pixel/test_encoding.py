@@ -476,7 +476,7 @@ def test_threads_encode_frames_in_their_order():
 
 
 def test_a_few_frames_are_decoded_at_a_time(monkeypatch):
-    from dicomwire.pixel import arrays
+    from dicomwire.pixel import arrays, encoding
 
     asked = []
     decode = arrays.Frames.decode
@@ -486,8 +486,17 @@ def test_a_few_frames_are_decoded_at_a_time(monkeypatch):
         return decode(self, frames, **options)
 
     monkeypatch.setattr(arrays.Frames, "decode", watched)
-    made(values(8, frames=9), 8).compress(RLE, threads=2)
-    assert asked == [4, 4, 1]
+    made(values(8, frames=40), 8).compress(RLE, threads=2)
+    assert asked == [32, 8]
+    asked.clear()
+    made(values(8, frames=40), 8).compress(RLE)
+    assert asked == [16, 16, 8]
+    # Of large ones fewer, but one for each thread.
+    for most, expected in ((7, [7] * 5 + [5]), (1, [2] * 20)):
+        asked.clear()
+        monkeypatch.setattr(encoding, "_MOST_DECODED", values(8)[0].nbytes * most)
+        made(values(8, frames=40), 8).compress(RLE, threads=2)
+        assert asked == expected
 
 
 def test_an_icon_does_not_stay_in_the_older_syntax():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from _dicomwire.unpack import words_are_clean
-from dicomwire.errors import Deviation, PixelError
+from dicomwire.errors import Deviation, DicomWireError, PixelError
 from dicomwire.pixel.codecs import codec_for
 from dicomwire.pixel.codestreams import LAST_BYTES, ends_codestream
 from dicomwire.pixel.colour import FULL, is_ybr, to_rgb
@@ -18,6 +18,7 @@ from dicomwire.pixel.headers import LOSSLESS, PROGRESSIVE, check_scans, read_hea
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from numpy.typing import NDArray
@@ -61,25 +62,49 @@ class Codestreams:
                 self._known = how
         return how
 
-    def decode(self, data: Bytes, out: Array, number: int, raw: bool) -> None:
-        """Fill ``out`` (rows, columns[, samples]) with the stored values of a frame; PixelError, or what the codec
-        raises.
+    def decode(self, data: Sequence[Bytes], target: Array, numbers: Sequence[int], raw: bool) -> None:
+        """Fill ``target`` (frames, rows, columns[, samples]) with the stored values of frames.
 
-        number: of the frame, for messages; raw: words and colours as they are encoded.
+        PixelError says which one cannot be decoded.
+        numbers: of the frames; raw: words and colours as they are encoded.
         """
-        codec, how = self.codec, self.prepare(data, number, raw)
+        codec, number = self.codec, numbers[0]
+        ready = []
+        try:
+            # All looks at the codestreams first: after a call of the codec they would find the caches full of its data.
+            for number, each, out in zip(numbers, data, target, strict=True):
+                how = self.prepare(each, number, raw)
+                self._look_at(each, how)
+                direct = out.view(how.dtype) if how.dtype is not None else None
+                ready.append((number, each[how.header.start :] if how.header.start else each, how, direct, out))
+            for number, each, how, direct, out in ready:
+                if codec.takes_out:
+                    found = codec.decode(each, how.header, out=direct, **how.options)
+                else:
+                    found = codec.decode(each, how.header, **how.options)
+                if how.is_unfinished or found is not direct:
+                    self._finish(found, direct, out, how, number)
+        except PixelError as error:
+            if error.frame is None:
+                error.frame = number
+            raise
+        except DicomWireError:
+            raise
+        except Exception as error:
+            # Codecs raise what they like; their text is about the codestream.
+            raise PixelError(
+                f"{codec.name} cannot decode frame {number}: {type(error).__name__}: {error}", frame=number
+            ) from error
+
+    def _look_at(self, data: Bytes, how: _Manner) -> None:
+        """Look at what is behind a header before anything is decoded."""
         if how.has_scans:
             check_scans(data)
         if how.has_end and not ends_codestream(data[-LAST_BYTES:]):
             self._note("a codestream has no end: what is missing, the codec makes up")
-        if how.header.start:
-            data = data[how.header.start :]
-        direct = None
-        if codec.takes_out:
-            direct = out.view(how.dtype) if how.dtype is not None else None
-            found = codec.decode(data, how.header, out=direct, **how.options)
-        else:
-            found = codec.decode(data, how.header, **how.options)
+
+    def _finish(self, found: Array, direct: Array | None, out: Array, how: _Manner, number: int) -> None:
+        """Make what a codec gave what the data set describes."""
         if found is not direct:
             self._put(found, out, number)
         bits = how.kept
@@ -160,10 +185,12 @@ class _Manner:
                     None where the codestream has another number of bytes a sample
     precision       bits that the codec gives; kept: how many of them are kept, 0 for all
     becomes_rgb     whether Y, CB, CR are what the codec gives, and not what is wanted
+    is_unfinished   whether anything is to be done with what the codec has put into the array itself
     """
 
     __slots__ = (
-        "becomes_rgb", "beginning", "dtype", "has_end", "has_scans", "header", "kept", "options", "precision", "raw",
+        "becomes_rgb", "beginning", "dtype", "has_end", "has_scans", "header", "is_unfinished", "kept", "options",
+        "precision", "raw",
     )  # fmt: skip
 
     def __init__(self, header: Codestream, image: ImagePixel, codec: Codec, *, raw: bool) -> None:
@@ -184,8 +211,9 @@ class _Manner:
         self.kept = image.stored if header.precision == 0 or header.precision > image.stored else 0
         size = 1 if header.precision <= 8 else 2 if header.precision <= 16 else 4
         self.dtype: np.dtype[Any] | None = None
-        if header.precision and size == image.word:
+        if codec.takes_out and header.precision and size == image.word:
             self.dtype = INTEGERS[size, bool(header.signed)]
+        self.is_unfinished = bool(self.kept) or self.becomes_rgb or bool(header.signed) != image.signed
 
 
 def jpeg_is_ybr(header: Codestream, image: ImagePixel) -> bool:

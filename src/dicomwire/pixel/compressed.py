@@ -10,7 +10,7 @@ import zlib
 import numpy as np
 
 from dicomwire.dictionary.transfer_syntax import transfer_syntax as find_transfer_syntax
-from dicomwire.errors import DicomWireError, PixelError, UnsupportedError
+from dicomwire.errors import PixelError, UnsupportedError
 from dicomwire.pixel.coded import Codestreams
 from dicomwire.pixel.codestreams import FIRST_BYTES, codestream_kind
 from dicomwire.pixel.colour import is_ybr, to_rgb
@@ -61,13 +61,12 @@ class CompressedFrames:
         self._image = image
         self._syntax = self._transfer_syntax()
         self._codestreams: Codestreams | None = None
-        family = self._syntax.family
-        self._decode: Callable[[Bytes, Array, int, bool], None]
-        if family == "uncompressed":
-            self._decode = self._native
-        elif family == "deflate":
-            self._decode = self._deflated
-        elif family != "rle":
+        self._decode: Callable[[list[Bytes], Array, Sequence[int], bool], None]
+        if self._syntax.family in ("uncompressed", "deflate"):
+            self._decode = self._decode_one_by_one
+        elif self._syntax.family == "rle":
+            self._decode = self._rle
+        else:
             self._codestreams = Codestreams(
                 self._syntax, image, encoded.element.offset, is_strict=policy == "strict"
             )
@@ -137,7 +136,13 @@ class CompressedFrames:
                     place += 1  # one that is filled
 
         def work(begin: int, data: list[Bytes]) -> None:
-            self._decode_run(data, target[begin : begin + len(data)], numbers[begin : begin + len(data)], raw)
+            end = begin + len(data)
+            try:
+                self._decode(data, target[begin:end], numbers[begin:end], raw)
+            except PixelError as error:
+                if error.frame is None:
+                    error.frame = numbers[begin]  # the same is wrong with all of them
+                raise
 
         for place, number in enumerate(numbers):
             if number >= held:
@@ -149,28 +154,6 @@ class CompressedFrames:
             in_threads(runs(), work, min(threads, max(1, len(numbers))))
         finally:
             ranges.look_ahead(0)
-
-    def _decode_run(self, data: list[Bytes], target: Array, numbers: Sequence[int], raw: bool) -> None:
-        """Decode frames, one after the other; errors say which one."""
-        number = numbers[0]
-        try:
-            if self._syntax.family == "rle":
-                self._rle(data, target, numbers, raw)
-                return
-            for number, each, out in zip(numbers, data, target, strict=True):
-                self._decode(each, out, number, raw)
-        except PixelError as error:
-            if error.frame is None:
-                error.frame = number
-            raise
-        except DicomWireError:
-            raise
-        except Exception as error:
-            # Codecs raise what they like; their text is about the codestream.
-            name = self._codestreams.codec.name if self._codestreams is not None else self._syntax.family
-            raise PixelError(
-                f"{name} cannot decode frame {number}: {type(error).__name__}: {error}", frame=number
-            ) from error
 
     # ------------------------------------------------------------------------------------------------ no codestreams
 
@@ -185,6 +168,12 @@ class CompressedFrames:
         if is_ybr(image) and not raw:
             for out in target:
                 to_rgb(out.copy(), out.reshape(-1), image)
+
+    def _decode_one_by_one(self, data: list[Bytes], target: Array, numbers: Sequence[int], raw: bool) -> None:
+        for number, each, out in zip(numbers, data, target, strict=True):
+            if self._syntax.family == "deflate":
+                each = inflate(each, -(-self._image.pixels * self._image.allocated // 8), number)
+            self._native(each, out, number, raw)
 
     def _native(self, data: Bytes, out: Array, number: int, raw: bool) -> None:
         image = self._image
@@ -201,19 +190,14 @@ class CompressedFrames:
         )  # fmt: skip
         pixels.unpack(0, out[np.newaxis], raw=raw)
 
-    def _deflated(self, data: Bytes, out: Array, number: int, raw: bool) -> None:
-        image = self._image
-        most = -(-image.rows * image.columns * image.samples * image.allocated // 8)
-        self._native(inflate(data, most), out, number, raw)
-
 
 def _promised(error: IndexError, number: int) -> PixelError:
     """The error for a frame that an offset table has promised, and that is not there."""
     return PixelError(f"{error}; PS3.5 A.4", frame=number)
 
 
-def inflate(data: Bytes, most: int) -> bytes:
-    """At most so many bytes of a raw deflate stream; PixelError where it is damaged.
+def inflate(data: Bytes, most: int, number: int) -> bytes:
+    """At most so many bytes of a raw deflate stream; PixelError, which names the frame, where it is damaged.
 
     By ISA-L, which the extra ``inflate`` installs, else by zlib, which takes twice as long.
     """
@@ -227,4 +211,4 @@ def inflate(data: Bytes, most: int) -> bytes:
     try:
         return bytes(library.decompressobj(-zlib.MAX_WBITS).decompress(data, most))
     except library.error as error:
-        raise PixelError(f"a deflated frame is damaged: {error}; PS3.5 A.4.13") from None
+        raise PixelError(f"deflated frame {number} is damaged: {error}; PS3.5 A.4.13", frame=number) from None

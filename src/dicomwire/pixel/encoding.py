@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 _LONGEST = 0xFFFFFFFE  # bytes of a native value (PS3.5 section 7.1.1)
-_FRAMES_A_THREAD = 2  # that are decoded at a time, to be encoded
+_FRAMES_A_THREAD = 16  # that are decoded at a time, to be encoded ...
+_MOST_DECODED = 64 << 20  # ... unless they are more bytes than that
 _EXTENDED_TABLES = (0x7FE00001, 0x7FE00002)
 
 
@@ -168,7 +169,8 @@ def _encoded(frames: Frames, encoder: Encoder, *, is_raw: bool, threads: int) ->
             raise PixelError(f"frame {number} cannot be encoded: {type(error).__name__}: {error}",
                              frame=number) from error  # fmt: skip
 
-    step = _FRAMES_A_THREAD * max(1, threads)
+    most = _MOST_DECODED // frames.description.frame_bytes
+    step = max(1, threads, min(_FRAMES_A_THREAD * threads, most))
     for first in range(0, held, step):
         numbers = range(first, min(first + step, held))
         block = frames.decode(numbers, raw=is_raw, threads=threads)
