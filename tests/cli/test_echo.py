@@ -184,7 +184,7 @@ def test_echoscu_is_answered() -> None:
         status, out, err = provider.end()
     assert (status, err) == (0, "")
     assert "received C-ECHO-RQ" in out
-    assert "MODALITY: released" in out
+    assert "MODALITY at 127.0.0.1: released" in out
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

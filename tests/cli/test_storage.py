@@ -90,7 +90,7 @@ def test_a_folder_from_one_to_the_other(tmp_path: Path, associations: int) -> No
     assert "0000H success" in done.stdout
     assert said.count(".dcm\n") == 9
     assert said.count("released") == associations
-    assert sum(int(count) for count in re.findall(r"DICOMWIRE: (\d+) instances", said)) == 9
+    assert sum(int(count) for count in re.findall(r"DICOMWIRE at 127\.0\.0\.1: (\d+) instances", said)) == 9
     received = files_in(tmp_path / "to")
     assert len(received) == 9
     for name in received:
@@ -266,7 +266,7 @@ def test_the_familiar_names(tmp_path: Path, prefix: str, folder: str) -> None:
             names = ("+sd", "+r", "-nh", "-R", "-xs", "-to", "20", "-ta", "20", "-td", "20", "-pdu", "16384")
             done = run("storescu", *names, "-aec", "ARCHIVE", "-aet", "ME", "localhost", port, tmp_path / "from")
             assert done.returncode == 0, done.stderr
-        assert "ME: 2 instances" in receiver.end()
+        assert "ME at 127.0.0.1: 2 instances" in receiver.end()
     assert files_in(tmp_path / "to") == [f"{folder}/1.2.0", f"{folder}/1.2.1"]
 
 

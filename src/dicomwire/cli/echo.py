@@ -188,7 +188,8 @@ def echoscp(
 
 def _report(association: Association) -> None:
     """A line about an association that is over."""
-    say(f"{association.peer_ae_title or 'unknown'}: {association.error or 'released'}")
+    host = association.peer_address[0] if association.peer_address else "an unknown address"
+    say(f"{association.peer_ae_title or 'unknown'} at {host}: {association.error or 'released'}")
 
 
 async def _serve(server: Server) -> None:

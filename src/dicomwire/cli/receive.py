@@ -259,7 +259,8 @@ class _Receiver:
         files, size = self._files.pop(association, 0), self._bytes.pop(association, 0)
         end = "released" if association.is_released else str(association.error)
         title = association.peer_ae_title or "unknown"
-        say(f"{safe(title)}: {files:,} instances, {size:,} bytes, {safe(end)}")
+        host = association.peer_address[0] if association.peer_address else "an unknown address"
+        say(f"{safe(title)} at {host}: {files:,} instances, {size:,} bytes, {safe(end)}")
 
     async def serve(
         self,

@@ -115,6 +115,7 @@ class Association:
         "_limits",
         "_opened",
         "_owner",
+        "_peer_address",
         "_performer",
         "_released",
         "assembler",
@@ -163,6 +164,7 @@ class Association:
         self._is_closed = False
         self._released = False
         self._identifying: asyncio.Task[None] | None = None
+        self._peer_address: Any = None
 
     def attach(self, connection: Connection) -> None:
         """Give the connection that this association uses."""
@@ -251,8 +253,8 @@ class Association:
 
     @property
     def peer_address(self) -> tuple[str, int] | None:
-        """Host and port of the peer, None when the connection is gone."""
-        address = self._transport_info("peername")
+        """Host and port of the peer, also when the connection is gone; None before, and where it has none."""
+        address = self._peer_address
         return (address[0], address[1]) if address else None
 
     @property
@@ -520,6 +522,7 @@ class Association:
 
     def connected(self) -> None:
         """Take note that there is a transport connection."""
+        self._peer_address = self._transport_info("peername")
         if self._owner is not None and not self._owner.connected(self):
             self.connection.close_by_force()
 

@@ -65,7 +65,8 @@ class Server:
     associations   those that are established now
 
     Verification is answered without a handler.  A callable of the policy that fails rejects the association; errors are
-    logged to "dicomwire.net" by their class, with a traceback at level DEBUG.
+    logged to "dicomwire.net" by their class, with a traceback at level DEBUG, and at level INFO each association that
+    is accepted or over, by titles and addresses.
     """
 
     def __init__(
@@ -241,17 +242,29 @@ class _Registry:
 
     def established(self, association: Association) -> None:
         self.associations.add(association)
+        if _log.isEnabledFor(logging.INFO):
+            called, count = association.called_ae_title, len(association.contexts)
+            _log.info("%s calls %r: accepted, %d contexts", _named(association), called, count)
         if self._tell_established is not None:
             self._tell_established(association)
 
     def ended(self, association: Association) -> None:
         self.connections.discard(association)
         self.associations.discard(association)
+        if _log.isEnabledFor(logging.INFO):
+            _log.info("%s: %s", _named(association), "released" if association.is_released else association.error)
         if self._tell_ended is not None:
             try:
                 self._tell_ended(association)
             except Exception as error:  # noqa: BLE001  the association is over all the same
                 _log.error("ended: the callable raised %s", type(error).__name__, exc_info=_log.isEnabledFor(10))
+
+
+def _named(association: Association) -> str:
+    """Return a peer as the log has it: what it calls itself, if it has said that, and where it is."""
+    host, port = association.peer_address or ("", 0)
+    title = association.peer_ae_title
+    return f"{title!r} at {host} port {port}" if title else f"a peer at {host} port {port}"
 
 
 def _answered_by_coroutine(asked: UserIdentityRQ) -> IdentityAnswer:
