@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import signal
 import socket
@@ -37,11 +38,11 @@ class Receiver:
     process: subprocess.Popen[str]
     port: int
 
-    def end(self, how: int = signal.SIGINT) -> str:
+    def end(self, how: int = signal.SIGINT, expected: str = "") -> str:
         """Interrupt it and return what it said."""
         self.process.send_signal(how)
         said, complaints = self.process.communicate(timeout=20)
-        assert complaints == ""
+        assert complaints == expected
         assert self.process.returncode == 128 + how
         return said
 
@@ -124,6 +125,21 @@ def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
         wait_for(lambda: listeners(port) == 2)
         receiver.process.kill()
         wait_for(lambda: listeners(port) == 0)
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="no /proc")
+def test_a_process_that_is_killed_is_told_of(tmp_path: Path) -> None:
+    port = free_port()
+    with receiving("--to", tmp_path / "to", command=("receive", "--port", str(port), "--processes", "2")) as receiver:
+        wait_for(lambda: listeners(port) == 2)
+        for child in children_of(receiver.process.pid):
+            if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+                os.kill(child, signal.SIGKILL)
+        wait_for(lambda: listeners(port) == 1)
+        sent = run("send", "127.0.0.1", port, *write(tmp_path / "from", 2))
+        assert (sent.returncode, sent.stderr) == (0, "")
+        told = "dicomwire: error: receive: one of the 2 processes has ended with status -9\n"
+        assert "DICOMWIRE at 127.0.0.1: 2 instances" in receiver.end(signal.SIGTERM, told)
 
 
 def test_processes_need_a_port(tmp_path: Path) -> None:
@@ -275,6 +291,42 @@ def test_familiar_options_that_would_do_something_else_are_refused(arguments: li
     done = run("storescu", *arguments, "localhost", "1", *write(tmp_path, 1))
     assert done.returncode == 2
     assert "No such option" in done.stderr
+
+
+def test_a_reader_that_is_gone_does_not_keep_instances_from_being_stored(tmp_path: Path) -> None:
+    with receiving("--to", tmp_path / "to", "--list") as receiver:
+        assert receiver.process.stdout is not None
+        receiver.process.stdout.close()
+        sending = subprocess.Popen(
+            [*COMMAND, "send", "-v", "127.0.0.1", str(receiver.port), *map(str, write(tmp_path / "from", 5))],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert sending.stdout is not None
+        assert sending.stderr is not None
+        sending.stdout.close()
+        with sending.stderr:
+            assert (sending.stderr.read(), sending.wait(30)) == (b"", 0)
+        assert len(files_in(tmp_path / "to")) == 5
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_full_disk_of_the_output_does_not_keep_instances_from_being_stored(tmp_path: Path) -> None:
+    port = free_port()
+    with open("/dev/full", "w") as full:
+        process = subprocess.Popen(
+            [*COMMAND, "receive", "--port", str(port), "--to", str(tmp_path / "to"), "--list"],
+            stdout=full,
+            stderr=subprocess.DEVNULL,
+        )
+    try:
+        wait_for(lambda: listeners(port) == 1)
+        sent = run("send", "127.0.0.1", port, *write(tmp_path / "from", 3))
+        assert (sent.returncode, sent.stderr) == (0, "")
+        assert len(files_in(tmp_path / "to")) == 3
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_a_quiet_send(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 
 import click
@@ -94,9 +96,21 @@ def title_option(*names: str, default: str, help: str) -> Callable[[Command], Co
 
 
 def say(text: str) -> None:
-    """A line about what goes on, or several, at once also through a pipe; peers' titles do not drive the terminal."""
-    click.echo("\n".join(map(safe, text.split("\n"))))
-    sys.stdout.flush()
+    """A line about what goes on, or several, at once also through a pipe; peers' titles do not drive the terminal.
+
+    What goes on does not depend on it: nothing is said any more when the reader of a pipe is gone, and a line is lost
+    that the disk has no room for.
+    """
+    try:
+        click.echo("\n".join(map(safe, text.split("\n"))))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            click.echo(f"dicomwire: warning: standard output: {error.strerror}", err=True)
 
 
 def client_tls(
