@@ -571,3 +571,21 @@ def test_associations_are_logged(run: Run, caplog: pytest.LogCaptureFixture) -> 
     assert "called AE title not recognized" in places[2]
     assert places[3].startswith("a peer at 127.0.0.1 port N: ")
     assert len(places) == 4
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")
+@pytest.mark.parametrize("reuse_port", [False, True])
+def test_both_families_of_addresses(run: Run, reuse_port: bool) -> None:
+    async def test() -> None:
+        async with Server("ARCHIVE", host="::", port=0, reuse_port=reuse_port) as server:
+            for host in ("127.0.0.1", "::1"):
+                async with AE().associate(host, server.port) as association:
+                    assert (await association.c_echo()).code == 0
+                    (accepted,) = server.associations
+                    for one, address in ((association, association.peer_address), (accepted, accepted.own_address)):
+                        assert address == (host, server.port), one
+                    assert accepted.peer_address is not None
+                    assert accepted.peer_address[0] == host
+                await until(lambda: not server.associations)
+
+    run(test())

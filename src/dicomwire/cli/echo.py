@@ -146,7 +146,7 @@ async def _ask(associating: Associating, repeat: int, abort: bool, times: list[f
     metavar="PORT",
     help="Port to listen on; 11112 by default, 2762 with --tls, 0 for any that is free.",
 )
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 or :: for all.")
 @title_option("--ae-title", "-aet", default="DICOMWIRE", help="AE title of ours.")
 @click.option("--check-called-ae", is_flag=True, help="Reject requests that call another AE title.")
 @pdu_option

@@ -254,14 +254,12 @@ class Association:
     @property
     def peer_address(self) -> tuple[str, int] | None:
         """Host and port of the peer, also when the connection is gone; None before, and where it has none."""
-        address = self._peer_address
-        return (address[0], address[1]) if address else None
+        return _plain_address(self._peer_address)
 
     @property
     def own_address(self) -> tuple[str, int] | None:
         """Host and port of this side, None when the connection is gone."""
-        address = self._transport_info("sockname")
-        return (address[0], address[1]) if address else None
+        return _plain_address(self._transport_info("sockname"))
 
     @property
     def peer_certificate(self) -> dict[str, Any] | None:
@@ -713,6 +711,11 @@ class Association:
                 _log.error("established: the callable raised %s", type(error).__name__, exc_info=_log.isEnabledFor(10))
                 self.abort()
         self._wake()
+
+
+def _plain_address(address: Any) -> tuple[str, int] | None:
+    """Return host and port; an IPv4 address as such, also where it came by a socket of IPv6."""
+    return (address[0].removeprefix("::ffff:"), address[1]) if address else None
 
 
 def _aborted_for(violation: RemoteProtocolError) -> AssociationAborted:

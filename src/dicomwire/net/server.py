@@ -8,7 +8,7 @@ import logging
 import os
 import socket
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dicomwire.net.ae import UNCOMPRESSED, ApplicationEntity
 from dicomwire.net.association import VERIFICATION, Association
@@ -52,7 +52,7 @@ class Server:
             await server.serve_forever()
 
     ae         title, limits and time-outs; a text is a title
-    host       address to listen on; only this machine by default.  "0.0.0.0" or "::" for all
+    host       address to listen on; only this machine by default.  "0.0.0.0" for all of IPv4, "::" for these and IPv6
     port       11112, or 2762 with TLS; 0 lets the system choose, see `port` after the start
     policy     what is accepted of whom.  Verification and what `support` names are added; the called AE title is only
                checked when the policy has one
@@ -135,16 +135,25 @@ class Server:
         self._policy = self._effective_policy()
         loop = asyncio.get_running_loop()
         self._stopped = loop.create_future()
-        self._listener = await loop.create_server(
-            lambda: self._accept(loop),
-            self.host,
-            self._port,
-            ssl=self._tls,
-            ssl_handshake_timeout=self.ae.timeouts.connect_s if self._tls else None,
-            backlog=BACKLOG,
-            reuse_port=self._reuse_port or None,
-            start_serving=False,
-        )
+        of_tls = {"ssl": self._tls, "ssl_handshake_timeout": self.ae.timeouts.connect_s} if self._tls else {}
+        options: dict[str, Any] = {"backlog": BACKLOG, "start_serving": False, **of_tls}
+        if self.host == "::" and socket.has_dualstack_ipv6():
+            # Event loops would keep IPv4 out.
+            options["sock"] = socket.create_server(
+                (self.host, self._port),
+                family=socket.AF_INET6,
+                backlog=BACKLOG,
+                reuse_port=self._reuse_port,
+                dualstack_ipv6=True,
+            )
+        else:
+            options |= {"host": self.host, "port": self._port, "reuse_port": self._reuse_port or None}
+        try:
+            self._listener = await loop.create_server(lambda: self._accept(loop), **options)
+        except BaseException:
+            if "sock" in options:
+                options["sock"].close()
+            raise
         for listening in self._listener.sockets:
             with socket.socket(fileno=os.dup(listening.fileno())) as one:
                 set_options(one)
