@@ -165,6 +165,18 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+def test_duplicates_are_told_of(tmp_path: Path) -> None:
+    with receiving("--to", tmp_path / "to") as receiver:
+        for count in (2, 3):
+            done = run("send", "127.0.0.1", receiver.port, *write(tmp_path / "from", count))
+            assert done.returncode == 0
+        said = receiver.end()
+    assert re.findall(r"(\d) instances, [\d,]+ bytes, (.*)", said) == [
+        ("2", "released"),
+        ("3", "2 dropped for files that were there, released"),
+    ]
+
+
 def test_failures_are_listed_and_sent_again(tmp_path: Path) -> None:
     paths = write(tmp_path / "from", 3)
     (tmp_path / "from" / "notes.txt").write_text("no DICOM")

@@ -248,10 +248,12 @@ class _Receiver:
         self._others = others
         self._files: Counter[Association] = Counter()
         self._bytes: Counter[Association] = Counter()
+        self._dropped: Counter[Association] = Counter()
 
     def take(self, stored: Stored) -> None:
         self._files[stored.association] += 1
         self._bytes[stored.association] += stored.size
+        self._dropped[stored.association] += stored.is_duplicate
         if self._options.listing:
             uid = stored.sop_instance_uid
             say(safe(f"{uid} is there" if stored.is_duplicate else stored.path or f"{uid} ignored"))
@@ -262,7 +264,9 @@ class _Receiver:
         end = "released" if association.is_released else str(association.error)
         title = association.peer_ae_title or "unknown"
         host = association.peer_address[0] if association.peer_address else "an unknown address"
-        say(f"{safe(title)} at {host}: {files:,} instances, {size:,} bytes, {safe(end)}")
+        dropped = self._dropped.pop(association, 0)
+        kept = f", {dropped:,} dropped for files that were there" if dropped else ""
+        say(f"{safe(title)} at {host}: {files:,} instances, {size:,} bytes{kept}, {safe(end)}")
 
     async def serve(
         self,
