@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from dicomwire.ul.items import UserIdentityRQ
+
     Command = Callable[..., Any]
 
 
@@ -78,6 +80,32 @@ def key_and_certificate_option(command: Command) -> Command:
 def no_host_check_option(command: Command) -> Command:
     """The option --no-host-check."""
     return click.option("--no-host-check", is_flag=True, help="The peer's certificate need not name HOST.")(command)
+
+
+def user_options(command: Command) -> Command:
+    """The options --user and --password; see `user_identity`."""
+    for option in (
+        click.option(
+            "--password",
+            "-pwd",
+            envvar="DICOMWIRE_PASSWORD",
+            help="Passcode of the user; by default the environment's DICOMWIRE_PASSWORD, if there is one.",
+        ),
+        click.option("--user", "-usr", metavar="NAME", help="User on whose behalf the association is asked for."),
+    ):
+        command = option(command)
+    return command
+
+
+def user_identity(user: str | None, password: str | None) -> UserIdentityRQ | None:
+    """The user identity that these options ask for (PS3.7 section D.3.3.7), None without one."""
+    from dicomwire.ul.codes import UserIdentityType
+    from dicomwire.ul.items import UserIdentityRQ
+
+    if user is None:
+        return None
+    kind = UserIdentityType.USERNAME if password is None else UserIdentityType.USERNAME_AND_PASSCODE
+    return UserIdentityRQ(kind, False, user.encode(), (password or "").encode())
 
 
 def granted_option(*names: str) -> Callable[[Command], Command]:
