@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import re
@@ -14,8 +15,13 @@ from pathlib import Path
 
 import pytest
 
+from dicomwire.dictionary.uids import ExplicitVRLittleEndian
+from dicomwire.file.instance_file import file_meta_information
+from dicomwire.net import AcceptorPolicy, IdentityAnswer, Server, Storage, UserIdentityRQ
+from dicomwire.ul.codes import UserIdentityType
 from tests.net import peers
 from tests.net.certificates import Authority
+from tests.net.storage.instances import CT, data_set
 
 COMMAND = [sys.executable, "-m", "dicomwire"]
 
@@ -184,7 +190,7 @@ def test_echoscu_is_answered() -> None:
         status, out, err = provider.end()
     assert (status, err) == (0, "")
     assert "received C-ECHO-RQ" in out
-    assert "MODALITY: released" in out
+    assert "MODALITY at 127.0.0.1: released" in out
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -263,3 +269,35 @@ def test_the_interrupted_echo_ends_quietly() -> None:
     assert process.returncode == 130
     assert "Traceback" not in err
     assert out == ""
+
+
+@pytest.mark.parametrize("command", ["echo", "send"])
+def test_a_user_of_the_requestor(command: str, tmp_path: Path) -> None:
+    asked: list[tuple[UserIdentityType, bytes, bytes]] = []
+
+    def identify(identity: UserIdentityRQ) -> IdentityAnswer:
+        asked.append((identity.type, identity.primary, identity.secondary))
+        return IdentityAnswer(identity.secondary == b"secret")
+
+    paths: list[Path] = []
+    if command == "send":
+        paths.append(tmp_path / "one.dcm")
+        paths[0].write_bytes(file_meta_information(CT, "1.2.3.4", ExplicitVRLittleEndian) + data_set())
+
+    async def test() -> list[int]:
+        policy = AcceptorPolicy(identify=identify, require_identity=True)
+        server = Server("ARCHIVE", port=0, policy=policy)
+        Storage(None).register(server)
+        async with server:
+            statuses = []
+            for arguments in (["-usr", "jane", "-pwd", "secret"], ["--user", "jane"], []):
+                done = await asyncio.to_thread(run, command, "127.0.0.1", server.port, *paths, *arguments)
+                assert "secret" not in done.stdout + done.stderr
+                statuses.append(done.returncode)
+            return statuses
+
+    assert asyncio.run(test()) == [0, 1, 1]
+    assert asked == [
+        (UserIdentityType.USERNAME_AND_PASSCODE, b"jane", b"secret"),
+        (UserIdentityType.USERNAME, b"jane", b""),
+    ]

@@ -192,6 +192,12 @@ def test_following_a_file(capture: Path, tmp_path: Path) -> None:
     assert kinds(found)["summary"] == 1
 
 
+def test_what_is_neither_a_file_nor_an_interface(tmp_path: Path) -> None:
+    done = CliRunner().invoke(cli, ["monitor", str(tmp_path / "absent0")])
+    assert done.exit_code == 1
+    assert "neither a file nor an interface" in done.stderr
+
+
 def test_an_interface() -> None:
     """Echoes on loopback are seen as they pass; whatever else passes there does not matter."""
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import signal
 import socket
@@ -37,11 +38,11 @@ class Receiver:
     process: subprocess.Popen[str]
     port: int
 
-    def end(self, how: int = signal.SIGINT) -> str:
+    def end(self, how: int = signal.SIGINT, expected: str = "") -> str:
         """Interrupt it and return what it said."""
         self.process.send_signal(how)
         said, complaints = self.process.communicate(timeout=20)
-        assert complaints == ""
+        assert complaints == expected
         assert self.process.returncode == 128 + how
         return said
 
@@ -90,7 +91,7 @@ def test_a_folder_from_one_to_the_other(tmp_path: Path, associations: int) -> No
     assert "0000H success" in done.stdout
     assert said.count(".dcm\n") == 9
     assert said.count("released") == associations
-    assert sum(int(count) for count in re.findall(r"DICOMWIRE: (\d+) instances", said)) == 9
+    assert sum(int(count) for count in re.findall(r"DICOMWIRE at 127\.0\.0\.1: (\d+) instances", said)) == 9
     received = files_in(tmp_path / "to")
     assert len(received) == 9
     for name in received:
@@ -126,6 +127,21 @@ def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
         wait_for(lambda: listeners(port) == 0)
 
 
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="no /proc")
+def test_a_process_that_is_killed_is_told_of(tmp_path: Path) -> None:
+    port = free_port()
+    with receiving("--to", tmp_path / "to", command=("receive", "--port", str(port), "--processes", "2")) as receiver:
+        wait_for(lambda: listeners(port) == 2)
+        for child in children_of(receiver.process.pid):
+            if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+                os.kill(child, signal.SIGKILL)
+        wait_for(lambda: listeners(port) == 1)
+        sent = run("send", "127.0.0.1", port, *write(tmp_path / "from", 2))
+        assert (sent.returncode, sent.stderr) == (0, "")
+        told = "dicomwire: error: receive: one of the 2 processes has ended with status -9\n"
+        assert "DICOMWIRE at 127.0.0.1: 2 instances" in receiver.end(signal.SIGTERM, told)
+
+
 def test_processes_need_a_port(tmp_path: Path) -> None:
     refused = run("receive", "--port", "0", "--processes", "2", "--to", tmp_path)
     assert refused.returncode == 2
@@ -147,6 +163,18 @@ def wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "not within 60 s"
         time.sleep(0.02)
+
+
+def test_duplicates_are_told_of(tmp_path: Path) -> None:
+    with receiving("--to", tmp_path / "to") as receiver:
+        for count in (2, 3):
+            done = run("send", "127.0.0.1", receiver.port, *write(tmp_path / "from", count))
+            assert done.returncode == 0
+        said = receiver.end()
+    assert re.findall(r"(\d) instances, [\d,]+ bytes, (.*)", said) == [
+        ("2", "released"),
+        ("3", "2 dropped for files that were there, released"),
+    ]
 
 
 def test_failures_are_listed_and_sent_again(tmp_path: Path) -> None:
@@ -266,7 +294,7 @@ def test_the_familiar_names(tmp_path: Path, prefix: str, folder: str) -> None:
             names = ("+sd", "+r", "-nh", "-R", "-xs", "-to", "20", "-ta", "20", "-td", "20", "-pdu", "16384")
             done = run("storescu", *names, "-aec", "ARCHIVE", "-aet", "ME", "localhost", port, tmp_path / "from")
             assert done.returncode == 0, done.stderr
-        assert "ME: 2 instances" in receiver.end()
+        assert "ME at 127.0.0.1: 2 instances" in receiver.end()
     assert files_in(tmp_path / "to") == [f"{folder}/1.2.0", f"{folder}/1.2.1"]
 
 
@@ -275,6 +303,42 @@ def test_familiar_options_that_would_do_something_else_are_refused(arguments: li
     done = run("storescu", *arguments, "localhost", "1", *write(tmp_path, 1))
     assert done.returncode == 2
     assert "No such option" in done.stderr
+
+
+def test_a_reader_that_is_gone_does_not_keep_instances_from_being_stored(tmp_path: Path) -> None:
+    with receiving("--to", tmp_path / "to", "--list") as receiver:
+        assert receiver.process.stdout is not None
+        receiver.process.stdout.close()
+        sending = subprocess.Popen(
+            [*COMMAND, "send", "-v", "127.0.0.1", str(receiver.port), *map(str, write(tmp_path / "from", 5))],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert sending.stdout is not None
+        assert sending.stderr is not None
+        sending.stdout.close()
+        with sending.stderr:
+            assert (sending.stderr.read(), sending.wait(30)) == (b"", 0)
+        assert len(files_in(tmp_path / "to")) == 5
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_full_disk_of_the_output_does_not_keep_instances_from_being_stored(tmp_path: Path) -> None:
+    port = free_port()
+    with open("/dev/full", "w") as full:
+        process = subprocess.Popen(
+            [*COMMAND, "receive", "--port", str(port), "--to", str(tmp_path / "to"), "--list"],
+            stdout=full,
+            stderr=subprocess.DEVNULL,
+        )
+    try:
+        wait_for(lambda: listeners(port) == 1)
+        sent = run("send", "127.0.0.1", port, *write(tmp_path / "from", 3))
+        assert (sent.returncode, sent.stderr) == (0, "")
+        assert len(files_in(tmp_path / "to")) == 3
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_a_quiet_send(tmp_path: Path) -> None:

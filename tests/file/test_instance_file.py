@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -63,6 +64,30 @@ def test_a_file_has_its_name_when_it_is_complete(tmp_path: Path, fsync: bool) ->
     assert files_in(tmp_path) == ["a/b/c.dcm"]
     writer.discard()
     assert path.exists()
+
+
+def test_names_of_folders_are_on_the_disk_before_the_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+
+    def synchronize(folder: str) -> None:
+        said.append(folder)
+        if folder == str(tmp_path.parent):
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(instance_file, "synchronize_folder", synchronize)
+    monkeypatch.setattr(instance_file, "_synchronized", {})
+
+    def stored(name: str) -> list[str]:
+        said.clear()
+        writer = FileWriter(str(tmp_path / name))
+        writer.commit(Duplicates.KEEP, fsync=True)
+        return [os.path.relpath(folder, tmp_path) for folder in said]
+
+    assert stored("study/one/1.dcm") == ["study/one", "study", ".", ".."]
+    assert stored("study/one/2.dcm") == ["study/one"]
+    assert stored("study/two/3.dcm") == ["study/two", "study"]
+    shutil.rmtree(tmp_path / "study")
+    assert stored("study/two/4.dcm") == ["study/two", "study", ".", ".."]
 
 
 def test_what_is_discarded_leaves_nothing(tmp_path: Path) -> None:

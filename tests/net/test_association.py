@@ -48,7 +48,7 @@ def test_from_the_request_to_the_release(run: Run) -> None:
             assert not association.is_established
             assert not association.is_open
             assert association.error is None
-            assert association.peer_address is None
+            assert association.peer_address == ("127.0.0.1", server.port)
             await until(lambda: ended)
             assert ended == [other]
             assert other.is_released

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 import socket
 import tracemalloc
 from collections.abc import Awaitable, Callable
@@ -545,3 +546,46 @@ def test_nothing_grows_with_associations_that_end(run: Run) -> None:
 def test_whole_contexts_or_wishes() -> None:
     with pytest.raises(TypeError, match="not both"):
         AE().associate("127.0.0.1", contexts=[CT, ProposedContext(1, CT, (ExplicitVRLittleEndian,))])
+
+
+def test_associations_are_logged(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "dicomwire.net")
+
+    async def test() -> None:
+        async with Server("ARCHIVE", port=0, policy=AcceptorPolicy(ae_title="ARCHIVE")) as server:
+            async with AE("MODALITY").associate("127.0.0.1", server.port, called_ae_title="ARCHIVE") as association:
+                assert await association.c_echo()
+            with pytest.raises(AssociationRejected):
+                await AE("MODALITY").associate("127.0.0.1", server.port, called_ae_title="OTHER")
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.close()
+            assert await reader.read() == b""
+
+    run(test())
+    said = [record.message for record in caplog.records if record.name == "dicomwire.net"]
+    places = [re.sub(r"port \d+", "port N", line) for line in said]
+    assert places[:2] == [
+        "'MODALITY' at 127.0.0.1 port N calls 'ARCHIVE': accepted, 1 contexts",
+        "'MODALITY' at 127.0.0.1 port N: released",
+    ]
+    assert "called AE title not recognized" in places[2]
+    assert places[3].startswith("a peer at 127.0.0.1 port N: ")
+    assert len(places) == 4
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")
+@pytest.mark.parametrize("reuse_port", [False, True])
+def test_both_families_of_addresses(run: Run, reuse_port: bool) -> None:
+    async def test() -> None:
+        async with Server("ARCHIVE", host="::", port=0, reuse_port=reuse_port) as server:
+            for host in ("127.0.0.1", "::1"):
+                async with AE().associate(host, server.port) as association:
+                    assert (await association.c_echo()).code == 0
+                    (accepted,) = server.associations
+                    for one, address in ((association, association.peer_address), (accepted, accepted.own_address)):
+                        assert address == (host, server.port), one
+                    assert accepted.peer_address is not None
+                    assert accepted.peer_address[0] == host
+                await until(lambda: not server.associations)
+
+    run(test())

@@ -114,7 +114,13 @@ def test_host_names_are_checked(run: Run, authority: Authority, archive: Issued)
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 @pytest.mark.parametrize("known", [False, True], ids=["none", "of a stranger"])
 def test_requestors_without_a_certificate_of_ours(
-    run: Run, authority: Authority, archive: Issued, stranger: Authority, version: ssl.TLSVersion, known: bool
+    run: Run,
+    authority: Authority,
+    archive: Issued,
+    stranger: Authority,
+    version: ssl.TLSVersion,
+    known: bool,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """With TLS 1.3 the requestor learns of it after its handshake, when it may have sent its request."""
     serving = server_context(archive.certificate, archive.key, authorities=authority.certificate)
@@ -135,6 +141,9 @@ def test_requestors_without_a_certificate_of_ours(
         assert not ended
 
     run(test())
+    (said,) = [record.getMessage() for record in caplog.records if record.name == "dicomwire.net"]
+    assert said.startswith("a TLS handshake failed: ")
+    assert ("CERTIFICATE_VERIFY_FAILED" if known else "PEER_DID_NOT_RETURN_A_CERTIFICATE") in said
 
 
 def test_old_versions_are_refused(run: Run, authority: Authority, archive: Issued) -> None:

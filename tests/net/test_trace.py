@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from dicomwire.dimse.messages import CEchoRQ, CFindRQ, CStoreRQ
 from dicomwire.net import AE, Server, Trace
 from dicomwire.ul.pdu import AAbort
@@ -92,3 +94,20 @@ def test_a_server_that_aborts_is_traced(run: Run) -> None:
     run(test())
     said = [line.split()[1].rstrip(":") for line in lines]
     assert said == ["A-ASSOCIATE-RQ", "A-ASSOCIATE-AC", "C-FIND-RQ", "data", "A-ABORT"]
+
+
+def test_a_trace_that_fails_does_not_end_the_association(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    def write(text: str) -> None:
+        raise BrokenPipeError(text)
+
+    async def test() -> None:
+        async with (
+            Server("ARCHIVE", port=0, trace=lambda: Trace(write)) as server,
+            AE("MODALITY").associate("127.0.0.1", server.port, trace=Trace(write)) as association,
+        ):
+            assert (await association.c_echo()).code == 0
+        assert association.is_released
+
+    run(test())
+    said = [record.getMessage() for record in caplog.records if "trace" in record.getMessage()]
+    assert said == ["a trace raised BrokenPipeError"] * 4

@@ -21,6 +21,8 @@ from dicomwire.cli.network_options import (
     timeout_option,
     title_option,
     tls_options,
+    user_identity,
+    user_options,
     verbose_option,
 )
 from dicomwire.dimse.status import SUCCESS, Status
@@ -63,6 +65,7 @@ if TYPE_CHECKING:
 @timeout_option("--connect-timeout", "-to", help="The connection.")
 @timeout_option("--acse-timeout", "-ta", help="The answers to the requests for the association and for its release.")
 @timeout_option("--dimse-timeout", "-td", help="Each answer to an echo.")
+@user_options
 @pdu_option
 @tls_options
 @no_host_check_option
@@ -79,6 +82,8 @@ def echo(
     connect_timeout: float | None,
     acse_timeout: float | None,
     dimse_timeout: float | None,
+    user: str | None,
+    password: str | None,
     max_pdu: int,
     tls: bool,
     certificate: str | None,
@@ -110,7 +115,12 @@ def echo(
             ),
         )
         associating = ae.associate(
-            host, port, called_ae_title=called_ae, tls=context, trace=Trace(say) if verbose else None
+            host,
+            port,
+            called_ae_title=called_ae,
+            user_identity=user_identity(user, password),
+            tls=context,
+            trace=Trace(say) if verbose else None,
         )
         status = run(_ask(associating, repeat, abort, times))
     except (DicomWireError, OSError, ValueError) as error:
@@ -146,7 +156,7 @@ async def _ask(associating: Associating, repeat: int, abort: bool, times: list[f
     metavar="PORT",
     help="Port to listen on; 11112 by default, 2762 with --tls, 0 for any that is free.",
 )
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 or :: for all.")
 @title_option("--ae-title", "-aet", default="DICOMWIRE", help="AE title of ours.")
 @click.option("--check-called-ae", is_flag=True, help="Reject requests that call another AE title.")
 @pdu_option
@@ -188,7 +198,8 @@ def echoscp(
 
 def _report(association: Association) -> None:
     """A line about an association that is over."""
-    say(f"{association.peer_ae_title or 'unknown'}: {association.error or 'released'}")
+    host = association.peer_address[0] if association.peer_address else "an unknown address"
+    say(f"{association.peer_ae_title or 'unknown'} at {host}: {association.error or 'released'}")
 
 
 async def _serve(server: Server) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 
 import click
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
     from typing import Any
+
+    from dicomwire.ul.items import UserIdentityRQ
 
     Command = Callable[..., Any]
 
@@ -78,6 +82,32 @@ def no_host_check_option(command: Command) -> Command:
     return click.option("--no-host-check", is_flag=True, help="The peer's certificate need not name HOST.")(command)
 
 
+def user_options(command: Command) -> Command:
+    """The options --user and --password; see `user_identity`."""
+    for option in (
+        click.option(
+            "--password",
+            "-pwd",
+            envvar="DICOMWIRE_PASSWORD",
+            help="Passcode of the user; by default the environment's DICOMWIRE_PASSWORD, if there is one.",
+        ),
+        click.option("--user", "-usr", metavar="NAME", help="User on whose behalf the association is asked for."),
+    ):
+        command = option(command)
+    return command
+
+
+def user_identity(user: str | None, password: str | None) -> UserIdentityRQ | None:
+    """The user identity that these options ask for (PS3.7 section D.3.3.7), None without one."""
+    from dicomwire.ul.codes import UserIdentityType
+    from dicomwire.ul.items import UserIdentityRQ
+
+    if user is None:
+        return None
+    kind = UserIdentityType.USERNAME if password is None else UserIdentityType.USERNAME_AND_PASSCODE
+    return UserIdentityRQ(kind, False, user.encode(), (password or "").encode())
+
+
 def granted_option(*names: str) -> Callable[[Command], Command]:
     """A flag of DCMTK's programs that asks for what is done in any case."""
     return click.option(*names, is_flag=True, hidden=True, expose_value=False)
@@ -94,9 +124,21 @@ def title_option(*names: str, default: str, help: str) -> Callable[[Command], Co
 
 
 def say(text: str) -> None:
-    """A line about what goes on, or several, at once also through a pipe; peers' titles do not drive the terminal."""
-    click.echo("\n".join(map(safe, text.split("\n"))))
-    sys.stdout.flush()
+    """A line about what goes on, or several, at once also through a pipe; peers' titles do not drive the terminal.
+
+    What goes on does not depend on it: nothing is said any more when the reader of a pipe is gone, and a line is lost
+    that the disk has no room for.
+    """
+    try:
+        click.echo("\n".join(map(safe, text.split("\n"))))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            click.echo(f"dicomwire: warning: standard output: {error.strerror}", err=True)
 
 
 def client_tls(

@@ -39,8 +39,9 @@ from dicomwire.ul.policy import AcceptorPolicy
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from multiprocessing.connection import Connection
+    from multiprocessing.context import SpawnProcess
     from typing import Any
 
     from dicomwire.dictionary import UID
@@ -62,7 +63,7 @@ ENDING_S = 5.0  # for other processes to end
     metavar="PORT",
     help="Port to listen on; 11112 by default, 2762 with --tls, 0 for any that is free.",
 )
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 or :: for all.")
 @title_option("--ae-title", "-aet", default="DICOMWIRE", help="AE title of ours.")
 @click.option("--check-called-ae", is_flag=True, help="Reject requests that call another AE title.")
 @click.option("--to", type=click.Path(file_okay=False), metavar="FOLDER", help="Where files go.")
@@ -157,8 +158,8 @@ def receive(
         shares_port=processes > 1,
     )
     try:
-        with _others(options, processes - 1):
-            _serve(options)
+        with _others(options, processes - 1) as others:
+            _serve(options, others=others)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     except (DicomWireError, OSError) as error:
@@ -188,12 +189,12 @@ class _Options:
     shares_port: bool
 
 
-def _serve(options: _Options, parent: Connection | None = None) -> None:
-    """Serve until interrupted, or until the process that started this one is gone."""
+def _serve(options: _Options, parent: Connection | None = None, others: Sequence[SpawnProcess] = ()) -> None:
+    """Serve until interrupted, or until the process that started this one is gone; say so when one of the others is."""
     context = server_tls(*options.tls)
     timeouts = Timeouts(**options.timeouts)
     ae = ApplicationEntity(options.ae_title, max_pdu_length=options.max_pdu, timeouts=timeouts)
-    receiver = _Receiver(options, parent)
+    receiver = _Receiver(options, parent, others)
     storage = Storage(**options.storage, on_stored=receiver.take)
     policy = AcceptorPolicy(
         ae_title=options.ae_title if options.check_called_ae else None,
@@ -205,10 +206,10 @@ def _serve(options: _Options, parent: Connection | None = None) -> None:
 
 
 @contextmanager
-def _others(options: _Options, count: int) -> Iterator[None]:
+def _others(options: _Options, count: int) -> Iterator[Sequence[SpawnProcess]]:
     """Have other processes serve at the same port for the time being."""
     if not count:
-        yield
+        yield ()
         return
     spawning = multiprocessing.get_context("spawn")
     ours, theirs = spawning.Pipe()
@@ -217,7 +218,7 @@ def _others(options: _Options, count: int) -> Iterator[None]:
         process.start()
     theirs.close()
     try:
-        yield
+        yield processes
     finally:
         for process in processes:
             process.terminate()
@@ -241,15 +242,18 @@ def _private(storage: Storage) -> Unlisted:
 class _Receiver:
     """The server of the command, and what it says."""
 
-    def __init__(self, options: _Options, parent: Connection | None) -> None:
+    def __init__(self, options: _Options, parent: Connection | None, others: Sequence[SpawnProcess]) -> None:
         self._options = options
         self._parent = parent
+        self._others = others
         self._files: Counter[Association] = Counter()
         self._bytes: Counter[Association] = Counter()
+        self._dropped: Counter[Association] = Counter()
 
     def take(self, stored: Stored) -> None:
         self._files[stored.association] += 1
         self._bytes[stored.association] += stored.size
+        self._dropped[stored.association] += stored.is_duplicate
         if self._options.listing:
             uid = stored.sop_instance_uid
             say(safe(f"{uid} is there" if stored.is_duplicate else stored.path or f"{uid} ignored"))
@@ -259,7 +263,10 @@ class _Receiver:
         files, size = self._files.pop(association, 0), self._bytes.pop(association, 0)
         end = "released" if association.is_released else str(association.error)
         title = association.peer_ae_title or "unknown"
-        say(f"{safe(title)}: {files:,} instances, {size:,} bytes, {safe(end)}")
+        host = association.peer_address[0] if association.peer_address else "an unknown address"
+        dropped = self._dropped.pop(association, 0)
+        kept = f", {dropped:,} dropped for files that were there" if dropped else ""
+        say(f"{safe(title)} at {host}: {files:,} instances, {size:,} bytes{kept}, {safe(end)}")
 
     async def serve(
         self,
@@ -288,6 +295,8 @@ class _Receiver:
             loop.add_signal_handler(signal.SIGTERM, task.cancel)
         if self._parent is not None:  # nothing is ever sent: what comes is the end
             loop.add_reader(self._parent.fileno(), task.cancel)
+        for process in self._others:
+            loop.add_reader(process.sentinel, self._tell_of_end, loop, process)
         await server.start()
         if self._parent is None:
             self._announce(server, storage)
@@ -296,6 +305,14 @@ class _Receiver:
         except asyncio.CancelledError:
             await server.stop()
             raise
+
+    def _tell_of_end(self, loop: asyncio.AbstractEventLoop, process: SpawnProcess) -> None:
+        """Say that a process is gone, with the associations that it had; the system has the others take its share."""
+        loop.remove_reader(process.sentinel)
+        process.join()
+        if process.exitcode:  # else it was interrupted as well
+            count = len(self._others) + 1
+            complain("receive", f"one of the {count} processes has ended with status {process.exitcode}")
 
     def _announce(self, server: Server, storage: Storage) -> None:
         where = "nothing is written" if storage.folder is None else f"to {safe(storage.folder)}"

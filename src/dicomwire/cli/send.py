@@ -22,6 +22,8 @@ from dicomwire.cli.network_options import (
     timeout_option,
     title_option,
     tls_options,
+    user_identity,
+    user_options,
     verbose_option,
 )
 from dicomwire.cli.progress import progress_bar
@@ -84,6 +86,7 @@ ALIKE = 3  # of these, with the same reason; of others the reason is counted
 @timeout_option("--connect-timeout", "-to", help="The connection.")
 @timeout_option("--acse-timeout", "-ta", help="The answers to the requests for an association and for its release.")
 @timeout_option("--dimse-timeout", "-td", help="The answer to each file.")
+@user_options
 @pdu_option
 @tls_options
 @no_host_check_option
@@ -107,6 +110,8 @@ def send(
     connect_timeout: float | None,
     acse_timeout: float | None,
     dimse_timeout: float | None,
+    user: str | None,
+    password: str | None,
     max_pdu: int,
     tls: bool,
     certificate: str | None,
@@ -148,6 +153,7 @@ def send(
                             port,
                             called_ae_title=called_ae,
                             contexts=contexts,
+                            user_identity=user_identity(user, password),
                             asynchronous_operations_window=(window, 1) if window > 1 else None,
                             tls=context,
                             trace=Trace(say) if verbose else None,

@@ -31,7 +31,10 @@ MOST_COPIES = 10_000  # of one name, with duplicates="number"
 
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 _PREAMBLE = bytes(128) + b"DICM"
+_MOST_FOLDERS = 4096  # that are remembered
+_NOT_OURS = (errno.EACCES, errno.EPERM, errno.EINVAL, errno.EROFS, errno.ENOTSUP)  # of folders far above
 _counter = itertools.count()
+_synchronized: dict[str, None] = {}  # folders whose own names are on the disk
 _token = secrets.token_hex(6)  # other processes may write into the same folder
 
 
@@ -115,6 +118,7 @@ class FileWriter:
         try:
             self.descriptor = os.open(self._temporary, _FLAGS, FILE_MODE)
         except FileNotFoundError:
+            _forget(folder)
             os.makedirs(folder, FOLDER_MODE, exist_ok=True)
             self.descriptor = os.open(self._temporary, _FLAGS, FILE_MODE)
 
@@ -141,14 +145,14 @@ class FileWriter:
     def commit(self, duplicates: Duplicates, *, fsync: bool = False) -> str | None:
         """Give the file its name and return it; None when the name was taken and the file is dropped.
 
-        With `fsync` the file and its name are on the disk when this returns.
+        With `fsync` the file and its name are on the disk when this returns, and so are the names of its folders.
         """
         if fsync:
             os.fsync(self.descriptor)
         self._close()
         path = self._rename(duplicates)
         if fsync and path is not None:
-            synchronize_folder(os.path.dirname(path))
+            synchronize_names(path)
         return path
 
     def discard(self) -> None:
@@ -183,6 +187,34 @@ class FileWriter:
         descriptor, self.descriptor = self.descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
+
+
+def synchronize_names(path: str) -> None:
+    """Have the name of a file on the disk, and those of its folders, each of which is looked after once."""
+    folder = os.path.dirname(path)
+    synchronize_folder(folder)
+    while folder not in _synchronized:
+        above = os.path.dirname(folder)
+        if above == folder:
+            return
+        try:
+            synchronize_folder(above)
+        except OSError as error:
+            if error.errno in _NOT_OURS:
+                return  # whoever may not read a folder has not made one in it
+            raise
+        _synchronized[folder] = None
+        if len(_synchronized) > _MOST_FOLDERS:
+            _synchronized.pop(next(iter(_synchronized)), None)
+        folder = above
+
+
+def _forget(folder: str) -> None:
+    """A folder is not there, nor may those above it be: they will be made anew."""
+    folder = folder.rstrip("/")
+    while folder and not os.path.isdir(folder):
+        _synchronized.pop(folder, None)
+        folder = os.path.dirname(folder)
 
 
 def _link(source: str, path: str) -> bool:

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import socket
@@ -66,6 +67,8 @@ def open_source(
             return open_interface(name, promiscuous=promiscuous, blocks=ring_blocks)
         if glob.has_magic(name):
             return FileSetSource(name, follow=follow)
+        if not follow:
+            raise FileNotFoundError(errno.ENOENT, "neither a file nor an interface of this machine", name)
     if follow:
         return FileSetSource(glob.escape(os.fspath(source)), follow=True)
     return open_file(path)

@@ -115,6 +115,7 @@ class Association:
         "_limits",
         "_opened",
         "_owner",
+        "_peer_address",
         "_performer",
         "_released",
         "assembler",
@@ -163,6 +164,7 @@ class Association:
         self._is_closed = False
         self._released = False
         self._identifying: asyncio.Task[None] | None = None
+        self._peer_address: Any = None
 
     def attach(self, connection: Connection) -> None:
         """Give the connection that this association uses."""
@@ -245,15 +247,13 @@ class Association:
 
     @property
     def peer_address(self) -> tuple[str, int] | None:
-        """Host and port of the peer, None when the connection is gone."""
-        address = self._transport_info("peername")
-        return (address[0], address[1]) if address else None
+        """Host and port of the peer, also when the connection is gone; None before, and where it has none."""
+        return _plain_address(self._peer_address)
 
     @property
     def own_address(self) -> tuple[str, int] | None:
         """Host and port of this side, None when the connection is gone."""
-        address = self._transport_info("sockname")
-        return (address[0], address[1]) if address else None
+        return _plain_address(self._transport_info("sockname"))
 
     @property
     def peer_certificate(self) -> dict[str, Any] | None:
@@ -514,6 +514,7 @@ class Association:
 
     def connected(self) -> None:
         """Take note that there is a transport connection."""
+        self._peer_address = self._transport_info("peername")
         if self._owner is not None and not self._owner.connected(self):
             self.connection.close_by_force()
 
@@ -704,6 +705,11 @@ class Association:
                 _log.error("established: the callable raised %s", type(error).__name__, exc_info=_log.isEnabledFor(10))
                 self.abort()
         self._wake()
+
+
+def _plain_address(address: Any) -> tuple[str, int] | None:
+    """Return host and port; an IPv4 address as such, also where it came by a socket of IPv6."""
+    return (address[0].removeprefix("::ffff:"), address[1]) if address else None
 
 
 def _aborted_for(violation: RemoteProtocolError) -> AssociationAborted:

@@ -8,7 +8,7 @@ import logging
 import os
 import socket
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dicomwire.net.ae import UNCOMPRESSED, ApplicationEntity
 from dicomwire.net.association import VERIFICATION, Association
@@ -52,7 +52,7 @@ class Server:
             await server.serve_forever()
 
     ae         title, limits and time-outs; a text is a title
-    host       address to listen on; only this machine by default.  "0.0.0.0" or "::" for all
+    host       address to listen on; only this machine by default.  "0.0.0.0" for all of IPv4, "::" for these and IPv6
     port       11112, or 2762 with TLS; 0 lets the system choose, see `port` after the start
     policy     what is accepted of whom.  Verification and what `support` names are added; the called AE title is only
                checked when the policy has one
@@ -65,7 +65,8 @@ class Server:
     associations   those that are established now
 
     Verification is answered without a handler.  A callable of the policy that fails rejects the association; errors are
-    logged to "dicomwire.net" by their class, with a traceback at level DEBUG.
+    logged to "dicomwire.net" by their class, with a traceback at level DEBUG, and at level INFO each association that
+    is accepted or over, by titles and addresses.
     """
 
     def __init__(
@@ -134,16 +135,25 @@ class Server:
         self._policy = self._effective_policy()
         loop = asyncio.get_running_loop()
         self._stopped = loop.create_future()
-        self._listener = await loop.create_server(
-            lambda: self._accept(loop),
-            self.host,
-            self._port,
-            ssl=self._tls,
-            ssl_handshake_timeout=self.ae.timeouts.connect_s if self._tls else None,
-            backlog=BACKLOG,
-            reuse_port=self._reuse_port or None,
-            start_serving=False,
-        )
+        of_tls = {"ssl": self._tls, "ssl_handshake_timeout": self.ae.timeouts.connect_s} if self._tls else {}
+        options: dict[str, Any] = {"backlog": BACKLOG, "start_serving": False, **of_tls}
+        if self.host == "::" and socket.has_dualstack_ipv6():
+            # Event loops would keep IPv4 out.
+            options["sock"] = socket.create_server(
+                (self.host, self._port),
+                family=socket.AF_INET6,
+                backlog=BACKLOG,
+                reuse_port=self._reuse_port,
+                dualstack_ipv6=True,
+            )
+        else:
+            options |= {"host": self.host, "port": self._port, "reuse_port": self._reuse_port or None}
+        try:
+            self._listener = await loop.create_server(lambda: self._accept(loop), **options)
+        except BaseException:
+            if "sock" in options:
+                options["sock"].close()
+            raise
         for listening in self._listener.sockets:
             with socket.socket(fileno=os.dup(listening.fileno())) as one:
                 set_options(one)
@@ -241,17 +251,29 @@ class _Registry:
 
     def established(self, association: Association) -> None:
         self.associations.add(association)
+        if _log.isEnabledFor(logging.INFO):
+            called, count = association.called_ae_title, len(association.contexts)
+            _log.info("%s calls %r: accepted, %d contexts", _named(association), called, count)
         if self._tell_established is not None:
             self._tell_established(association)
 
     def ended(self, association: Association) -> None:
         self.connections.discard(association)
         self.associations.discard(association)
+        if _log.isEnabledFor(logging.INFO):
+            _log.info("%s: %s", _named(association), "released" if association.is_released else association.error)
         if self._tell_ended is not None:
             try:
                 self._tell_ended(association)
             except Exception as error:  # noqa: BLE001  the association is over all the same
                 _log.error("ended: the callable raised %s", type(error).__name__, exc_info=_log.isEnabledFor(10))
+
+
+def _named(association: Association) -> str:
+    """Return a peer as the log has it: what it calls itself, if it has said that, and where it is."""
+    host, port = association.peer_address or ("", 0)
+    title = association.peer_ae_title
+    return f"{title!r} at {host} port {port}" if title else f"a peer at {host} port {port}"
 
 
 def _answered_by_coroutine(asked: UserIdentityRQ) -> IdentityAnswer:

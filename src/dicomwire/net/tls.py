@@ -7,6 +7,7 @@ from.
 
 from __future__ import annotations
 
+import logging
 import os
 import ssl
 
@@ -23,6 +24,21 @@ if TYPE_CHECKING:
 
     StrPath = str | os.PathLike[str]
     Password = str | bytes | Callable[[], str | bytes] | None
+
+_log = logging.getLogger("dicomwire.net")
+
+
+class _Accepting(ssl.SSLObject):
+    """The TLS of an acceptor's connection; logs why a handshake fails, of which event loops tell nobody."""
+
+    def do_handshake(self) -> None:
+        try:
+            super().do_handshake()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except ssl.SSLError as error:
+            _log.warning("a TLS handshake failed: %s", error.reason or type(error).__name__)
+            raise
 
 
 def _profile(context: ssl.SSLContext) -> ssl.SSLContext:
@@ -67,9 +83,12 @@ def server_context(
     certificate      PEM file of our certificate chain, with its private key if `key` is None
     authorities      PEM file of the certificates that requestors must be issued by (mutual authentication, the usual
                      thing between devices); None asks requestors for no certificate
+
+    Handshakes that fail are logged to "dicomwire.net" at level WARNING.
     """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=authorities)
     context.load_cert_chain(certificate, key, password)
     if authorities is not None:
         context.verify_mode = ssl.CERT_REQUIRED
+    context.sslobject_class = _Accepting
     return _profile(context)

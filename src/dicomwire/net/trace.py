@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from _dicomwire.command import MAX_COMMAND_LENGTH
@@ -17,12 +18,15 @@ if TYPE_CHECKING:
 
     from _dicomwire.pdu import PDVRun
 
+_log = logging.getLogger("dicomwire.net")
+
 
 class Trace:
     """Listens to both directions of one association and writes lines of text about them.
 
     Values of data sets never appear; UIDs and AE titles do.  Each direction has a reader of its own, so that nothing
-    depends on what the association makes of the bytes.
+    depends on what the association makes of the bytes.  Nor does the association depend on ``write``: when that raises,
+    the error is logged by its class, and the direction is not followed any further.
     """
 
     def __init__(self, write: Callable[[str], object]) -> None:
@@ -46,8 +50,11 @@ class _Direction:
         self._reader = PDUReader()
         self._command = bytearray()
         self._data_set_bytes = 0
+        self._is_over = False
 
     def feed(self, data: Buffer) -> None:
+        if self._is_over:
+            return
         for item in self._reader.feed(data):
             if isinstance(item, ControlPDU):
                 self._say(_described(item))
@@ -57,7 +64,13 @@ class _Direction:
                 self._run(item)
 
     def _say(self, text: str) -> None:
-        self._write(f"{self._word} {text}")
+        if self._is_over:
+            return
+        try:
+            self._write(f"{self._word} {text}")
+        except Exception as error:  # noqa: BLE001  a pipe without a reader, say
+            self._is_over = True
+            _log.error("a trace raised %s", type(error).__name__, exc_info=_log.isEnabledFor(10))
 
     def _run(self, run: PDVRun) -> None:
         if not run.is_command:

@@ -310,7 +310,9 @@ class Machine:
 
     def _aa_4(self, _: None, effects: list[Effect]) -> None:
         message = f"transport connection closed: {self.state.meaning}"
-        if self.state is State.STA5:
+        if self.state is State.STA6:
+            message = "transport connection closed without a release"
+        elif self.state is State.STA5:
             message = (
                 "transport connection closed where the answer to A-ASSOCIATE-RQ was due "
                 "(does the peer expect TLS, or a certificate?)"

@@ -28,7 +28,7 @@ from dicomwire.dimse.message import CommandMessage
 from dicomwire.dimse.messages import CStoreRQ
 from dicomwire.errors import ServiceError
 from dicomwire.net import AE, AcceptorPolicy, Association, Handlers, Server, Timeouts
-from dicomwire.net.storage import Arriving, Storage, Stored, storage_sop_classes, storage_transfer_syntaxes
+from dicomwire.net.storage import Arriving, Storage, Stored, receiving, storage_sop_classes, storage_transfer_syntaxes
 from dicomwire.net.storage.naming import BY_SERIES
 from dicomwire.ul.items import SOPClassExtendedNegotiation
 from tests.encoding import explicit
@@ -384,6 +384,23 @@ def test_what_was_acknowledged_is_not_removed_by_a_refusal(
     assert [stored.path for stored in found] == [str(tmp_path / "1.2.3.4.dcm"), second]
     assert [stored.has_replaced for stored in found] == [False, policy == "replace"]
     assert [stored.is_duplicate for stored in found] == [False, policy == "keep"]
+
+
+@pytest.mark.parametrize("threads", [0, 4])
+def test_a_duplicate_is_answered_when_the_name_of_the_other_is_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(receiving, "synchronize_names", said.append)
+
+    async def store() -> list[int]:
+        async with storing(storage_of(tmp_path, fsync=True, threads=threads)) as association:
+            statuses = [(await association.request(command(), data_set())).message.status]
+            assert said == []  # the file itself has been synchronized with its name
+            return [*statuses, (await association.request(command(), data_set())).message.status]
+
+    assert asyncio.run(store()) == [0, 0]
+    assert said == [str(tmp_path / "1.2.3.4.dcm")]
 
 
 @pytest.mark.parametrize("policy", ["keep", "replace"])

@@ -12,7 +12,7 @@ from _dicomwire.cstore import store_request
 from dicomwire.dimse.messages import decode_message
 from dicomwire.dimse.status import OUT_OF_RESOURCES, PROCESSING_FAILURE, SUCCESS, StatusKind, kind_of
 from dicomwire.errors import DecodeError, ServiceError
-from dicomwire.file.instance_file import Duplicates, FileWriter, file_meta_information
+from dicomwire.file.instance_file import Duplicates, FileWriter, file_meta_information, synchronize_names
 from dicomwire.net.storage.header import HeaderReader, has_uids, rules_of
 
 if TYPE_CHECKING:
@@ -303,6 +303,11 @@ class Receiving:
             self.has_replaced = file.has_replaced
         if self.path is None:
             self.path = self._place
+            if storage.fsync and self.path is not None:  # whoever stored it may not be as far
+                try:
+                    synchronize_names(self.path)
+                except OSError as error:
+                    raise _no_resources(error) from error
         if self.is_duplicate and storage.duplicates is Duplicates.REFUSE:
             raise ServiceError("an instance with this UID is there", status=DUPLICATE_SOP_INSTANCE)
 
