@@ -52,6 +52,7 @@ MODULES = (
     "unpack",
     "rle",
     "colour",
+    "raster",
     "reencode",
     "scan",
     "ranges",
