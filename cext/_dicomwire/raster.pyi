@@ -1,4 +1,4 @@
-"""Pixels of pictures: other sizes, and lines.  The docstrings are in raster.pyx."""
+"""Pixels of pictures: levels by tables, other sizes, and lines.  The docstrings are in raster.pyx."""
 
 from typing import Any
 
@@ -7,6 +7,16 @@ from typing_extensions import Buffer
 
 _Memory = Buffer | NDArray[Any]
 
+def look_up(
+    source: _Memory,
+    word: int,
+    target: _Memory,
+    table: _Memory,
+    samples: int = 1,
+    low: int = 0,
+    *,
+    signed: bool = False,
+) -> None: ...
 def resample(
     source: _Memory,
     shape: tuple[int, int, int],

@@ -1,14 +1,22 @@
-"""Pixels of pictures: other sizes, and lines, without the GIL (PS3.3 sections C.10.4 and C.10.5).
+"""Pixels of pictures: levels by tables, other sizes, and lines, without the GIL (PS3.3 sections C.11, C.10.4, C.10.5).
 
 Sizes and indices are checked against the buffers before anything is touched; ValueError where they do not fit.
 """
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int8_t, int16_t, int64_t, uint8_t, uint16_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 cdef extern from "raster.h" nogil:
+    void dw_look_up_u8(uint8_t* to, const uint8_t* source, size_t count, const uint8_t* table, int64_t entries,
+                       int64_t low, size_t samples) noexcept
+    void dw_look_up_i8(uint8_t* to, const int8_t* source, size_t count, const uint8_t* table, int64_t entries,
+                       int64_t low, size_t samples) noexcept
+    void dw_look_up_u16(uint8_t* to, const uint16_t* source, size_t count, const uint8_t* table, int64_t entries,
+                        int64_t low, size_t samples) noexcept
+    void dw_look_up_i16(uint8_t* to, const int16_t* source, size_t count, const uint8_t* table, int64_t entries,
+                        int64_t low, size_t samples) noexcept
     void dw_add_row(float* sums, const uint8_t* row, size_t count, float weight) noexcept
     void dw_mix_columns(uint8_t* to, const float* sums, const int64_t* first, const float* weights, size_t pixels,
                         size_t taps, size_t samples) noexcept
@@ -54,6 +62,34 @@ cdef Py_ssize_t _taps(_Held first, _Held weights, Py_ssize_t length) except -1:
         if places[i] < 0 or places[i] > length - taps:
             raise ValueError(f"pixels {places[i]} to {places[i] + taps}: the axis has {length}")
     return taps
+
+
+def look_up(source, int word, target, table, Py_ssize_t samples=1, int64_t low=0, *, bint signed=False):
+    """Fill ``target`` with the entries that ``table`` has for values: ``samples`` bytes each, the first one for ``low``.
+
+    word: bytes of a value of ``source``, 1 or 2 in the host's order.  Values beyond the table take its first and last
+    entry.
+    """
+    if word not in (1, 2) or samples < 1:
+        raise ValueError(f"word={word}, samples={samples}: expected values of 1 or 2 bytes, and at least a sample")
+    cdef _Held values = _held(source, word), filled = _held(target, samples, PyBUF_SIMPLE | PyBUF_WRITABLE)
+    cdef _Held entries = _held(table, samples)
+    if entries.count == 0 or filled.count != values.count:
+        raise ValueError(f"{values.count} pixels, {filled.count} in the target, {entries.count} in the table")
+    if not -FARTHEST <= low <= FARTHEST:
+        raise ValueError(f"low={low}: expected a value of {word} bytes")
+    cdef uint8_t* to = <uint8_t*>filled.view.buf
+    cdef const uint8_t* known = <const uint8_t*>entries.view.buf
+    cdef size_t count = <size_t>values.count
+    with nogil:
+        if word == 1 and signed:
+            dw_look_up_i8(to, <const int8_t*>values.view.buf, count, known, entries.count, low, <size_t>samples)
+        elif word == 1:
+            dw_look_up_u8(to, <const uint8_t*>values.view.buf, count, known, entries.count, low, <size_t>samples)
+        elif signed:
+            dw_look_up_i16(to, <const int16_t*>values.view.buf, count, known, entries.count, low, <size_t>samples)
+        else:
+            dw_look_up_u16(to, <const uint16_t*>values.view.buf, count, known, entries.count, low, <size_t>samples)
 
 
 def resample(source, tuple shape not None, down_first, down_weights, across_first, across_weights, target,

@@ -1,4 +1,4 @@
-/* Loops over the pixels of pictures: weighted sums of rows and of columns, and lines. */
+/* Loops over the pixels of pictures: levels by tables, weighted sums of rows and of columns, and lines. */
 #ifndef DICOMWIRE_RASTER_H
 #define DICOMWIRE_RASTER_H
 
@@ -7,6 +7,25 @@
 #include <stdint.h>
 
 #include "clones.h"
+
+/* Bytes that a table of `entries` times `samples` has for values, the first entry for `low`; beyond its ends the last. */
+#define DW_LOOK_UP(NAME, TYPE) \
+    static void NAME(uint8_t *restrict to, const TYPE *restrict from, size_t count, const uint8_t *restrict table, \
+                     int64_t entries, int64_t low, size_t samples) { \
+        for (size_t i = 0; i < count; i++) { \
+            const int64_t at = (int64_t)from[i] - low; \
+            const size_t entry = at < 0 ? 0 : at < entries ? (size_t)at : (size_t)(entries - 1); \
+            if (samples == 1) \
+                to[i] = table[entry]; \
+            else \
+                for (size_t s = 0; s < samples; s++) \
+                    to[i * samples + s] = table[entry * samples + s]; \
+        } \
+    }
+DW_LOOK_UP(dw_look_up_u8, uint8_t)
+DW_LOOK_UP(dw_look_up_i8, int8_t)
+DW_LOOK_UP(dw_look_up_u16, uint16_t)
+DW_LOOK_UP(dw_look_up_i16, int16_t)
 
 /* Add a row of bytes, times a weight, to sums. */
 static DW_CLONES void dw_add_row(float *restrict sums, const uint8_t *restrict row, size_t count, float weight) {

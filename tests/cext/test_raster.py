@@ -8,9 +8,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from _dicomwire.raster import draw_lines, resample
+from _dicomwire.raster import draw_lines, look_up, resample
 
 RANDOM = np.random.default_rng(4)
+
+
+@pytest.mark.parametrize("kind", ["u1", "i1", "u2", "i2"])
+@pytest.mark.parametrize(("entries", "low"), [(1, 0), (200, 0), (300, -100), (70000, -40000), (5, 2)])
+@pytest.mark.parametrize("samples", [1, 3])
+def test_levels_by_tables(kind, entries, low, samples):
+    info = np.iinfo(kind)
+    values = np.array([info.min, info.max, 0, 1, 5, *RANDOM.integers(info.min, info.max + 1, 200)], kind)
+    table = RANDOM.integers(0, 256, (entries, samples)).astype(np.uint8)
+    target = np.zeros((len(values), samples), np.uint8)
+    look_up(values, values.itemsize, target, table, samples, low, signed=kind[0] == "i")
+    assert np.array_equal(target, table[np.clip(values.astype(int) - low, 0, entries - 1)])
+
+
+def test_tables_that_are_refused():
+    for word, source, target, table, samples, low in (
+        (3, 6, 2, 4, 1, 0), (2, 5, 2, 4, 1, 0), (2, 6, 2, 4, 1, 0), (1, 2, 2, 0, 1, 0), (1, 2, 5, 4, 2, 0),
+        (1, 2, 4, 5, 2, 0), (1, 2, 2, 4, 0, 0), (1, 2, 2, 4, 1, 2**40),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=r"bytes|pixels"):
+            look_up(bytes(source), word, bytearray(target), bytes(table), samples, low)
+    look_up(b"", 1, bytearray(), b"x")
 
 
 def axis(length, count, taps):
