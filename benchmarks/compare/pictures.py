@@ -67,7 +67,8 @@ def picture_task(name: str, size: str) -> Task:
         def theirs() -> Array:
             return np.asarray(shown.resize(wanted[::-1], Picture.Resampling.BILINEAR))
 
-        entries.append(Entry("Pillow", "peer", theirs, version=importlib.metadata.version("pillow"), toolkit="Pillow", compare=check))
+        version = importlib.metadata.version("pillow")
+        entries.append(Entry("Pillow", "peer", theirs, version=version, toolkit="Pillow", compare=check))
     return Task(
         name=name, title=f"{rows} x {columns} pixels of {samples} bytes shown in {wanted[0]} x {wanted[1]}",
         unit="frame", units=1, entries=entries, goals=[Goal("best peer", 0.7 if name == "picture-smaller" else 1)],

@@ -65,7 +65,7 @@ cdef Py_ssize_t _taps(_Held first, _Held weights, Py_ssize_t length) except -1:
 
 
 def look_up(source, int word, target, table, Py_ssize_t samples=1, int64_t low=0, *, bint signed=False):
-    """Fill ``target`` with the entries that ``table`` has for values: ``samples`` bytes each, the first one for ``low``.
+    """Fill ``target`` with the entries, of ``samples`` bytes, that ``table`` has for values, the first one for ``low``.
 
     word: bytes of a value of ``source``, 1 or 2 in the host's order.  Values beyond the table take its first and last
     entry.
@@ -80,16 +80,18 @@ def look_up(source, int word, target, table, Py_ssize_t samples=1, int64_t low=0
         raise ValueError(f"low={low}: expected a value of {word} bytes")
     cdef uint8_t* to = <uint8_t*>filled.view.buf
     cdef const uint8_t* known = <const uint8_t*>entries.view.buf
+    cdef const void* stored = values.view.buf
+    cdef int64_t most = entries.count
     cdef size_t count = <size_t>values.count
     with nogil:
         if word == 1 and signed:
-            dw_look_up_i8(to, <const int8_t*>values.view.buf, count, known, entries.count, low, <size_t>samples)
+            dw_look_up_i8(to, <const int8_t*>stored, count, known, most, low, <size_t>samples)
         elif word == 1:
-            dw_look_up_u8(to, <const uint8_t*>values.view.buf, count, known, entries.count, low, <size_t>samples)
+            dw_look_up_u8(to, <const uint8_t*>stored, count, known, most, low, <size_t>samples)
         elif signed:
-            dw_look_up_i16(to, <const int16_t*>values.view.buf, count, known, entries.count, low, <size_t>samples)
+            dw_look_up_i16(to, <const int16_t*>stored, count, known, most, low, <size_t>samples)
         else:
-            dw_look_up_u16(to, <const uint16_t*>values.view.buf, count, known, entries.count, low, <size_t>samples)
+            dw_look_up_u16(to, <const uint16_t*>stored, count, known, most, low, <size_t>samples)
 
 
 def resample(source, tuple shape not None, down_first, down_weights, across_first, across_weights, target,
@@ -121,15 +123,17 @@ def resample(source, tuple shape not None, down_first, down_weights, across_firs
     cdef uint8_t* to = <uint8_t*>filled.view.buf
     cdef const int64_t* places = <const int64_t*>down.view.buf
     cdef const float* weights = <const float*>down_weight.view.buf
+    cdef const int64_t* places_across = <const int64_t*>across.view.buf
+    cdef const float* weights_across = <const float*>across_weight.view.buf
+    cdef Py_ssize_t many_down = down.count, many_across = across.count
     with nogil:
-        for i in range(down.count):
+        for i in range(many_down):
             memset(sums, 0, count * sizeof(float))
             for k in range(taps_down):
                 if weights[i * taps_down + k] != 0:
                     dw_add_row(sums, from_ + (places[i] + k) * <Py_ssize_t>count, count, weights[i * taps_down + k])
-            dw_mix_columns(to + ((top + i) * width + left) * samples, sums, <const int64_t*>across.view.buf,
-                           <const float*>across_weight.view.buf, <size_t>across.count, <size_t>taps_across,
-                           <size_t>samples)
+            dw_mix_columns(to + ((top + i) * width + left) * samples, sums, places_across, weights_across,
+                           <size_t>many_across, <size_t>taps_across, <size_t>samples)
         free(sums)
 
 
@@ -153,7 +157,9 @@ def draw_lines(picture, tuple shape not None, lines, pen, colour):
     for i in range(2 * strokes.count):
         if not -FARTHEST <= places[i] <= FARTHEST:
             raise ValueError(f"a pen of more than {FARTHEST} pixels")
+    cdef uint8_t* to = <uint8_t*>filled.view.buf
+    cdef const uint8_t* colours = <const uint8_t*>shown.view.buf
+    cdef Py_ssize_t many = drawn.count, around = strokes.count
     with nogil:
-        for i in range(drawn.count):
-            dw_draw_line(<uint8_t*>filled.view.buf, rows, columns, <size_t>samples, ends + 4 * i, places,
-                         <size_t>strokes.count, <const uint8_t*>shown.view.buf)
+        for i in range(many):
+            dw_draw_line(to, rows, columns, <size_t>samples, ends + 4 * i, places, <size_t>around, colours)
