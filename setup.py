@@ -53,6 +53,7 @@ MODULES = (
     "unpack",
     "rle",
     "colour",
+    "raster",
     "reencode",
     "scan",
     "ranges",

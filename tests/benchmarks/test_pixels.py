@@ -1,12 +1,13 @@
 """The tasks on pixel data: everyone gives the samples that were put in, and plain C fills as many bytes."""
 
+import importlib.util
 import shutil
 
 import numpy as np
 import pytest
 
 from benchmarks import yardsticks
-from benchmarks.compare import codecs, pixels
+from benchmarks.compare import codecs, pictures, pixels
 from benchmarks.yardsticks import pixels as plain
 from tests.support import missing
 
@@ -41,6 +42,18 @@ def check(task):
 @pytest.mark.parametrize("name", pixels.TASKS)
 def test_answers_are_equal(name):
     check(pixels.TASKS[name]("XS"))
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("name", pictures.TASKS)
+def test_pictures_are_equal_or_one_off(name):
+    if importlib.util.find_spec("PIL") is None:
+        missing("Pillow is not installed")
+    task = pictures.TASKS[name]("XS")
+    assert [entry.toolkit for entry in task.entries] == ["dicomwire", "Pillow"]
+    for entry in task.entries:
+        assert entry.compare(entry.run()) in ("equal", "equal, or one off")
+    assert task.entries[0].compare(255 - task.entries[0].run()) == "DIFFERENT"
 
 
 @pytest.mark.peers

@@ -141,11 +141,11 @@ def test_what_cannot_be_written_is_refused():
         unpack_words(bytes(8), bytes(8), 2)
 
 
-# Function of unpack.h or colour.h: what the compiler has to say of its loop.
+# Function of a header: what the compiler has to say of its loop.
 LOOPS = [
     "dw_shift_swapped_u16", "dw_shift_swapped_i16", "dw_shift_u16", "dw_shift_i16", "dw_shift_u8", "dw_turn_16",
     "dw_turn_32", "dw_any_16", "dw_unpack_pairs12", "dw_interleave3_8", "dw_interleave3_16",
-    "dw_join_u16", "dw_join_i16", "dw_ybr_to_rgb_8",
+    "dw_join_u16", "dw_join_i16", "dw_ybr_to_rgb_8", "dw_add_row",
 ]  # fmt: skip
 
 
@@ -156,7 +156,7 @@ def test_the_compiler_vectorizes_the_loops(tmp_path):
     if compiler is None:
         missing("no gcc, whose report this reads")
     for name in LOOPS:
-        text = "".join(f'#include "{header}.h"\n' for header in ("unpack", "rle", "colour"))
+        text = "".join(f'#include "{header}.h"\n' for header in ("unpack", "rle", "colour", "raster"))
         source = tmp_path / f"{name}.c"
         source.write_text(f"{text}const void *keep(void) {{ return (const void *){name}; }}\n")
         command = [

@@ -340,7 +340,8 @@ def test_units_of_the_total_pixel_matrix():
     whole = graphic("POLYLINE", [10.5, 10.5, 20.5, 10.5, 20.5, 20.5, 10.5, 20.5, 10.5, 10.5], units="MATRIX")
     assert places(whole) == OUTLINE  # without one it is the image
     tiled = image(PIXELS.tobytes() * 6, rows=SIDE, columns=SIDE, frames="6")
-    tiled.update({"TotalPixelMatrixRows": 100, "TotalPixelMatrixColumns": 150, "DimensionOrganizationType": "TILED_FULL"})
+    matrix = {"TotalPixelMatrixRows": 100, "TotalPixelMatrixColumns": 150}
+    tiled.update({**matrix, "DimensionOrganizationType": "TILED_FULL"})
     there = graphic("POLYLINE", [128 + 1.5, 64 + 2.5, 128 + 9.5, 64 + 2.5], units="MATRIX")
     assert places(there, ds=tiled, frame=5) == {(2, column) for column in range(1, 10)}
     assert places(there, ds=tiled, frame=4) == set()

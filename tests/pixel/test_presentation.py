@@ -13,7 +13,7 @@ from dicomwire.errors import PixelError, UnsupportedError
 from dicomwire.pixel import render
 from dicomwire.pixel.presentation import cielab_to_rgb
 from tests.builders import element, item, sequence
-from tests.pixel.states import COLOR, PSEUDO_COLOR, image, made, referring, state
+from tests.pixel.states import COLOR, PSEUDO_COLOR, displayed, image, made, referring, state
 from tests.pixel.test_grey import VALUES, grey, rescale, window, words
 from tests.pixel.test_lookup import table
 from tests.pixel.test_overlays import overlay, packed
@@ -59,6 +59,61 @@ def add_overlay(ds, data):
     for each in image(b"", data):
         if each.tag >> 16 == 0x6000:
             ds.add(each)
+
+
+PRINTING = """[[GENERAL]]
+[PRINT]
+Directory = {folder}
+MinPrintResolution = 300\\200
+[DATABASE]
+Directory = {folder}
+[[COMMUNICATION]]
+[PRINTER]
+Type = LOCALPRINTER
+Aetitle = PRINTER
+Hostname = localhost
+Port = 10005
+DisplayFormat = 1,1
+"""
+# Corners of the displayed area, as column and row, rotation and flip.
+AREAS = {
+    "whole": ((1, 1), (80, 60), 0, "N"),
+    "a part": ((11, 6), (40, 35), 0, "N"),
+    "beyond": ((-9, -4), (40, 35), 0, "N"),
+    "turned": ((11, 6), (70, 35), 90, "N"),
+    "turned and flipped": ((11, 6), (70, 35), 270, "Y"),
+    "upside down": ((70, 35), (11, 6), 180, "N"),
+    "flipped": ((70, 6), (11, 35), 0, "Y"),
+}
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("name", AREAS)
+def test_areas_that_dcmtk_prints(name, tmp_path):
+    """dcmpsprt makes the displayed area as large as it takes to have so many pixels."""
+    if shutil.which("dcmpsprt") is None or shutil.which("dcmpsmk") is None:
+        missing("dcmpsprt and dcmpsmk of DCMTK are not on the path (Debian: apt-get install dcmtk)")
+    top_left, bottom_right, rotation, flip = AREAS[name]
+    ramp = np.add.outer(np.arange(60) * 30, np.arange(80) * 20).astype("<u2")
+    ds = dicomwire.dcmread(with_uid(grey(ramp.tobytes(), rows=60, columns=80)))
+    ds.SOPClassUID, ds.StudyInstanceUID, ds.SeriesInstanceUID = "1.2.840.10008.5.1.4.1.1.7", "1.2.3", "1.2.3.5"
+    ds.save_as(tmp_path / "image.dcm")
+    subprocess.run(["dcmpsmk", tmp_path / "image.dcm", tmp_path / "state.dcm"], check=True)
+    own = dicomwire.dcmread(tmp_path / "state.dcm")
+    own.update({"ImageRotation": rotation, "ImageHorizontalFlip": flip})
+    own.DisplayedAreaSelectionSequence = [displayed(top_left, bottom_right, PresentationPixelAspectRatio=[1, 1])]
+    own.save_as(tmp_path / "changed.dcm")
+    (tmp_path / "printed").mkdir()
+    (tmp_path / "print.cfg").write_text(PRINTING.format(folder=tmp_path / "printed"))
+    command = ["dcmpsprt", "-c", tmp_path / "print.cfg", "+p", tmp_path / "changed.dcm", tmp_path / "image.dcm"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    (printed,) = (tmp_path / "printed").glob("HG*")
+    theirs = dicomwire.dcmread(printed).pixel_array * (255 / 4095)
+    ours = render(ds, presentation_state=own, size=theirs.shape)
+    assert done.returncode == 0
+    assert ours.shape == theirs.shape
+    assert min(ours.shape) >= 200
+    assert np.abs(ours - theirs).max() < 2  # half a level of rounding, and another interpolation
 
 
 @pytest.mark.peers

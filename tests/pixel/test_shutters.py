@@ -9,7 +9,7 @@ from dicomwire import DataSet
 from dicomwire.pixel import read_shutter, render
 from tests.builders import element, item, sequence
 from tests.oracles.polygon import is_inside
-from tests.pixel.states import COLOR, image, state
+from tests.pixel.states import COLOR, image, referring, state
 from tests.pixel.test_grey import functional_groups, text, words
 from tests.pixel.test_overlays import overlay, packed
 
@@ -147,6 +147,13 @@ def test_the_shutter_of_a_frame():
             ds.add(each)
     assert np.array_equal(read_shutter(ds, (ROWS, COLUMNS)), ~square())
     assert read_shutter(ds, (ROWS, COLUMNS), frame=1) is None
+
+
+def test_the_shutter_of_a_frame_in_a_presentation_state():
+    two = image(PIXELS.tobytes() * 2, rows=ROWS, columns=COLUMNS, frames="2")
+    own = state(FrameDisplayShutterSequence=[referring(frames=2, ShutterShape="RECTANGULAR", **RECTANGLE)])
+    assert read_shutter(two, (ROWS, COLUMNS), presentation_state=own) is None
+    assert np.array_equal(read_shutter(two, (ROWS, COLUMNS), frame=1, presentation_state=own), ~square())
 
 
 def bitmap(bits, origin=(3, 3), group=0x6000, **values):

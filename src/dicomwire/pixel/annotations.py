@@ -107,7 +107,8 @@ class Annotation:
         if self.is_filled:
             inside = _style(self._style, "FillStyleSequence")
             opacity = _number(inside, "PatternOnOpacity")
-            fill(canvas, outline, _colour(inside, "PatternOnColorCIELabValue", canvas) or shown, min(max(opacity, 0), 1))
+            filling = _colour(inside, "PatternOnColorCIELabValue", canvas) or shown
+            fill(canvas, outline, filling, min(max(opacity, 0), 1))
         line(canvas, outline, shown, thickness)
 
     def _outline(self, points: Points) -> Points:

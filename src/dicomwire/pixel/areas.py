@@ -154,7 +154,7 @@ def _is_tiled(data_set: DataSet, shape: tuple[int, int]) -> bool:
 
 
 def _matrix_origin(data_set: DataSet, frame: int, shape: tuple[int, int]) -> tuple[int, int] | None:
-    """Where a frame's first pixel is in the Total Pixel Matrix, (x, y) from 0 (PS3.3 sections C.8.12.6.1, C.7.6.17.3)."""
+    """Where a frame's first pixel is in the Total Pixel Matrix, (x, y) from 0 (PS3.3 C.8.12.6.1, C.7.6.17.3)."""
     if not _is_tiled(data_set, shape):
         return 0, 0
     position = functional_group(data_set, frame, "PlanePositionSlideSequence")

@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from _dicomwire.raster import draw_lines
 from dicomwire.errors import PixelError
 
 TYPE_CHECKING = False
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
     Points = NDArray[np.float64]
 
-_MOST_STEPS = 1 << 26  # pixels of all lines of a picture, and rows that the edges of all its areas cross
+_MOST_STEPS = 1 << 28  # pixels of all lines and areas of a picture, and rows that the edges of areas cross
 _AT_ONCE = 1 << 18
 _THICKEST = 32.0  # pixels of a line
 _FAR = 1e15  # where floating point still tells a pixel from the next one
@@ -33,14 +34,14 @@ _FAR = 1e15  # where floating point still tells a pixel from the next one
 class Canvas:
     """A picture that is drawn on: uint8 (rows, columns), or (rows, columns, 3) from the first colour on.
 
-    array   the picture, a copy where the one that was given is read-only
+    array   the picture, contiguous: a copy where the one that was given is not, or is read-only
     font    path of a TrueType or OpenType font for text, None for Pillow's own
     """
 
     __slots__ = ("_left", "array", "font")
 
     def __init__(self, array: Array, font: str | None = None) -> None:
-        self.array = array if array.flags.writeable else array.copy()
+        self.array = array if array.flags.writeable and array.flags.c_contiguous else array.copy(order="C")
         self.font = font
         self._left = _MOST_STEPS
 
@@ -62,18 +63,22 @@ class Canvas:
             raise PixelError(f"more than {_MOST_STEPS} pixels to draw: refused; PS3.3 C.10.5")
         self._left -= steps
 
-    def paint(self, mask: NDArray[np.bool_], colour: Colour, opacity: float = 1.0) -> None:
-        """Give pixels a colour; a grey picture becomes one of colours where it must."""
+    def paint(
+        self, mask: NDArray[np.bool_], colour: Colour, opacity: float = 1.0, *, top: int = 0, left: int = 0
+    ) -> None:
+        """Give the pixels of a mask, from (top, left) on, a colour; grey becomes RGB where that must be."""
         shown = self._prepared(colour)
+        place = self.array[top : top + mask.shape[0], left : left + mask.shape[1]]
         if opacity < 1:
-            below = self.array[mask]
+            below = place[mask]
             shown = np.floor(below + opacity * (shown.astype(np.float32) - below) + 0.5).astype(np.uint8)
-        self.array[mask] = shown
+        place[mask] = shown
 
-    def plot(self, x: Array, y: Array, colour: Colour) -> None:
-        """Give the pixels at integer places a colour; those outside are passed over."""
-        inside = (x >= 0) & (x < self.columns) & (y >= 0) & (y < self.rows)
-        self.array[y[inside], x[inside]] = self._prepared(colour)
+    def draw_lines(self, lines: Points, pen: NDArray[np.int64], colour: Colour) -> None:
+        """Draw lines (lines, 4), from x, y to x, y, with a pen; what lies outside is passed over."""
+        shown = self._prepared(colour)
+        shape = (self.rows, self.columns, 3 if self.is_colour else 1)
+        draw_lines(self.array, shape, lines, pen, np.resize(shown, shape[2]))
 
     def blend(self, top: int, left: int, mask: Array, colour: Colour) -> None:
         """Lay a colour over the pixels from (top, left) on, as opaque as the mask (uint8) says."""
@@ -165,9 +170,14 @@ def _places(counts: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def fill(canvas: Canvas, points: Points, colour: Colour, opacity: float = 1.0) -> None:
     """Fill a polygon; opacity: 0, which lets all through, to 1."""
-    points = np.clip(points, -_FAR, _FAR)
-    canvas.spend(crossings(points, canvas.rows))
-    canvas.paint(polygon_mask(points, canvas.rows, canvas.columns), colour, opacity)
+    low = np.clip(np.floor(points.min(axis=0)), 0, (canvas.columns, canvas.rows)).astype(np.int64)
+    high = np.clip(np.ceil(points.max(axis=0)), 0, (canvas.columns, canvas.rows)).astype(np.int64)
+    (left, top), (columns, rows) = low.tolist(), (high - low).tolist()
+    if not rows or not columns:
+        return
+    points = np.clip(points, -_FAR, _FAR) - low
+    canvas.spend(rows * columns + crossings(points, rows))
+    canvas.paint(polygon_mask(points, rows, columns), colour, opacity, top=top, left=left)
 
 
 def line(canvas: Canvas, points: Points, colour: Colour, thickness: float = 1.0) -> None:
@@ -175,19 +185,10 @@ def line(canvas: Canvas, points: Points, colour: Colour, thickness: float = 1.0)
     pen = _pen(thickness)
     margin = float(np.abs(pen).max()) + 1
     begins, ends = (points[:-1], points[1:]) if len(points) > 1 else (points, points)
-    begins, ends = _clipped(begins, ends, -margin, (canvas.columns + margin, canvas.rows + margin))
-    if not len(begins):
-        return
-    # Nearer than a pixel to each other, so that rounding skips none.
-    steps = np.abs(ends - begins).max(axis=1).astype(np.int64) + 2
+    lines = np.concatenate(_clipped(begins, ends, -margin, (canvas.columns + margin, canvas.rows + margin)), axis=1)
+    steps = np.abs(lines[:, 2:] - lines[:, :2]).max(axis=1, initial=0).astype(np.int64) + 2
     canvas.spend(int(steps.sum()) * len(pen))
-    for first, stop in _blocks(steps):
-        count = steps[first:stop]
-        segment = np.repeat(np.arange(first, stop), count)
-        part = _places(count) / (steps[segment] - 1)
-        place = np.floor(begins[segment] + part[:, None] * (ends - begins)[segment]).astype(np.int64)
-        for x, y in pen.tolist():
-            canvas.plot(place[:, 0] + x, place[:, 1] + y, colour)
+    canvas.draw_lines(lines, pen, colour)
 
 
 def _pen(thickness: float) -> NDArray[np.int64]:

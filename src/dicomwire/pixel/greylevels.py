@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from _dicomwire.raster import look_up
 from dicomwire.errors import PixelError
 from dicomwire.pixel.attributes import items
 from dicomwire.pixel.grey import Modality, Window, levels, padding, voi
@@ -100,10 +101,9 @@ class GreyLevels:
             stored = stored[least - low : most - low + 1]
             low = least
         table = self._levels(self._modality(stored.astype(image.dtype)))
-        index = array.astype(np.int32) if low else array
-        if low:
-            index -= low
-        result: Array = table.take(index, axis=0, mode="clip")
+        result: Array = np.empty((*array.shape, *table.shape[1:]), np.uint8)
+        look_up(np.ascontiguousarray(array), array.itemsize, result, table, table[0].size, low,
+                signed=array.dtype.kind == "i")  # fmt: skip
         if pad is not None:
             result[pad] = 0
         return result

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from _dicomwire.raster import resample
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -13,42 +15,31 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
     Box = tuple[float, float, float, float]  # left, top, right, bottom
 
-_BLOCK_BYTES = 1 << 24  # of float32 that are worked on at a time
-
 
 class _Taps:
-    """Of which pixels of one axis, and by which weights, those of the picture are made.
+    """Of which pixels of one axis, and by which weights, those of a picture are made that have their centre on it.
 
-    first, stop     of the picture, which pixels have their centre on the image
-    index, weight   (stop - first, taps)
+    start       the first one of them in the picture
+    first       int64: of each, its first pixel on the axis
+    weights     float32 (pixels, taps): of that one and of those behind it
     """
 
-    __slots__ = ("first", "index", "stop", "weight")
+    __slots__ = ("first", "start", "weights")
 
     def __init__(self, length: int, begin: float, end: float, count: int) -> None:
-        scale = (end - begin) / count
         centre = _centres(begin, end, count)
         inside = np.flatnonzero((centre >= 0) & (centre < length))
-        self.first, self.stop = (int(inside[0]), int(inside[-1]) + 1) if len(inside) else (0, 0)
-        centre = centre[self.first : self.stop]
-        reach = max(scale, 1.0)
-        low = np.clip(np.ceil(centre - reach - 0.5), 0, length - 1).astype(np.int64)
-        high = np.clip(np.floor(centre + reach - 0.5), 0, length - 1).astype(np.int64)
+        self.start = int(inside[0]) if len(inside) else 0
+        centre = centre[inside]
+        reach = max((end - begin) / count, 1.0)
+        low = np.clip(np.floor(centre - reach + 0.5), 0, length - 1).astype(np.int64)
+        high = np.clip(np.ceil(centre + reach - 1.5), 0, length - 1).astype(np.int64)
         taps = int((high - low).max()) + 1 if len(low) else 1
-        self.index = low[:, None] + np.arange(taps)
-        weight = 1 - np.abs(self.index + 0.5 - centre[:, None]) / reach
-        weight[(weight < 0) | (self.index > high[:, None])] = 0
-        self.weight = (weight / weight.sum(axis=1, keepdims=True)).astype(np.float32)
-        np.minimum(self.index, length - 1, out=self.index)
-
-    def apply(self, array: Array, begin: int, end: int) -> Array:
-        """Pixels ``begin`` to ``end`` of those with a centre on the image, along the first axis of an array."""
-        shape = (end - begin, *array.shape[1:])
-        result = np.zeros(shape, np.float32)
-        for tap in range(self.index.shape[1]):
-            weight = self.weight[begin:end, tap].reshape(-1, *(1,) * (array.ndim - 1))
-            result += array[self.index[begin:end, tap]] * weight
-        return result
+        self.first = np.minimum(low, length - taps)
+        index = self.first[:, None] + np.arange(taps)
+        weights = 1 - np.abs(index + 0.5 - centre[:, None]) / reach
+        weights[(weights < 0) | (index < low[:, None]) | (index > high[:, None])] = 0
+        self.weights = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
 def _centres(begin: float, end: float, count: int) -> Array:
@@ -64,19 +55,10 @@ def resampled(array: Array, box: Box, size: tuple[int, int]) -> Array:
         return result
     down = _Taps(array.shape[0], top, bottom, size[0])
     across = _Taps(array.shape[1], left, right, size[1])
-    if down.first == down.stop or across.first == across.stop:
-        return result
-    first = int(across.index.min())
-    array = array[:, first : int(across.index.max()) + 1]
-    across.index -= first
-    widest = max(array.shape[1], across.stop - across.first) * (array.shape[2] if array.ndim == 3 else 1)
-    step = max(1, _BLOCK_BYTES // (4 * widest))
-    for begin in range(0, down.stop - down.first, step):
-        end = min(begin + step, down.stop - down.first)
-        block = np.ascontiguousarray(down.apply(array, begin, end).swapaxes(0, 1))
-        block = across.apply(block, 0, across.stop - across.first).swapaxes(0, 1)
-        place = result[down.first + begin : down.first + end, across.first : across.stop]
-        place[...] = np.floor(block + 0.5)
+    if len(down.first) and len(across.first):
+        shape = (array.shape[0], array.shape[1], array.shape[2] if array.ndim == 3 else 1)
+        resample(np.ascontiguousarray(array), shape, down.first, down.weights, across.first, across.weights, result,
+                 size[1], down.start, across.start)  # fmt: skip
     return result
 
 

@@ -15,7 +15,7 @@ from dicomwire.pixel.attributes import number, numbers
 from dicomwire.pixel.drawing import crossings, polygon_mask
 from dicomwire.pixel.grey import functional_group
 from dicomwire.pixel.overlays import read_overlays
-from dicomwire.pixel.presentation import colour
+from dicomwire.pixel.presentation import colour, meant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,7 +89,8 @@ def bitmap_group(state: DataSet) -> int | None:
 
 def _source(data_set: DataSet, frame: int, state: DataSet | None) -> DataSet:
     if state is not None:
-        return state
+        # XA/XRF presentation states have them by images and frames, as images by functional groups.
+        return next(meant(state, "FrameDisplayShutterSequence", data_set, frame), state)
     of_frame = functional_group(data_set, frame, "FrameDisplayShutterSequence")
     return data_set if of_frame is None else of_frame
 
