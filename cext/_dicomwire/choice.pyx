@@ -52,6 +52,15 @@ cdef int unsigned_value(Block block, uint32_t item, uint32_t tag) except -2:
     return dw_load16be(p) if block.is_big_endian(index) else dw_load16le(p)
 
 
+cdef int pixel_word(Block block, uint32_t item) except -1:
+    """Bytes of the words that OW of Pixel Data consists of where the byte order changes.
+
+    Those of a pixel if it has 32 or 64 bits, as readers take it, and not two (PS3.5 section 7.3).
+    """
+    cdef int bits = unsigned_value(block, item, 0x00280100)
+    return bits >> 3 if bits == 32 or bits == 64 else 2
+
+
 cdef bint _is_negative(object value) except -1:
     if isinstance(value, (list, tuple)):
         return any(isinstance(number, int) and number < 0 for number in value)
