@@ -5,7 +5,7 @@ from .block cimport hook
 from .edits cimport Change, Edits
 from .overlay cimport VR_CHOSEN, creator_of, edits_of, owner_of
 from .tagindex cimport dw_tag_vr
-from .tape cimport dw_load16be, dw_load16le
+from .tape cimport FRAGMENTS, dw_load16be, dw_load16le
 from .vr cimport (
     DW_VR_KNOWN, DW_VR_LO, DW_VR_NONE, DW_VR_OB, DW_VR_OB_OW, DW_VR_OW, DW_VR_SS, DW_VR_UN, DW_VR_US, DW_VR_US_OW,
     DW_VR_US_SS, DW_VR_US_SS_OW, dw_vr_traits,
@@ -97,12 +97,16 @@ cdef uint16_t vr_for(Block block, uint32_t item, uint32_t tag, object value, bin
     chosen[0] = False
     if change != NULL and change.own:
         own = owner_of(block, edits)
-        if own.entries[change.own].header_size != VR_CHOSEN:
+        # OB of encapsulated pixel data says nothing of native ones.
+        if own.entries[change.own].header_size != VR_CHOSEN and not own.entries[change.own].flags & FRAGMENTS:
             return own.entries[change.own].vr
     elif change == NULL and not block.is_own:
         index = block.find(item, tag)
-        if index:
+        if index and not block.entries[index].flags & FRAGMENTS:
             vr = block.vr_of(index)
+            if vr == DW_VR_OB and dw_tag_vr(tag) == DW_VR_OB_OW:
+                chosen[0] = True        # right for bytes, and others may have come
+                return vr_of_choice(block, item, tag, DW_VR_OB_OW, value)
             if vr != DW_VR_UN and dw_vr_traits(vr) & DW_VR_KNOWN:
                 return vr
     listed = dw_tag_vr(tag)

@@ -25,7 +25,9 @@ from .tape cimport (
 )
 from .swap cimport dw_swap_words, dw_word_of
 from .values cimport as_tag, as_uid, is_plain, plain_value, repeated_text
-from .vr cimport DW_VR_BYTES, DW_VR_LONG, DW_VR_NONE, DW_VR_OB, DW_VR_OW, DW_VR_SQ, DW_VR_TEXT, DW_VR_UN, dw_vr_traits, vr_name
+from .vr cimport (
+    DW_VR_BYTES, DW_VR_LONG, DW_VR_NONE, DW_VR_OB, DW_VR_OW, DW_VR_SQ, DW_VR_TEXT, DW_VR_UN, dw_vr_traits, vr_name,
+)
 
 from .errors import EncodeError
 

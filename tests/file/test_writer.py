@@ -862,3 +862,32 @@ def test_pixels_of_more_than_a_word_are_turned_around_whole(bits, word):
     for again in (DataSet(read), DataSet.from_json(read.to_json()), DataSet.from_xml(read.to_xml())):
         assert bytes(again.PixelData) == pixels
     assert bytes(copy.copy(read).PixelData) == turned
+
+
+def test_pixel_data_that_were_set_have_the_form_and_the_vr_that_is_asked_for():
+    """Native ones in place of encapsulated ones, and words in place of bytes."""
+    head = b"".join(
+        element(tag, "US", bytes([value, 0])) for tag, value in ((0x00280010, 1), (0x00280011, 2), (0x00280100, 16))
+    )
+    frames = item() + item(b"\xff\xd8") + sequence_end()
+    coded = part10(head + element(0x7FE00010, "OB", frames, length=UNDEFINED), JPEG)
+    ds = dicomwire.dcmread(coded)
+    ds.PixelData = b"\1\2\3\4"
+    assert ds["PixelData"].VR == "OW"
+    with pytest.raises(EncodeError, match=r"^PixelData: pixel data are native, JPEG Baseline.*PS3\.5 A\.4$"):
+        file_bytes(ds)
+    ds.file_meta.TransferSyntaxUID = BIG_ENDIAN
+    assert bytes(reread(ds).PixelData) == b"\2\1\4\3"
+    ds.file_meta.TransferSyntaxUID = EXPLICIT
+    assert bytes(reread(ds).PixelData) == b"\1\2\3\4"
+    assert reread(ds)["PixelData"].VR == "OW"
+    ds.PixelData = dicomwire.dcmread(coded).PixelData
+    with pytest.raises(EncodeError, match="encapsulated"):
+        file_bytes(ds)
+    bits = element(0x00280100, "US", b"\x08\0")
+    ds = dicomwire.dcmread(part10(bits + element(0x7FE00010, "OB", b"\1\2")))
+    ds.PixelData = b"\1\2\3\4"
+    ds.BitsAllocated = 16
+    assert reread(ds)["PixelData"].VR == "OW"
+    ds.BitsAllocated = 8
+    assert reread(ds)["PixelData"].VR == "OB"
