@@ -5,7 +5,7 @@ from .block cimport hook
 from .edits cimport Change, Edits
 from .overlay cimport VR_CHOSEN, creator_of, edits_of, owner_of
 from .tagindex cimport dw_tag_vr
-from .tape cimport dw_load16be, dw_load16le
+from .tape cimport FRAGMENTS, dw_load16be, dw_load16le
 from .vr cimport (
     DW_VR_KNOWN, DW_VR_LO, DW_VR_NONE, DW_VR_OB, DW_VR_OB_OW, DW_VR_OW, DW_VR_SS, DW_VR_UN, DW_VR_US, DW_VR_US_OW,
     DW_VR_US_SS, DW_VR_US_SS_OW, dw_vr_traits,
@@ -52,6 +52,15 @@ cdef int unsigned_value(Block block, uint32_t item, uint32_t tag) except -2:
     return dw_load16be(p) if block.is_big_endian(index) else dw_load16le(p)
 
 
+cdef int pixel_word(Block block, uint32_t item) except -1:
+    """Bytes of the words that OW of Pixel Data consists of where the byte order changes.
+
+    Those of a pixel if it has 32 or 64 bits, as readers take it, and not two (PS3.5 section 7.3).
+    """
+    cdef int bits = unsigned_value(block, item, 0x00280100)
+    return bits >> 3 if bits == 32 or bits == 64 else 2
+
+
 cdef bint _is_negative(object value) except -1:
     if isinstance(value, (list, tuple)):
         return any(isinstance(number, int) and number < 0 for number in value)
@@ -88,12 +97,16 @@ cdef uint16_t vr_for(Block block, uint32_t item, uint32_t tag, object value, bin
     chosen[0] = False
     if change != NULL and change.own:
         own = owner_of(block, edits)
-        if own.entries[change.own].header_size != VR_CHOSEN:
+        # OB of encapsulated pixel data says nothing of native ones.
+        if own.entries[change.own].header_size != VR_CHOSEN and not own.entries[change.own].flags & FRAGMENTS:
             return own.entries[change.own].vr
     elif change == NULL and not block.is_own:
         index = block.find(item, tag)
-        if index:
+        if index and not block.entries[index].flags & FRAGMENTS:
             vr = block.vr_of(index)
+            if vr == DW_VR_OB and dw_tag_vr(tag) == DW_VR_OB_OW:
+                chosen[0] = True        # right for bytes, and others may have come
+                return vr_of_choice(block, item, tag, DW_VR_OB_OW, value)
             if vr != DW_VR_UN and dw_vr_traits(vr) & DW_VR_KNOWN:
                 return vr
     listed = dw_tag_vr(tag)

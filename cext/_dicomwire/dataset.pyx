@@ -9,7 +9,7 @@ from cpython.ref cimport Py_INCREF, Py_XDECREF
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
 
 from .block cimport ALL, element_word, hook
-from .choice cimport vr_code_of, vr_for, vr_of_choice
+from .choice cimport pixel_word, vr_code_of, vr_for, vr_of_choice
 from .decode cimport decode_binary, decode_text, fetched_value, value_view
 from .edits cimport Change, Edits
 from .fragments cimport Fragments, new_fragments
@@ -25,7 +25,9 @@ from .tape cimport (
 )
 from .swap cimport dw_swap_words, dw_word_of
 from .values cimport as_tag, as_uid, is_plain, plain_value, repeated_text
-from .vr cimport DW_VR_BYTES, DW_VR_LONG, DW_VR_NONE, DW_VR_OB, DW_VR_SQ, DW_VR_TEXT, DW_VR_UN, dw_vr_traits, vr_name
+from .vr cimport (
+    DW_VR_BYTES, DW_VR_LONG, DW_VR_NONE, DW_VR_OB, DW_VR_OW, DW_VR_SQ, DW_VR_TEXT, DW_VR_UN, dw_vr_traits, vr_name,
+)
 
 from .errors import EncodeError
 
@@ -46,6 +48,7 @@ cdef str _LINE = "%(tag)s %(name)-35.35s %(VR)s: %(repval)s"
 cdef str _VALUE = "value"       # interned, as attribute names in code are
 
 cdef enum:
+    PIXEL_DATA = 0x7FE00010
     FAR = 16                    # items beyond the end of a tape from which on those before are only counted
 
 
@@ -430,6 +433,8 @@ cdef object value_to_set(DataElement element):
                           path=block.path_of(element.index), section="PS3.5 6.2")
     if traits & DW_VR_BYTES and value is not None and not block.is_own and block.is_big_endian(element.index):
         word = dw_word_of(vr)
+        if vr == DW_VR_OW and block.entries[element.index].tag == PIXEL_DATA:
+            word = pixel_word(block, block.entries[element.index].parent)
         if word > 1:
             text = bytes(value)
             swapped = bytearray(len(text))

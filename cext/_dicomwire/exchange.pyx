@@ -12,6 +12,7 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memchr, memset, strlen
 
 from .block cimport ALL, CHARSET_UTF8
+from .choice cimport pixel_word
 from .dataset cimport DataElement, DataSet, Root, adopt_lists, new_data_set, new_element, new_sequence
 from .decode cimport decode_text
 from .overlay cimport edits_of, is_touched, kept_value, members_of
@@ -37,6 +38,7 @@ cdef extern from "Python.h":
     enum: Py_DTSF_ADD_DOT_0
 
 cdef enum:
+    PIXEL_DATA = 0x7FE00010
     FIRST_ROOM = 16384          # bytes of text for a start
     PIECE = 196608              # bytes of a binary value that are read at once: a multiple of 3 and of 8
     REMOTE_PIECE = 3145728      # the same where each reading is a request
@@ -580,6 +582,8 @@ cdef class ModelWriter:
             entry = block.entries + index
             if entry.length == 0:
                 return self.close_element()
+        if word == 2 and entry.tag == PIXEL_DATA and block.encoding:
+            word = pixel_word(block, entry.parent)
         self.open_bytes()
         self.bulk = block
         self.bulk_offset = entry.offset

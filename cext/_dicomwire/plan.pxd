@@ -47,7 +47,7 @@ cdef class Plan:
                           int representation) except -1
     cdef int _text(self, uint32_t tag, uint16_t vr, const uint8_t* p, uint64_t size, int encoding,
                    tuple terms) except -1
-    cdef int _value(self, uint32_t tag, uint16_t vr, object value, int encoding) except -1
+    cdef int _value(self, uint32_t tag, uint16_t vr, object value, int encoding, int cell=*) except -1
     cdef int _header(self, uint32_t tag, uint16_t* vr, uint64_t length, int encoding) except -1
     cdef int _fragments(self, uint32_t tag, Block pieces, int encoding) except -1
     cdef int _made_sequence(self, uint32_t tag, Block inside, int encoding, tuple terms, int representation) except -1

@@ -13,7 +13,7 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset
 
 from .block cimport ALL, element_word, hook
-from .choice cimport unsigned_value
+from .choice cimport pixel_word, unsigned_value
 from .dataset cimport value_at
 from .decode cimport value_view
 from .edits cimport Change, Edits
@@ -39,6 +39,7 @@ cdef enum:
     COPIED = 512                # bytes up to which a stretch that is in memory is copied among our own
     HELD = 4096                 # bytes of a value from which on it is not copied
     LONGEST = 0xFFFFFFFE        # bytes of a value or a container
+    PIXEL_DATA = 0x7FE00010
     LENGTH_TO_END = 0x00080001  # retired; says how long a data set was
 
 cdef tuple _DEFAULT = ()
@@ -248,13 +249,18 @@ cdef class Plan:
         store_header(self.put(<uint64_t>header_size(vr[0], encoding)), tag, vr[0], <uint32_t>length, encoding)
         return 0
 
-    cdef int _value(self, uint32_t tag, uint16_t vr, object value, int encoding) except -1:
-        """An element whose value is bytes in little endian, padded here if need be."""
+    cdef int _value(self, uint32_t tag, uint16_t vr, object value, int encoding, int cell=2) except -1:
+        """An element whose value is bytes in little endian, padded here if need be.
+
+        ``cell``: bytes of the words of Pixel Data.
+        """
         cdef uint64_t size = <uint64_t>len(value), padded = size + (size & 1)
         cdef uint16_t written = vr
         cdef int word = dw_word_of(vr) if encoding & BIG_ENDIAN else 1
         cdef uint8_t* p
         cdef Py_buffer view
+        if word == 2 and tag == PIXEL_DATA:
+            word = cell
         self._header(tag, &written, padded, encoding)
         if written == DW_VR_UN:
             word = 1
@@ -333,7 +339,8 @@ cdef class Plan:
         traits = dw_vr_traits(vr)
         if traits & DW_VR_BYTES:
             self.words.append(tag)
-            self._value(tag, vr, <object>own.cache[index] if length else b"", encoding)
+            known = pixel_word(block, item) if encoding & BIG_ENDIAN and tag == PIXEL_DATA else 2
+            self._value(tag, vr, <object>own.cache[index] if length else b"", encoding, known)
             self.words.pop()
             return 0
         p = own.own.data + entry.offset

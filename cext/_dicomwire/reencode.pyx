@@ -467,6 +467,8 @@ cdef class Reencoder:
                 vr = DW_VR_UN
             elif vr > 6:
                 word = dw_word_of(vr) if big != (level.target & BIG_ENDIAN != 0 and vr != DW_VR_UN) else 1
+            if word == 2 and e.tag == PIXEL_DATA and (level.bits_allocated == 32 or level.bits_allocated == 64):
+                word = <int>level.bits_allocated >> 3       # pixels, as readers take them
             if self.big_pixels and e.tag == PIXEL_DATA and self.depth == 0:
                 # Words for samples of more than a byte, in an order of their own.
                 word = 2 if level.bits_allocated > 8 and not level.target & BIG_ENDIAN else 1

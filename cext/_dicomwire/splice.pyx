@@ -15,7 +15,7 @@ from libc.string cimport memcpy
 
 from .block cimport Block, element_word, hook
 from .dataset cimport DataElement, DataSet, Root, adopt_lists, edited_element, new_data_set, value_at
-from .edits cimport Edits
+from .edits cimport Change, Edits
 from .emitter cimport store_header
 from .overlay cimport assign, clone, edits_of, is_touched
 from .plan cimport Plan, Run
@@ -89,6 +89,13 @@ def leaves_out(DataSet data_set) -> bool:
 def was_read(DataSet data_set) -> bool:
     """Whether a data set came from a source, and not from DataSet()."""
     return not data_set.block.is_own
+
+
+def was_set(DataSet data_set, uint32_t tag) -> bool:
+    """Whether an element was set, and not read."""
+    cdef Edits edits = edits_of(data_set.block, data_set.index)
+    cdef Change* change = edits.find(tag) if edits is not None else NULL
+    return change != NULL and change.own != 0
 
 
 def encoding_of(DataSet data_set) -> int:

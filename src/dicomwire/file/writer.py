@@ -27,6 +27,7 @@ from _dicomwire.splice import (
     source_plan,
     to_bytes,
     was_read,
+    was_set,
     write_plan,
 )
 from dicomwire.dataset.pydicom import as_data_set
@@ -344,15 +345,21 @@ def _check(data_set: DataSet, source: str | None, uid: str | None, target: Trans
 
     UnsupportedError for a syntax that is not known, unless the data set was read in it.
     """
-    if source == uid or uid is None:
+    is_set = was_set(data_set, _PIXEL_DATA)
+    if uid is None or (source == uid and not (is_set and target is not None)):
         return
     if target is None:
         raise UnsupportedError("an unknown transfer syntax", what="transfer syntax")
-    if was_read(data_set) and source is not None:
+    if was_read(data_set) and source is not None and not is_set:
         return  # re-encoding says what it cannot do
     element = data_set.get(_PIXEL_DATA)
     if element is None or element.is_empty:
         return
     if target.encapsulated != isinstance(element.value, Fragments):
         form = "native" if target.encapsulated else "encapsulated"
-        raise EncodeError(f"pixel data are {form}, {target.name} is not", path="PixelData", section="PS3.5 A.4")
+        raise EncodeError(
+            f"pixel data are {form}, {target.name} is not: set file_meta.TransferSyntaxUID, or use ds.compress "
+            "or ds.decompress",
+            path="PixelData",
+            section="PS3.5 A.4",
+        )
