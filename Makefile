@@ -18,7 +18,8 @@ FUZZ_RUNS ?= -1
 FUZZ_SEED ?= 0
 COLUMNS ?= Modality,Manufacturer,StudyDate,SeriesInstanceUID,SOPClassUID,Rows,Columns
 
-SANITIZED := $(wildcard $(addprefix tests/,cext dataset file hostile fuzz scanning streaming pixel ul dimse hl7))
+SANITIZED := $(wildcard $(addprefix tests/,cext dataset file hostile fuzz scanning streaming pixel ul dimse hl7 \
+	monitor net deid sr))
 
 BIN := $(VENV)/bin
 PY := $(BIN)/python

@@ -110,9 +110,10 @@ DIRECTIVES = {
 
 CHECKS = {"boundscheck": True, "initializedcheck": True, "nonecheck": True}
 HIDDEN = "-fvisibility=hidden"
-SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+# Python hands us its own -fwrapv, with which overflow of signed numbers and of pointers is not looked for.
+SANITIZERS = ["-fno-wrapv", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
 # The fuzzer and the sanitizers' run time come with a library that is loaded before the interpreter.
-FUZZER = ["-fsanitize=fuzzer-no-link,address,undefined", "-fno-sanitize-recover=undefined"]
+FUZZER = ["-fno-wrapv", "-fsanitize=fuzzer-no-link,address,undefined", "-fno-sanitize-recover=undefined"]
 
 # profile: (directives on top, compiler arguments, linker arguments, macros)
 PROFILES = {

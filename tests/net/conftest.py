@@ -1,4 +1,4 @@
-"""What the tests of this folder share: a certification authority, and event loops of both kinds."""
+"""What the tests of this folder share: a certification authority, event loops of both kinds, threads that wait."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from typing import cast
 
 import pytest
 
+from dicomwire.net import loan
 from tests.net.certificates import Authority
 from tests.net.raw import Loop, Run
 from tests.support import missing
+
+FOREVER_MS = 60_000  # longer than a test may take: whoever waits for this has not been woken
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +33,9 @@ def run(request: pytest.FixtureRequest) -> Run:
     import uvloop
 
     return Run(cast(Loop, uvloop.new_event_loop))
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads that keep an association until somebody wants it back."""
+    monkeypatch.setattr(loan, "PATIENCE_MS", FOREVER_MS)
