@@ -251,6 +251,9 @@ cdef object _component_text(object value, uint16_t vr):
     if isinstance(value, str):
         return value
     if vr == DW_VR_DS or vr == DW_VR_IS:
+        if type(value) is not float and type(value) is not int and isinstance(
+                getattr(value, "original_string", None), str):
+            return value.original_string        # numbers of pydicom know the text that they were read from
         if isinstance(value, (bytes, bytearray)):
             return bytes(value).decode("ascii", "replace")
         return number_text(value, vr)

@@ -205,3 +205,12 @@ def test_text_of_items_of_pydicom_is_written_in_the_character_set_around():
         assert "SpecificCharacterSet" not in again.OtherPatientIDsSequence[0]
     assert "SpecificCharacterSet" not in fresh
     assert "SpecificCharacterSet" not in theirs.OtherPatientIDsSequence[0]
+
+
+def test_numbers_of_pydicom_keep_their_text():
+    data = part10(element(0x00180050, "DS", b"5.000 ") + element(0x00280030, "DS", b"0.50\\1.5E0"))
+    theirs = pydicom.dcmread(io.BytesIO(data))
+    ds = DataSet(SliceThickness=theirs.SliceThickness, PixelSpacing=theirs.PixelSpacing)
+    assert bytes(ds["SliceThickness"].raw) == b"5.000 "
+    assert bytes(ds["PixelSpacing"].raw) == b"0.50\\1.5E0"
+    assert (ds.SliceThickness, ds.PixelSpacing) == (5.0, [0.5, 1.5])

@@ -10,9 +10,9 @@ ds[1.5] = "x"  # index
 dicomwire.DataElement("PatientID")  # call-arg
 ds.save_as("a.dcm", overwriting=True)  # call-arg
 ds.RequestAttributesSequence.append("x")  # arg-type
-ds[1.5]  # index
+ds[1.5]  # call-overload
 dicomwire.dcmread("a.dcm", True)  # call-arg
-dicomwire.dcmread("a.dcm", defer_size=1)  # call-arg
+dicomwire.dcmread("a.dcm", deferred=1)  # call-arg
 print(ds.file_meta.TransferSyntaxUID.nonsense)  # attr-defined
 
 
