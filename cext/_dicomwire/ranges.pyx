@@ -111,7 +111,7 @@ cdef class ByteRanges:
     def look_ahead(self, uint64_t length):
         """Map so many bytes of a local file at once from now on, for views that follow each other.
 
-        They share a mapping, and what is in it is touched only when it is looked at.  With 0 each view has its own again.
+        They share a mapping, and what is in it is touched when it is looked at.  With 0 each view has its own again.
         """
         self.ahead = length
         self.window = None
