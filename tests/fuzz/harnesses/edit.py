@@ -72,7 +72,8 @@ def change(ds: DataSet, step: int) -> None:
         if tags:
             del at[tags[step % len(tags)]]
     elif kind == 4:
-        at[0x00081140] = [DataSet({"PatientID": "new"}), DataSet()]
+        if 0x00081140 not in at or at[0x00081140].VR == "SQ":  # another VR would stay, and take no items
+            at[0x00081140] = [DataSet({"PatientID": "new"}), DataSet()]
     else:
         for one in at:
             if isinstance(one.value, Sequence):
