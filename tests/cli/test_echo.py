@@ -122,7 +122,7 @@ def test_abort_in_the_end() -> None:
         assert "A-RELEASE" not in done.stdout
         status, out, _ = provider.end()
         assert status == 0
-        assert "DICOMWIRE: aborted by the peer" in out
+        assert "DICOMWIRE at 127.0.0.1: aborted by the peer" in out
 
 
 def test_a_rejection(provider: Provider) -> None:
@@ -207,7 +207,7 @@ def test_the_end_aborts_what_is_there(number: int) -> None:
         status, out, err = provider.end()
     assert status == 0
     assert err == ""
-    assert "RAW: aborted here" in out
+    assert "RAW at 127.0.0.1: aborted here" in out
 
 
 def test_the_port_in_use(provider: Provider) -> None:

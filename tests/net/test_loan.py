@@ -348,7 +348,7 @@ def test_two_who_send_the_same_at_once(run: Run, tmp_path: Path, duplicates: str
     names = files_in(tmp_path)
     assert [name for name in names if (tmp_path / name).stat().st_size > 150_000] == large
     assert names == sorted({"1.2.1.dcm", *large})
-    told = {"keep": [(None, True)], "refuse": []}.get(duplicates, [(name, False) for name in large])
+    told = {"keep": [("1.2.1.dcm", True)], "refuse": []}.get(duplicates, [(name, False) for name in large])
     assert seen == [("1.2.1.dcm", False), *told]
 
 
