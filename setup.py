@@ -82,6 +82,7 @@ MODULES = (
     "boundary",
     "passages",
     "record",
+    "ending",
     "outcome",
     "transactions",
     "messages",
