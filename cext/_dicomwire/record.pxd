@@ -12,7 +12,6 @@ cdef inline object known(int64_t time_ns):
     return None if time_ns == UNKNOWN_TIME else time_ns
 
 
-
 cdef class Record:
     cdef readonly object facts          # what is known of the connection and its association
 

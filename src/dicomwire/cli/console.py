@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 
@@ -38,6 +39,8 @@ def complain(place: str, message: str) -> None:
 
 def error_message(error: BaseException) -> str:
     """What went wrong, in one line without the class and, for files, without the path."""
+    if isinstance(error, ConnectionError) and error.errno:
+        return os.strerror(error.errno)  # asyncio says which call failed, and the address once more
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     if isinstance(error, MemoryError):
