@@ -84,6 +84,7 @@ MODULES = (
     "boundary",
     "passages",
     "record",
+    "ending",
     "outcome",
     "transactions",
     "messages",

@@ -14,10 +14,11 @@ from libc.string cimport memcpy
 from .conversation cimport (
     CONVERSATION, EXCHANGE, GAP_NODE, OBJECT, Bytes, Conversation, Exchange, GapNode, Half, Node, ObjectNode, Tally,
 )
+from .ending cimport Ending
 from .sink cimport UNKNOWN_TIME, Connection, StreamSink
 from .heading cimport OF_REQUEST, find_cell, free_cells
 from .passages cimport take_tally
-from .record cimport Ending, Gap, Transaction
+from .record cimport Gap, Transaction
 from .tape cimport DONE, stepper_free, stepper_reserve
 
 cdef enum:

@@ -1,7 +1,16 @@
 """Records of conversations: Python objects over the structs of `conversation`, whose attributes are made when asked."""
-from libc.stdint cimport uint32_t
+from libc.stdint cimport int64_t, uint32_t
 
-from .conversation cimport Conversation, Exchange, GapNode
+from .conversation cimport Exchange, GapNode
+from .sink cimport UNKNOWN_TIME
+
+cdef tuple CAUSES                       # why something ended, by the numbers of `conversation`
+
+
+cdef inline object known(int64_t time_ns):
+    """A time, or None where the capture does not say."""
+    return None if time_ns == UNKNOWN_TIME else time_ns
+
 
 cdef class Record:
     cdef readonly object facts          # what is known of the connection and its association
@@ -30,9 +39,3 @@ cdef class Gap(Record):
 
     @staticmethod
     cdef Gap wrap(GapNode* gap, object facts)
-
-cdef class Ending:
-    cdef Conversation* c
-
-    @staticmethod
-    cdef Ending wrap(Conversation* conversation)

@@ -1,4 +1,4 @@
-"""Records of what was said on the wire: transactions, gaps, and how a connection ended.
+"""Records of what was said on the wire: transactions and gaps.
 
 A record holds the struct that the compiled sink has filled, and what is known of its connection (``facts``, an object
 of `dicomwire.monitor.associations`).  Times are nanoseconds since 1970-01-01 UTC, durations nanoseconds in attributes
@@ -8,7 +8,6 @@ import zlib
 
 cimport cython
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from cpython.ref cimport Py_XDECREF
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memset
@@ -17,15 +16,13 @@ from .conversation cimport (
     BOUNDARY_GUESSED, BY_ABORT, BY_CAPTURE_END, BY_EVICTION, CANCELLED, DATA_SET_MISSING, DATA_SET_UNANNOUNCED,
     ENDED_EARLY, FINAL_SEEN, HAS_PARENT, HEADING_BROKEN, HEADING_DEFLATED, ID_REUSED, IN_COMMAND, IN_DATA_SET,
     IS_SUB_OPERATION, NOT_ENDED, REQUEST_BEGUN_BEFORE, REQUEST_DONE, REQUEST_FAULTY, REQUEST_SEEN, RESPONSE_BEFORE,
-    RESPONSE_FAULTY, RESPONSE_SEEN, SYNTAX_GUESSED, TOO_MANY_OPEN, Conversation, Exchange, GapNode,
+    RESPONSE_FAULTY, RESPONSE_SEEN, SYNTAX_GUESSED, TOO_MANY_OPEN, Exchange, GapNode,
 )
-from .sink cimport UNKNOWN_TIME, Side
+from .sink cimport UNKNOWN_TIME
 from .heading cimport (
     COUNTED, NESTED, OF_ANSWER, OF_REQUEST, OF_RESPONSE, READING, Heading, cell_list, find_cell, free_cells,
     read_heading,
 )
-from .order cimport MOST_KEPT
-from .pdu cimport fault_text
 from .tape cimport EXPLICIT_LE, Stepper, stepper_free
 
 cdef enum:
@@ -38,10 +35,8 @@ cdef dict _METHODS = {
 }
 cdef tuple _KINDS = ("success", "pending", "cancel", "warning", "failure", "unknown")
 cdef tuple _COUNTS = ("remaining", "completed", "failed", "warning")
-cdef tuple _CAUSES = ("fin", "rst", "idle", "new_syn", "eviction", "capture_end", "abort", "release", "reject", None)
+cdef tuple CAUSES = ("fin", "rst", "idle", "new_syn", "eviction", "capture_end", "abort", "release", "reject", None)
 cdef tuple _GAP_KINDS = ("lost", "cut", "evicted", "unconfirmed")
-cdef tuple _PDUS = ("invalid", "A-ASSOCIATE-RQ", "A-ASSOCIATE-AC", "A-ASSOCIATE-RJ", "P-DATA-TF", "A-RELEASE-RQ",
-                    "A-RELEASE-RP", "A-ABORT")
 cdef tuple _FLAWS = (
     (ID_REUSED, "message ID used again before the answer"),
     (REQUEST_FAULTY, "command set of the request is incomplete or damaged"),
@@ -57,11 +52,6 @@ cdef tuple _FLAWS = (
 # What records that nobody filled, by __new__ alone, point to: never written to.
 cdef Exchange _no_exchange
 cdef GapNode _no_gap
-cdef Conversation _no_conversation
-
-
-cdef inline object known(int64_t time_ns):
-    return None if time_ns == UNKNOWN_TIME else time_ns
 
 
 cdef inline object between(int64_t first, int64_t last):
@@ -493,7 +483,7 @@ cdef class Transaction(Record):
         by = None
         if self.e.end_side < 2:
             by = "client" if self.e.end_side == self.facts.client_side else "server"
-        return {"kind": _CAUSES[self.e.end_kind], "by": by}
+        return {"kind": CAUSES[self.e.end_kind], "by": by}
 
     @property
     def is_cancelled(self):
@@ -911,110 +901,3 @@ GAP_FIELDS = (
     "record", "time", "last_time", "association", "connection", "client_address", "client_port", "server_address",
     "server_port", "side", "bytes", "offset", "count", "kind", "frames", "in_flight", "is_bridged",
 )
-
-
-@cython.final
-cdef class Ending:
-    """What was counted of a connection that spoke DICOM; `dicomwire.monitor.associations` makes the record of it."""
-
-    def __cinit__(self):
-        self.c = &_no_conversation
-
-    def __init__(self):
-        raise TypeError("endings are made by a Talk")
-
-    def __dealloc__(self):
-        if self.c != &_no_conversation:
-            Py_XDECREF(self.c.facts)
-            Py_XDECREF(self.c.handler)
-            free(self.c.request.data)
-            free(self.c.answer.data)
-            free(self.c)
-
-    @staticmethod
-    cdef Ending wrap(Conversation* conversation):
-        cdef Ending ending = Ending.__new__(Ending)
-        ending.c = conversation
-        return ending
-
-    @property
-    def end(self):
-        """(cause, side or None, time in ns or None), and how the connection was closed."""
-        cdef Conversation* c = self.c
-        return (_CAUSES[c.end_kind], c.end_side if c.end_side < 2 else None, known(c.end_ns),
-                _CAUSES[c.forgotten_kind])
-
-    @property
-    def transactions(self):
-        return self.c.transactions
-
-    @property
-    def controls(self):
-        """The first PDUs other than P-DATA-TF: (type, side, time in ns, frame, four bytes of the short ones)."""
-        cdef int i
-        return [
-            (self.c.control[i].pdu_type, self.c.control[i].side, known(self.c.control[i].time_ns),
-             self.c.control[i].frame, self.c.control[i].fields[:4])
-            for i in range(self.c.controls)
-        ]
-
-    @property
-    def illegal_pdus(self):
-        """How many, and of the first ones (type, side, frame, states in which the sender may have been)."""
-        cdef uint32_t i
-        cdef int state
-        return self.c.order.illegal_count, [
-            (_PDUS[self.c.order.illegal[i].pdu_type], self.c.order.illegal[i].side, self.c.order.illegal[i].frame,
-             [state for state in range(1, 15) if self.c.order.illegal[i].states >> state & 1])
-            for i in range(min(self.c.order.illegal_count, <uint32_t>MOST_KEPT))
-        ]
-
-    @property
-    def is_judged(self):
-        """Whether the order of the PDUs could be judged to the end."""
-        return not self.c.order.is_lost
-
-    def fault(self, int side):
-        """What was wrong with the first bytes that are no PDU; None if there were none."""
-        if side not in (0, 1):
-            raise ValueError("side 0 or 1 expected")
-        return fault_text(&self.c.half[side].broken) if self.c.half[side].is_broken else None
-
-    def counts(self, int side):
-        """What a side sent, by name: PDUs by type, messages, bytes, and the counters of its TCP stream."""
-        cdef int i
-        if side not in (0, 1):
-            raise ValueError("side 0 or 1 expected")
-        cdef Side* s = &self.c.copy.side[side]
-        return {
-            "pdus": {_PDUS[i]: self.c.half[side].pdus[i] for i in range(8) if self.c.half[side].pdus[i]},
-            "messages": self.c.half[side].messages,
-            "requests": self.c.half[side].requests,
-            "data_bytes": self.c.half[side].data_bytes,
-            "skipped_bytes": self.c.half[side].skipped,
-            "longest_pdu": self.c.half[side].longest_pdu,
-            "pdus_too_long": self.c.half[side].too_long,
-            "packets": s.packets,
-            "l2_bytes": s.wire_bytes,
-            "bytes": s.payload_bytes,
-            "lost_bytes": s.lost_bytes,
-            "gaps": s.gaps,
-            "retransmissions": s.retransmissions,
-            "retransmitted_bytes": s.retransmitted_bytes,
-            "rto": s.timeouts,
-            "fast_retransmissions": s.fast_retransmissions,
-            "out_of_order": s.out_of_order,
-            "duplicates": s.duplicates,
-            "conflicts": s.conflicts,
-            "zero_wnd": s.zero_windows,
-            "zero_window_time_ns": s.zero_window_ns,
-            "round_trip_time_min_ns": s.rtt_min_ns if s.rtt_count else None,
-            "round_trip_time_max_ns": s.rtt_max_ns if s.rtt_count else None,
-            "round_trip_time_mean_ns": s.rtt_sum_ns // s.rtt_count if s.rtt_count else None,
-            "first_ns": known(s.first_ns),
-            "last_ns": known(s.last_ns),
-            "syn_ns": known(s.syn_ns),
-            "fin_ns": known(s.fin_ns),
-            "rst_ns": known(s.rst_ns),
-            "mss": s.mss or None,
-        }

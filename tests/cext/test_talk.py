@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from _dicomwire.record import Ending, Gap, Transaction
+from _dicomwire.ending import Ending
+from _dicomwire.record import Gap, Transaction
 from dicomwire import ul
 from dicomwire.dimse.messages import (
     CCancelRQ,

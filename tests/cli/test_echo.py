@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import re
 import signal
@@ -19,6 +20,7 @@ from dicomwire.dictionary.uids import ExplicitVRLittleEndian
 from dicomwire.file.instance_file import file_meta_information
 from dicomwire.net import AcceptorPolicy, IdentityAnswer, Server, Storage, UserIdentityRQ
 from dicomwire.ul.codes import UserIdentityType
+from dicomwire.cli.console import error_message
 from tests.net import peers
 from tests.net.certificates import Authority
 from tests.net.storage.instances import CT, data_set
@@ -139,6 +141,12 @@ def test_nobody_there() -> None:
     done = run("echo", "127.0.0.1", port)
     assert done.returncode == 1
     assert done.stderr == f"dicomwire: error: 127.0.0.1 port {port}: Connection refused\n"
+
+
+def test_every_event_loop_says_it_in_one_way() -> None:
+    asyncio_says = ConnectionRefusedError(errno.ECONNREFUSED, "Connect call failed ('127.0.0.1', 104)")
+    assert error_message(asyncio_says) == "Connection refused"
+    assert error_message(ConnectionResetError("the peer closed")) == "the peer closed"
 
 
 def test_somebody_who_says_nothing() -> None:

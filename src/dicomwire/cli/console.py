@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 
@@ -40,6 +41,8 @@ def error_message(error: BaseException) -> str:
     """What went wrong, in one line without the class and, for files, without the path."""
     if isinstance(error, FileExistsError) and isinstance(error.filename, str):
         return f"{error.filename} is there already"  # the file that is meant is another one than was read
+    if isinstance(error, ConnectionError) and error.errno:
+        return os.strerror(error.errno)  # asyncio says which call failed, and the address once more
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     if isinstance(error, MemoryError):

@@ -19,7 +19,8 @@ from dicomwire.errors import RemoteProtocolError
 from dicomwire.monitor.times import iso_time, milliseconds
 
 if TYPE_CHECKING:
-    from _dicomwire.record import Ending, Transaction
+    from _dicomwire.ending import Ending
+    from _dicomwire.record import Transaction
     from dicomwire.monitor.policy import Policy
 
 DICOM_PORTS = (104, 11112, 2761, 2762)
