@@ -251,3 +251,18 @@ def test_presentation_tables_and_turning():
 
 
 RAMP = list(range(256))
+
+
+@pytest.mark.parametrize("name", ["CT_small.dcm", "examples_palette.dcm"])
+def test_datasets_of_pydicom_are_taken(name):
+    pydicom = pytest.importorskip("pydicom")
+    path = pydicom.data.get_testdata_file(name)
+    ours, theirs = dicomwire.dcmread(path), pydicom.dcmread(path)
+    assert (dicomwire.pixel.decode(theirs) == ours.pixel_array).all()
+    assert (render(theirs) == render(ours)).all()
+    if name == "CT_small.dcm":
+        values = apply_modality_lut(ours.pixel_array, theirs)
+        assert (values == apply_modality_lut(ours.pixel_array, ours)).all()
+        assert (apply_voi_lut(values, theirs) == apply_voi_lut(values, ours)).all()
+    else:
+        assert (to_rgb(ours.pixel_array, theirs) == to_rgb(ours.pixel_array, ours)).all()

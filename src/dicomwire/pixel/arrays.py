@@ -9,6 +9,7 @@ from typing import overload
 
 import numpy as np
 
+from dicomwire.dataset.pydicom import as_data_set
 from dicomwire.errors import PixelError
 from dicomwire.pixel.description import ImagePixel
 from dicomwire.pixel.frames import FrameReader
@@ -46,6 +47,7 @@ def decode(
     policy: str = "report",
 ) -> Array:
     """Return frames of a data set's pixel data as one array; see Frames.decode and Frames."""
+    data_set = as_data_set(data_set)
     if frames is None and out is None and not raw and transfer_syntax is None and policy == "report":
         found = plain_array(data_set)
         if found is not None:

@@ -12,6 +12,7 @@ import math
 
 import numpy as np
 
+from dicomwire.dataset.pydicom import as_data_set
 from dicomwire.errors import PixelError
 from dicomwire.pixel.lookup import LookupTable, read_table
 
@@ -108,6 +109,7 @@ def apply_modality_lut(array: Array, data_set: DataSet, *, frame: int | None = N
     int32 where slope and intercept are whole numbers, else float64.  frame: whose functional groups count; None: an
     array of all frames, each by its own.  PS3.3 section C.11.1.
     """
+    data_set = as_data_set(data_set)
     is_signed = array.dtype.kind == "i"
     count = data_set.get("NumberOfFrames")
     if frame is None and "PerFrameFunctionalGroupsSequence" in data_set and isinstance(count, int) and count > 1:
@@ -204,7 +206,7 @@ def apply_voi_lut(
     """
     chosen: Window | LookupTable | None
     if window is None:
-        chosen = voi(data_set, frame, index, is_signed=array.dtype.kind != "u")
+        chosen = voi(as_data_set(data_set), frame, index, is_signed=array.dtype.kind != "u")
     else:
         chosen = window if isinstance(window, Window) else Window(*window)
     return levels(array, chosen, bits)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dicomwire.dataset.pydicom import as_data_set
 from dicomwire.errors import PixelError
 
 TYPE_CHECKING = False
@@ -167,4 +168,4 @@ def _expand_one(codes: Sequence[int], at: int, out: list[int]) -> int:
 def apply_palette(array: Array, data_set: DataSet) -> Array:
     """Colours (..., 3), uint8 or uint16, of an array of indices; those beyond the ends take the first and last ones."""
     signed = array.dtype.kind == "i"
-    return read_palette(data_set, is_signed=signed)(array)
+    return read_palette(as_data_set(data_set), is_signed=signed)(array)

@@ -6,6 +6,7 @@ import numpy as np
 
 from _dicomwire.swap import swap_words
 from _dicomwire.unpack import unpack_bits
+from dicomwire.dataset.pydicom import as_data_set
 from dicomwire.errors import Deviation, PixelError
 
 TYPE_CHECKING = False
@@ -69,6 +70,7 @@ def read_overlays(data_set: DataSet, deviations: list[Deviation] | None = None) 
 
     deviations: a list to which is added what was left out and why.
     """
+    data_set = as_data_set(data_set)
     found = []
     for group in GROUPS:
         if (group << 16 | _ROWS) not in data_set and (group << 16 | _DATA) not in data_set:

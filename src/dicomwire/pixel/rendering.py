@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dicomwire.dataset.pydicom import as_data_set
 from dicomwire.errors import Deviation, PixelError
 from dicomwire.pixel.annotations import Annotation, Layer, read_annotations, read_layers
 from dicomwire.pixel.areas import read_area
@@ -43,6 +44,7 @@ def to_rgb(array: Array, data_set: DataSet, *, raw: bool = False) -> Array:
     Indices of a palette become its colours, Y, CB, CR those of an array decoded ``raw``; RGB stays what it is.
     Raises PixelError for grey images, which have no colours: see render.
     """
+    data_set = as_data_set(data_set)
     image = data_set.frames.description
     if image.photometric == "PALETTE COLOR" and image.samples == 1:
         return apply_palette(array, data_set)
@@ -95,7 +97,9 @@ def render(
     """
     if icc not in (None, "srgb"):
         raise ValueError(f"icc={icc!r}: expected 'srgb' or None")
+    data_set = as_data_set(data_set)
     if presentation_state is not None:
+        presentation_state = as_data_set(presentation_state)
         check_state(presentation_state)
     frames = data_set.frames
     image = frames.description
