@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
+from dicomwire.cli.console import error_message
 from dicomwire.dictionary.uids import ExplicitVRLittleEndian
 from dicomwire.file.instance_file import file_meta_information
 from dicomwire.net import AcceptorPolicy, IdentityAnswer, Server, Storage, UserIdentityRQ
 from dicomwire.ul.codes import UserIdentityType
-from dicomwire.cli.console import error_message
 from tests.net import peers
 from tests.net.certificates import Authority
 from tests.net.storage.instances import CT, data_set
