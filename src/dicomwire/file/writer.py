@@ -213,7 +213,8 @@ class _Output:
         source, target_uid = _syntaxes(data_set, syntax)
         preamble = data_set.preamble or _PREAMBLE
         meta = complete_meta(data_set, target_uid, 0 if is_to_conform else level)
-        if was_read(data_set) and source == target_uid and not is_deflated(data_set):  # as most are
+        is_as_read = was_read(data_set) and source == target_uid and not is_deflated(data_set)
+        if is_as_read and not was_set(data_set, _PIXEL_DATA):  # as most are
             encoding = encoding_of(data_set)
         else:
             data_set = _in_explicit(data_set, target_uid, policy)
