@@ -498,8 +498,10 @@ class _Inflation:
             data = self.pending
             if not data and not self.full:
                 return b""
+            # Up to the limit of all, then one byte more: what comes before an error is the same in any chunks.
+            most = limit if self.limit is None else max(1, min(limit, self.limit - self.taken))
             try:
-                piece = self.decompressor.decompress(data, limit)
+                piece = self.decompressor.decompress(data, most)
             except self.zlib.error as error:
                 if not self.taken:
                     raise DecodeError(f"the deflated data set cannot be inflated ({error})", offset=self.offset,
@@ -508,12 +510,14 @@ class _Inflation:
                 self.problem = f"the deflated stream is damaged ({error})"
                 return b""
             self.pending = self.decompressor.unconsumed_tail
-            self.full = len(piece) >= limit         # it may hold back what it has no room for
+            self.full = len(piece) >= most          # it may hold back what it has no room for
             self.behind += len(self.decompressor.unused_data)
             if piece:
                 self.taken += len(piece)
-                if self.limit is not None and self.taken > self.limit or (
-                        self.ratio is not None and self.taken > INFLATE_FREE + self.ratio * self.given):
+                if self.limit is not None and self.taken > self.limit:
+                    raise DecodeError(f"the deflated data set has more than the {self.limit} bytes that are allowed",
+                                      offset=self.limit, path="", section="PS3.5 A.5")
+                if self.ratio is not None and self.taken > INFLATE_FREE + self.ratio * self.given:
                     raise DecodeError(f"the deflated data set grew to {self.taken} bytes from {self.given}",
                                       offset=self.taken, path="", section="PS3.5 A.5")
                 return piece

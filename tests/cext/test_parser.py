@@ -564,11 +564,20 @@ def test_inflating_is_lazy_and_bounded() -> None:
     assert max(sizes) <= 1 << 18
     assert 100 << 20 < sum(sizes) < 300 << 20
     parser = StreamParser(DEFLATED, inflate_limit=1 << 20)
-    with pytest.raises(DecodeError, match="grew to"):
+    with pytest.raises(DecodeError, match="more than the 1048576 bytes that are allowed"):
         list(parser.feed(bomb))
     parser = StreamParser(DEFLATED, inflate_ratio=None)
     assert sum(event.length or 0 for event in parser.feed(bomb) if event.kind is EventKind.PIECE) == pixels
     assert [event.kind for event in parser.close()] == [EventKind.END]
+
+
+@pytest.mark.parametrize("limit", [0, 1, 50, 1000, len(plain()) * 20 - 1])
+def test_what_comes_before_the_limit_is_the_same_in_any_chunks(limit: int) -> None:
+    data = plain() + element(0x0040A160, "UT", b"text" * 20) + plain() * 19
+    found = assert_same_however_cut(part10(deflate(data), DEFLATED), inflate_limit=limit)
+    assert found.error is not None
+    assert f"more than the {limit} bytes" in found.error[1]
+    assert (len(found.rows) > 3) == (limit >= 50)  # the three are of the meta group
 
 
 # ------------------------------------------------------------------------------------------------ anything
