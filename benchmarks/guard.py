@@ -532,7 +532,7 @@ def guards() -> list[Guard]:
         name = f"instructions_{operation}"
         # Counts move by up to 7 % as objects happen to lie in memory, another folder is enough; those of views that are
         # made by the dozen two times.
-        margin = {"feed_window": 3.0, "message": 2.0, "pixels_plain": 1.5, "pixels_coded": 1.3}.get(operation, 1.2)
+        margin = {"feed_window": 3.0, "message": 2.0, "pixels_plain": 1.5, "pixels_coded": 2.0}.get(operation, 1.2)
         listed.append(Guard(name, "instructions", margin, 0, why, counter.of(operation)))
     return listed
 

@@ -11,6 +11,7 @@ from itertools import count
 import pytest
 
 from dicomwire.cli.batches import AHEAD, Failure, outcomes, places, stopping
+from dicomwire.cli.interrupts import Interrupt
 from tests.builders import element, part10, plain
 from tests.support import missing
 
@@ -31,7 +32,7 @@ def work(source, target):
 @pytest.mark.parametrize("workers", [0, 1, 3])
 def test_each_source_has_one_outcome(workers):
     with stopping(ThreadPoolExecutor(max(workers, 1))) as pool:
-        found = dict(outcomes(pool if workers else None, work, pairs(50), workers))
+        found = dict(outcomes(pool if workers else None, work, pairs(50), workers, Interrupt()))
     assert sorted(found) == sorted(source for source, _ in pairs(50))
     failed = {source for source, outcome in found.items() if isinstance(outcome, Failure)}
     assert failed == {f"in{i}" for i in (7, 17, 27, 37, 47)}
@@ -49,10 +50,28 @@ def test_files_are_handed_out_as_others_are_done():
             yield pair
 
     with stopping(ThreadPoolExecutor(2)) as pool:
-        results = outcomes(pool, work, source(), 2)
+        results = outcomes(pool, work, source(), 2, Interrupt())
         next(results)
         assert next(taken) <= 2 * AHEAD
         assert len(list(results)) == 99
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_interrupt_lets_what_is_under_way_come(workers):
+    begun, found = [], []
+
+    def slow(source, target):
+        begun.append(source)
+        time.sleep(0.001)
+        return 0
+
+    interrupt = Interrupt()
+    with stopping(ThreadPoolExecutor(2)) as pool:
+        for source, _ in outcomes(pool if workers else None, slow, pairs(100), workers, interrupt):
+            found.append(source)
+            interrupt.came = True
+    assert sorted(found) == sorted(begun)
+    assert 0 < len(begun) <= workers * AHEAD + 1
 
 
 def test_an_error_takes_back_what_has_not_begun():
@@ -65,7 +84,7 @@ def test_an_error_takes_back_what_has_not_begun():
 
     def interrupted():
         with stopping(ThreadPoolExecutor(2)) as pool:
-            for _ in outcomes(pool, slow, pairs(100), 2):
+            for _ in outcomes(pool, slow, pairs(100), 2, Interrupt()):
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

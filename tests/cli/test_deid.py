@@ -3,6 +3,7 @@
 import io
 import os
 import re
+import signal
 
 import pytest
 from click.testing import CliRunner
@@ -132,8 +133,8 @@ def test_an_interrupted_command_says_what_it_did(folder, tmp_path, monkeypatch):
     real, calls = deid.deidentify_file, []
 
     def interrupted(source, target, **options):
-        if calls:
-            raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
+        assert not calls
         calls.append(source)
         return real(source, target, **options)
 

@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 
 import pytest
 from click.testing import CliRunner
@@ -79,8 +80,8 @@ def test_an_interrupted_command_leaves_a_whole_file_set(folder, tmp_path, monkey
     real, calls = FileSet.add, []
 
     def interrupted(self, path):
-        if calls:
-            raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
+        assert not calls
         calls.append(path)
         return real(self, path)
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 
 import pytest
 from click.testing import CliRunner
@@ -190,7 +191,7 @@ def test_an_interrupted_command_says_what_it_did(folder, monkeypatch):
 
     def interrupted(*arguments, **options):
         if calls:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
         calls.append(1)
         return real(*arguments, **options)
 

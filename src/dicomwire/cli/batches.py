@@ -11,6 +11,7 @@ from typing import NamedTuple
 import click
 
 from dicomwire.cli.console import error_message, safe
+from dicomwire.cli.interrupts import INTERRUPTED, Interrupt
 from dicomwire.cli.progress import Tally
 from dicomwire.cli.scan import NOT_DICOM
 from dicomwire.errors import DicomWireError
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     Command = Callable[..., Any]
     Outcome = Any  # what work returned, or a Failure
 
-INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
 AHEAD = 4  # files for each worker that are handed out before the first is done
 
 
@@ -76,35 +76,37 @@ def places(paths: Iterable[str], folder: str | None, ending: str = "") -> Iterat
 
 
 def outcomes(
-    pool: Executor | None, work: Callable[[str, str], Any], pairs: Iterable[tuple[str, str]], workers: int
+    pool: Executor | None,
+    work: Callable[[str, str], Any],
+    pairs: Iterable[tuple[str, str]],
+    workers: int,
+    interrupt: Interrupt,
 ) -> Iterator[tuple[str, Outcome]]:
     """Each source of ``pairs`` with what ``work(source, target)`` returned or a Failure, as they are done.
 
-    Without a pool the caller's thread works.  After Ctrl-C no file is begun, and the KeyboardInterrupt comes when those
-    under way are done.
+    Without a pool the caller's thread works.  After an interrupt no file is begun, and those under way are the last.
     """
     if pool is None:
         for source, target in pairs:
             yield source, _outcome(work, source, target)
+            if interrupt.came:
+                return
         return
     from concurrent.futures import FIRST_COMPLETED, wait
 
     left = iter(pairs)
     pending: dict[Future[Outcome], str] = {}
     free = workers * AHEAD
-    try:
-        while True:
-            pending.update((pool.submit(_outcome, work, *pair), pair[0]) for pair in islice(left, free))
-            if not pending:
-                return
-            finished, _ = wait(pending, return_when=FIRST_COMPLETED)
-            for future in finished:
-                yield pending.pop(future), future.result()
-            free = len(finished)
-    except KeyboardInterrupt:
-        for future, source in [one for one in pending.items() if not one[0].cancel()]:
-            yield source, future.result()
-        raise
+    while not interrupt.came:
+        pending.update((pool.submit(_outcome, work, *pair), pair[0]) for pair in islice(left, free))
+        if not pending:
+            return
+        finished, _ = wait(pending, return_when=FIRST_COMPLETED)
+        for future in finished:
+            yield pending.pop(future), future.result()
+        free = len(finished)
+    for future, source in [one for one in pending.items() if not one[0].cancel()]:
+        yield source, future.result()
 
 
 @contextmanager
@@ -140,27 +142,23 @@ def run(
     do one after the other.
     """
     total = foreign = 0
-    interrupted = False
-    with Tally(label, len(pairs)) as tally, _processes(workers) as pool:
-        try:
-            for source, outcome in outcomes(pool, work, pairs, workers):
-                if not isinstance(outcome, Failure):
-                    tally.count(source)
-                    total += outcome
-                elif outcome.is_foreign and skip_foreign:
-                    foreign += 1
-                else:
-                    tally.count(source, outcome.message)
-        except KeyboardInterrupt:
-            interrupted = True
+    with Interrupt() as interrupt, Tally(label, len(pairs)) as tally, _processes(workers) as pool:
+        for source, outcome in outcomes(pool, work, pairs, workers, interrupt):
+            if not isinstance(outcome, Failure):
+                tally.count(source)
+                total += outcome
+            elif outcome.is_foreign and skip_foreign:
+                foreign += 1
+            else:
+                tally.count(source, outcome.message)
     notes = [f"{foreign:,} not DICOM"] if foreign else []
-    notes += [f"interrupted, {len(pairs) - tally.done - tally.failed - foreign:,} left"] if interrupted else []
+    notes += [f"interrupted, {len(pairs) - tally.done - tally.failed - foreign:,} left"] if interrupt.came else []
     click.echo(
         ", ".join([f"{label}: {tally.done:,} files", f"{total:,} bytes", f"{tally.failed:,} failed", *notes])
         + f", {tally.seconds:.2f} s",
         err=True,
     )
-    if interrupted:
+    if interrupt.came:
         sys.exit(INTERRUPTED)
     return tally.failed
 

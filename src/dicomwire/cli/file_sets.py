@@ -7,8 +7,8 @@ import sys
 
 import click
 
-from dicomwire.cli.batches import INTERRUPTED
 from dicomwire.cli.console import complain, error_message, output, policy_option, safe, warn
+from dicomwire.cli.interrupts import INTERRUPTED, Interrupt
 from dicomwire.cli.progress import SHOWN, Tally
 from dicomwire.errors import DicomWireError
 
@@ -105,21 +105,19 @@ def _create(paths: tuple[str, ...], root: str, file_set_id: str) -> int:
         raise FileExistsError(17, "a file-set is there already", os.path.join(root, "DICOMDIR"))
     made = FileSet(root, file_set_id=file_set_id)
     names = list(walk(list(paths)))
-    interrupted = False
-    with Tally("dicomdir", len(names)) as tally:
-        try:
-            for name in names:
-                try:
-                    made.add(name)
-                except (DicomWireError, OSError) as error:
-                    tally.count(name, error_message(error))
-                else:
-                    tally.count(name)
-        except KeyboardInterrupt:
-            interrupted = True
+    with Interrupt() as interrupt, Tally("dicomdir", len(names)) as tally:
+        for name in names:
+            if interrupt.came:
+                break
+            try:
+                made.add(name)
+            except (DicomWireError, OSError) as error:
+                tally.count(name, error_message(error))
+            else:
+                tally.count(name)
     made.write()  # of what was copied, even if that is not all
-    note = f", interrupted, {len(names) - tally.done - tally.failed:,} left" if interrupted else ""
+    note = f", interrupted, {len(names) - tally.done - tally.failed:,} left" if interrupt.came else ""
     click.echo(f"dicomdir: {made.files:,} files, {tally.failed:,} failed{note}, {tally.seconds:.2f} s", err=True)
-    if interrupted:
+    if interrupt.came:
         sys.exit(INTERRUPTED)
     return tally.failed

@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import click
 
-from dicomwire.cli.batches import INTERRUPTED, Failure, foreign_option, outcomes, places, stopping
+from dicomwire.cli.batches import Failure, foreign_option, outcomes, places, stopping
 from dicomwire.cli.console import complain, output
+from dicomwire.cli.interrupts import INTERRUPTED, Interrupt
 from dicomwire.cli.progress import Tally
 
 TYPE_CHECKING = False
@@ -65,13 +66,10 @@ class Rewriting:
 
     def run(self) -> None:
         """Rewrite all files, print a summary, and end with status 1 where a file failed, INTERRUPTED after Ctrl-C."""
-        interrupted = False
-        with Tally(self._verb, len(self._places)) as tally, stopping(ThreadPoolExecutor(self._workers)) as pool:
-            try:
-                for path, outcome in outcomes(pool, self._work, self._places, self._workers):
-                    tally.count(path, self._judge(outcome))
-            except KeyboardInterrupt:
-                interrupted = True
+        threads = ThreadPoolExecutor(self._workers)
+        with Interrupt() as interrupt, Tally(self._verb, len(self._places)) as tally, stopping(threads) as pool:
+            for path, outcome in outcomes(pool, self._work, self._places, self._workers, interrupt):
+                tally.count(path, self._judge(outcome))
         seconds = tally.seconds
         stream = output()
         total = sum(self.counts.values())
@@ -80,7 +78,7 @@ class Rewriting:
         facts += [("seconds", f"{seconds:.3f}"), ("files per second", f"{total / seconds if seconds else 0:,.0f}")]
         for name, value in facts:
             stream.write(f"{name:<18}{value}\n")
-        if interrupted:
+        if interrupt.came:
             complain(self._verb, f"interrupted, {len(self._places) - total:,} files left")
             sys.exit(INTERRUPTED)
         if self.counts[FAILED] or (self.counts[FOREIGN] and not self._skip_foreign):
