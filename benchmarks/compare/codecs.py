@@ -56,11 +56,15 @@ def codings() -> dict[str, Coding]:
         import openjpeg
 
         j2k["pylibjpeg-openjpeg"] = lambda data: openjpeg.decode(data)
+    jpeg: dict[str, Callable[[bytes], Array]] = {"imagecodecs": ic.jpeg8_decode}
+    if installed("simplejpeg"):
+        import simplejpeg
+
+        jpeg["simplejpeg"] = lambda data: simplejpeg.decode_jpeg(data, colorspace="GRAY")[..., 0]
     return {
         "rle": Coding("1.2.840.10008.1.2.5", encode_frame, rle, least=2),
         "jpeg": Coding(
-            "1.2.840.10008.1.2.4.50", lambda v: ic.jpeg8_encode(v, 92), {"imagecodecs": ic.jpeg8_decode}, 8,
-            is_lossy=True,
+            "1.2.840.10008.1.2.4.50", lambda v: ic.jpeg8_encode(v, 92), jpeg, 8, is_lossy=True,
         ),
         "jpeg-lossless": Coding(
             "1.2.840.10008.1.2.4.70", lambda v: ic.jpeg8_encode(v, lossless=True, predictor=1, bitspersample=12),

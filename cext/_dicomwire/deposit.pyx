@@ -27,30 +27,19 @@ cdef extern from "bswap.h" nogil:
     void dw_store32le(void*, uint32_t) noexcept
 
 cdef extern from "naming.h" nogil:
+    int dw_open_new(const char* path, int mode) noexcept
+    bint dw_is_missing(const char* path) noexcept
     int dw_rename_new(const char*, const char*) noexcept
 
 cdef extern from *:
     """
-    #include <fcntl.h>
     #include <sys/socket.h>
-    #include <sys/stat.h>
     #include <unistd.h>
     #ifndef MSG_NOSIGNAL
     #define MSG_NOSIGNAL 0
     #endif
-    static inline int open_new(const char *path)
-    {
-        return open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    }
-    static inline int is_missing(const char *path)
-    {
-        struct stat facts;
-        return lstat(path, &facts) != 0 && errno == ENOENT;
-    }
     """
     enum: MSG_NOSIGNAL, MSG_DONTWAIT
-    int open_new(const char*) noexcept nogil
-    bint is_missing(const char*) noexcept nogil
     int close_file "close"(int) noexcept nogil
     int unlink(const char*) noexcept nogil
     ssize_t send(int, const void*, size_t, int) noexcept nogil
@@ -65,6 +54,7 @@ REPLACES = NAME_REPLACES
 LATER = NAME_LATER
 
 cdef enum:
+    MODE = 0o600                # of files with patients' data
     INSTANCE_HEADER = 8         # bytes of the header of (0002,0003)
     DIGITS = 20                 # of the largest number of 64 bits
     MOST_ENDING = DIGITS + 5    # of a temporary name: number and ".part"
@@ -251,13 +241,13 @@ cdef class Deposit:
         p = put_text(self.place, place.start.at, place.start.length)
         p = put_text(p, <const char*>self.request.instance.text, self.request.instance.length)
         put_text(p, place.ending.at, place.ending.length)
-        if place.is_looked_for and not is_missing(self.place):
+        if place.is_looked_for and not dw_is_missing(self.place):
             return False
         p = put_text(self.temporary, place.start.at, place.folder_length)
         p = put_text(p, self.prefix.at, self.prefix.length)
         self.count += 1
         put_text(put_number(p, self.count), b".part", 5)
-        self.file = open_new(self.temporary)
+        self.file = dw_open_new(self.temporary, MODE)
         self.is_written = self.file >= 0
         return self.is_written
 
@@ -333,7 +323,7 @@ cdef class Deposit:
             return IS_NOT_WRITTEN
         closed = dw_rename_new(self.temporary, self.place)
         if place.naming == NAME_REPLACES and (closed == EEXIST or closed == EINVAL or closed == ENOSYS):
-            self.has_replaced = closed == EEXIST or not is_missing(self.place)
+            self.has_replaced = closed == EEXIST or not dw_is_missing(self.place)
             closed = rename(self.temporary, self.place)
         if closed != 0:
             return IS_ENDED

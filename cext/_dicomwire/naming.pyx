@@ -7,6 +7,8 @@ from libc.stdint cimport int64_t
 from os import strerror
 
 cdef extern from "naming.h" nogil:
+    int dw_open_new(const char* path, int mode) noexcept
+    bint dw_is_missing(const char* path) noexcept
     int dw_rename_new(const char*, const char*) noexcept
 
 cdef extern from "<stdio.h>" nogil:
@@ -14,19 +16,8 @@ cdef extern from "<stdio.h>" nogil:
 
 cdef extern from *:
     """
-    #include <fcntl.h>
-    #include <sys/stat.h>
     #include <time.h>
     #include <unistd.h>
-    static inline int dw_open_new(const char *path)
-    {
-        return open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
-    }
-    static inline int dw_is_there(const char *path)
-    {
-        struct stat facts;
-        return lstat(path, &facts) == 0 || errno != ENOENT;
-    }
     static inline int64_t dw_nanoseconds(void)
     {
         struct timespec now;
@@ -34,8 +25,6 @@ cdef extern from *:
         return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
     }
     """
-    int dw_open_new(const char* path) noexcept nogil
-    bint dw_is_there(const char* path) noexcept nogil
     int64_t dw_nanoseconds() noexcept nogil
     int getpid() noexcept nogil
 
@@ -46,6 +35,7 @@ cdef extern from "Python.h":
 cdef enum:
     KEPT = 100                  # bytes of a name that are in the temporary one, which has more and may be as long
     ENDING = 64
+    MODE = 0o666                # before the umask
 
 
 def open_beside(str name not None, bint only_missing=False) -> tuple[int, str] | None:
@@ -67,14 +57,14 @@ def open_beside(str name not None, bint only_missing=False) -> tuple[int, str] |
     temporary = bytearray(folder + kept + ENDING)
     at = temporary
     with nogil:
-        if only_missing and dw_is_there(text):
+        if only_missing and not dw_is_missing(text):
             descriptor = -2
         else:
             for _ in range(8):
                 written = snprintf(at, <size_t>(folder + kept + ENDING), "%.*s.%.*s.%d-%llx.part", <int>folder,
                                    text, <int>kept, text + folder, getpid(),
                                    <unsigned long long>dw_nanoseconds())
-                descriptor = dw_open_new(at)
+                descriptor = dw_open_new(at, MODE)
                 if descriptor >= 0 or errno != EEXIST and errno != EINTR:
                     break
     if descriptor == -2:

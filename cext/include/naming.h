@@ -1,15 +1,29 @@
-/* Giving a file a name that no other file has, in one step. */
+/* New files, and giving them names that no other file has, each in one step. */
 #ifndef DICOMWIRE_NAMING_H
 #define DICOMWIRE_NAMING_H
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #if defined(__linux__)
-#include <fcntl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
+
+/* A descriptor of a file that was not there, for writing; -1 with errno set. */
+static inline int dw_open_new(const char *path, int mode)
+{
+    return open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+}
+
+/* Whether there is nothing of a name, not even a link; where nobody can say, there is. */
+static inline int dw_is_missing(const char *path)
+{
+    struct stat facts;
+    return lstat(path, &facts) != 0 && errno == ENOENT;
+}
 
 /* 0, EEXIST when the name is taken, ENOSYS or EINVAL when the system or the file system cannot do it in one step, or
  * another error of the system. */
