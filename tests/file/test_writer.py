@@ -1,5 +1,6 @@
 """Written files: what was not changed byte for byte, what was read by us and by others, and never a part of one."""
 
+import contextlib
 import copy
 import io
 import os
@@ -669,12 +670,35 @@ def test_a_disk_that_is_full(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["x.dcm", "y.dcm"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
-def test_a_folder_that_nobody_may_write_into(tmp_path):
-    tmp_path.chmod(0o500)
-    with pytest.raises(PermissionError):
-        made().save_as(tmp_path / "x.dcm")
-    tmp_path.chmod(0o700)
+@contextlib.contextmanager
+def an_ordinary_user():
+    """The superuser, who may write everywhere, is nobody in the meantime."""
+    is_superuser = os.geteuid() == 0
+    if is_superuser:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if is_superuser:
+            os.seteuid(0)
+
+
+def test_a_folder_that_nobody_may_write_into(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # folders above may be closed to others
+    ds = made()
+    ds.save_as("older.dcm")
+    older = Path("older.dcm").read_bytes()
+    ds.PatientID = "new"
+    tmp_path.chmod(0o555)
+    try:
+        for name in ("x.dcm", "older.dcm"):
+            with an_ordinary_user(), pytest.raises(PermissionError) as raised:
+                ds.save_as(name, overwrite=True)
+            assert raised.value.filename == name
+    finally:
+        tmp_path.chmod(0o700)
+    assert os.listdir() == ["older.dcm"]
+    assert Path("older.dcm").read_bytes() == older
 
 
 KILLED = """
