@@ -1,6 +1,7 @@
 """What all tests share: real files, the scale of big runs, and hypothesis profiles."""
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,10 @@ import pytest
 
 from tests.support import missing
 from tools import test_data
+
+# What a shell starts in the background ignores Ctrl-C, and so would the programs that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 RealFiles = list[tuple[str, Path]]
 

@@ -65,8 +65,8 @@ def test_coded_frames_are_equal(name):
     except ImportError:
         missing("imagecodecs is not installed")
     task = codecs.TASKS[name]("XS")
-    if name == "coded-htj2k":
-        task.entries = [entry for entry in task.entries if entry.toolkit != "pydicom"]  # which has no codec for it
+    if name == "coded-htj2k" or importlib.util.find_spec("gdcm") is None:  # which pydicom has its codecs from
+        task.entries = [entry for entry in task.entries if entry.toolkit != "pydicom"]
     check(task)
 
 
